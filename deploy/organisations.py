@@ -1,0 +1,137 @@
+"""Organisations at the doors: their keys at the server, their streams, their saved credentials."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.asking import Asking
+from deploy.keyring import NatsKey, new_nats_key, write_secret
+from deploy.nats_conf import organisations_conf
+from deploy.provision import Quota, connected, provision_intake, reload, remove_intake
+from deploy.system import System
+
+
+class NotReloaded(Exception):
+    """The NATS server did not take the new users; its log says why."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What an organisation's systems need, shown once."""
+
+    organisation: str
+    nats_url: str
+    nats_seed: str
+    registry_url: str
+    https_key: str
+
+    def to_json(self) -> dict[str, str]:
+        return dict(vars(self))
+
+    def save(self, system: System) -> Path:
+        """Keep them in the data folder, for the owner's eyes only."""
+        path = system.organisations / f"{self.organisation}.json"
+        write_secret(path, json.dumps(self.to_json(), indent=1))
+        return path
+
+
+async def open_doors(system: System, ask: Asking, *, quota: Quota | None = None) -> list[str]:
+    """
+    Bring the server in line with the registry: users, and a stream for each organisation.
+
+    Returns the organisations that may come in over NATS. Raises `NotReloaded`.
+    """
+    users: Sequence[dict[str, Any]] = await ask("registry", "GET", "/nats-users")
+    keys: dict[str, list[str]] = defaultdict(list)
+    for user in users:
+        keys[user["organisation"]].append(user["public_key"])
+    await write_users(system, keys)
+    seed = system.ring.nats_seed("intake-admin").read_text()
+    async with connected(system.nats_url, seed, "operator") as client:
+        await provision_intake(client.jetstream(), sorted(keys), quota=quota)
+    return sorted(keys)
+
+
+async def write_users(system: System, keys: dict[str, list[str]]) -> None:
+    """Write the companies' users beside the server's configuration, and let it read them."""
+    path = system.data / "nats" / "organisations.conf"
+    told = organisations_conf(keys, system.ring)
+    if path.exists() and path.read_text() == told:
+        return
+    write_secret(path, told)
+    if not await reload(system.nats_url, system.ring.nats_seed("system").read_text()):
+        raise NotReloaded("the NATS server did not take organisations.conf; see its log")
+
+
+async def add_organisation(
+    system: System,
+    ask: Asking,
+    *,
+    token: str,
+    title: str,
+    region: str,
+    business_id: str | None = None,
+    actor_type: str = "company",
+    open_door: bool = True,
+) -> Credentials:
+    """Make an organisation in the registry, with keys for both doors."""
+    told = {"token": token, "title": title, "region": region, "actor_type": actor_type}
+    if business_id:
+        told["business_id"] = business_id
+    made = await ask("registry", "POST", "/organisations", told)
+    key = await register_nats_key(ask, token)
+    if open_door:
+        await open_doors(system, ask)
+    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], made["key"])
+
+
+async def register_nats_key(ask: Asking, token: str) -> NatsKey:
+    """A fresh NKey, its public half known to the registry."""
+    key = new_nats_key()
+    body = {"kind": "nats", "public_key": key.public}
+    await ask("registry", "POST", f"/organisations/{token}/keys", body)
+    return key
+
+
+async def rotate(system: System, ask: Asking, token: str) -> Credentials:
+    """New keys for both doors; the old ones end at once."""
+    old = await ask("registry", "GET", f"/organisations/{token}/keys")
+    key = await register_nats_key(ask, token)
+    https = await ask("registry", "POST", f"/organisations/{token}/keys", {"kind": "https"})
+    await _end(ask, token, old["items"])
+    await open_doors(system, ask)
+    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], https["key"])
+
+
+async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool = False) -> int:
+    """End every key of *token*; how many. *with_stream* also drops what it left unread."""
+    old = await ask("registry", "GET", f"/organisations/{token}/keys")
+    ended = await _end(ask, token, old["items"])
+    await open_doors(system, ask)
+    if with_stream:
+        seed = system.ring.nats_seed("intake-admin").read_text()
+        async with connected(system.nats_url, seed, "operator") as client:
+            await remove_intake(client.jetstream(), token)
+    return ended
+
+
+async def _end(ask: Asking, token: str, keys: Sequence[dict[str, Any]]) -> int:
+    live = [key for key in keys if not key.get("revoked_at")]
+    for key in live:
+        await ask("registry", "DELETE", f"/organisations/{token}/keys/{key['id']}")
+    return len(live)
+
+
+def saved(system: System, token: str) -> dict[str, str]:
+    """The saved credentials of *token*; raises `FileNotFoundError` with the remedy."""
+    path = system.organisations / f"{token}.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no saved credentials of {token!r}: make them with "
+            f"`massakoppi org add {token} … --save` or `massakoppi org rotate {token} --save`"
+        )
+    told: dict[str, str] = json.loads(path.read_text())
+    return told

@@ -1,0 +1,1 @@
+"""Language, contracts and mechanisms that every service shares; no rule of a service."""

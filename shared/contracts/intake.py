@@ -1,0 +1,236 @@
+"""What companies hand in at the door, and the receipt each event gets."""
+
+from datetime import date
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.base import Event, Part
+from shared.contracts.parts import Direction, Precision, Visibility
+
+
+class Handed(BaseModel):
+    """
+    One event as a company hands it in, under the company's own ids.
+
+    *external_id* is the company's id of the thing; *external_revision*, where its system counts,
+    lets late news be known as late. *owner* is another organisation only under a mandate. A field that
+    is not known is refused, so that a misspelt one is not lost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    external_id: str = Field(min_length=1, max_length=200)
+    external_revision: int | None = Field(default=None, ge=0)
+    owner: str | None = None
+
+    @classmethod
+    def event_name(cls) -> str:
+        return cls.name.split(".")[1]
+
+    def body(self) -> bytes:
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class HandedProject(Handed):
+    """
+    A project: where it is, what kind of site, when it moves earth.
+
+    *precision* `municipality` says that the point told is no more exact than the municipality's.
+    """
+
+    name: ClassVar[str] = "intake.project-added.v1"
+
+    title: str = Field(min_length=1, max_length=300)
+    region: str | None = None
+    municipality: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    precision: Precision | None = None
+    site_kind: str = "construction_site"
+    phase: str = "not_applicable"
+    available_from: date | None = None
+    available_to: date | None = None
+    contacts: tuple[UUID, ...] = ()
+    visibility: Visibility = "parties"
+
+
+class HandedProjectUpdate(HandedProject):
+    """A project as it now is, whole."""
+
+    name: ClassVar[str] = "intake.project-updated.v1"
+
+
+class HandedProjectWithdrawal(Handed):
+    """A project that will not happen."""
+
+    name: ClassVar[str] = "intake.project-withdrawn.v1"
+
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class HandedForecast(Handed):
+    """
+    One mass line of a project: what, how much, when.
+
+    *project* is the project's external id. Place, phase and visibility are the project's where
+    not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused).
+    """
+
+    name: ClassVar[str] = "intake.forecast-updated.v1"
+
+    project: str = Field(min_length=1, max_length=200)
+    direction: Direction
+    material: str
+    material_subtype: str | None = None
+    use: str | None = None
+    quality: str = "unknown"
+    accepts_unknown_quality: bool = False
+    frost_class: str | None = None
+    max_frost_class: str | None = None
+    max_particle_mm: float | None = Field(default=None, gt=0)
+    contamination: str = "unknown"
+    contamination_basis: str = "none"
+    max_contamination: str = "P0"
+    acid_sulphate: str = "unknown"
+    accepts_acid_sulphate: bool = False
+    invasive_status: str = "unknown"
+    waste_status: str = "unknown"
+    waste_code: str | None = None
+    legal_route: str | None = None
+    structure: str | None = None
+    layer_m: float | None = Field(default=None, gt=0)
+    groundwater_area: bool | None = None
+    quantity: float = Field(ge=0)
+    unit: str
+    method: str = "estimate"
+    low: float | None = Field(default=None, ge=0)
+    high: float | None = Field(default=None, ge=0)
+    reliability: str = "unknown"
+    net_of_own_use: bool = False
+    available_from: date
+    available_to: date
+    weekly_rate_t: float | None = Field(default=None, gt=0)
+    municipality: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    site_kind: str | None = None
+    phase: str | None = None
+    transport_payer: Literal["giver", "taker", "shared"] | None = None
+    price_eur_per_t: float | None = None
+    visibility: Visibility | None = None
+    status: Literal["draft", "offered", "reserved", "cancelled"] = "offered"
+    source_system: str | None = None
+    source_id: str | None = None
+    assumptions: tuple[str, ...] = ()
+    note: str | None = Field(default=None, max_length=2000)
+
+
+class HandedArea(Handed):
+    """A place where masses may wait or be worked."""
+
+    name: ClassVar[str] = "intake.area-updated.v1"
+
+    title: str = Field(min_length=1, max_length=300)
+    region: str | None = None
+    municipality: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    site_kind: str
+    status: Literal["open", "closed"] = "open"
+    materials: tuple[str, ...] = ()
+    max_contamination: str = "P0"
+    accepts_acid_sulphate: bool = False
+    processing: tuple[str, ...] = ()
+    capacity_t: float | None = Field(default=None, ge=0)
+    available_from: date | None = None
+    available_to: date | None = None
+    permit_until: date | None = None
+    gate_fee_eur_per_t: float | None = None
+    price_eur_per_t: float | None = None
+    visibility: Visibility = "forum"
+
+
+class HandedDelivery(Handed):
+    """Loads moved."""
+
+    name: ClassVar[str] = "intake.delivery-reported.v1"
+
+    forecast: str | None = None
+    match_id: UUID | None = None
+    area: str | None = None
+    outlet: str
+    material: str
+    quantity: float = Field(gt=0)
+    unit: str = "t"
+    method: str = "weighed"
+    moved_on: date
+    haul_km: float | None = Field(default=None, ge=0)
+    vehicle: str | None = None
+    energy: str | None = None
+    waybill: str | None = Field(default=None, max_length=100)
+
+
+HANDED: dict[str, type[Handed]] = {
+    contract.event_name(): contract
+    for contract in (
+        HandedProject,
+        HandedProjectUpdate,
+        HandedProjectWithdrawal,
+        HandedForecast,
+        HandedArea,
+        HandedDelivery,
+    )
+}
+
+
+class Refusal(Part):
+    """One reason: where (*pointer*, RFC 6901), which (*code*, stable), and what to do (*text*)."""
+
+    pointer: str
+    code: str
+    text: str
+    value: Any = None
+
+
+class Canonical(Part):
+    """What the registry calls the thing that was handed in."""
+
+    kind: str
+    id: UUID
+    revision: int
+
+
+class Receipt(Event):
+    """
+    The one verdict on one event at the door: accepted, or rejected with every reason at once.
+
+    *about* is the event's name (`forecast-updated`). *code* of an accepted one: `taken`,
+    `unchanged` (said already) or `superseded` (older news).
+    """
+
+    name: ClassVar[str] = "receipts.receipt.v1"
+
+    organisation: str
+    verdict: Literal["accepted", "rejected"]
+    about: str
+    source: str
+    event_id: str
+    code: str
+    canonical: Canonical | None = None
+    reasons: tuple[Refusal, ...] = ()
+    stream_seq: int | None = None
+
+    @classmethod
+    def owner(cls) -> str:
+        return "registry"
+
+    @classmethod
+    def stream(cls) -> str:
+        return "receipts"
+
+    @property
+    def subject(self) -> str:
+        return f"receipts.{self.organisation}.{self.verdict}.{self.about}"

@@ -1,0 +1,189 @@
+"""What the matcher announces: matches and what becomes of them, and near misses."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.contracts.base import Event, Part
+from shared.contracts.parts import Place, Tonnes, Window
+
+MatchState = Literal[
+    "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
+]
+Verdict = Literal["pass", "conditional", "unknown", "fail"]
+
+
+class Side(Part):
+    """One end of a match: the lot as it was judged."""
+
+    forecast_id: UUID
+    forecast_revision: int
+    project_id: UUID
+    organisation: str | None
+    region: str
+    material: str
+    place: Place
+    contacts: tuple[UUID, ...] = ()
+
+
+class Value(Part):
+    """
+    What a match is worth against its counterfactual, in cents per tonne and in cents.
+
+    `cents_per_t` = disposal avoided + purchase avoided − haul − processing. A positive
+    *compensation* goes from the taker to the giver and makes both sides gain; a negative one the
+    other way.
+    """
+
+    cents_per_t: int
+    total_cents: int
+    disposal_avoided_cents_per_t: int
+    purchase_avoided_cents_per_t: int
+    haul_cents_per_t: int
+    processing_cents_per_t: int = 0
+    giver_gain_cents_per_t: int
+    taker_gain_cents_per_t: int
+    compensation_cents_per_t: int = 0
+    counterfactual: str = "CF-1"
+    tag: str = "unverified"
+
+
+class Climate(Part):
+    """Grams of CO2e per tonne against the same counterfactual; never mixed with euros."""
+
+    saved_g_per_t: int
+    counterfactual_g_per_t: int
+    proposed_g_per_t: int
+    tag: str = "unverified"
+
+
+class Reason(Part):
+    """One gate's verdict, with the two values it compared."""
+
+    gate: str
+    verdict: Verdict
+    offered: str
+    wanted: str
+    needed: str | None = None
+
+
+class Alternatives(Part):
+    """How many other partners the two lots have, and what the next best is worth."""
+
+    count: int = 0
+    next_best_cents_per_t: int | None = None
+
+
+class _MatchState(Event):
+    match_id: UUID
+    revision: int = Field(ge=1)
+    state: MatchState
+    route: Literal["direct", "onsite"] = "direct"
+    surplus: Side
+    need: Side
+    tonnes: Tonnes
+    window: Window
+    distance_km: float
+    distance_method: str
+    value: Value
+    climate: Climate
+    tonne_km: float
+    reasons: tuple[Reason, ...] = ()
+    papers: tuple[str, ...] = ()
+    alternatives: Alternatives = Alternatives()
+    accepted_by: tuple[str, ...] = ()
+    declined_by: str | None = None
+    decline_reason: str | None = None
+    change: str = ""
+    asks: tuple[str, ...] = ()
+    definition: str = "1"
+    sample: bool = False
+
+
+class MatchFound(_MatchState):
+    """
+    A proposal that is new for this pair of lots and worth telling.
+
+    *region* is the surplus's. *asks* names the organisations whose move it is.
+    """
+
+    name: ClassVar[str] = "matcher.match-found.v1"
+
+
+class MatchChanged(_MatchState):
+    """A match is now as told here, whole; *change* says in one word what moved."""
+
+    name: ClassVar[str] = "matcher.match-changed.v1"
+
+
+class _OwnMatch(_MatchState):
+    """A match as one of its two organisations may see it, on `matches.<organisation>.>`."""
+
+    organisation: str
+
+    @classmethod
+    def stream(cls) -> str:
+        return "matches"
+
+    @property
+    def subject(self) -> str:
+        return f"matches.{self.organisation}.{self.event_name()}"
+
+    @classmethod
+    def owner(cls) -> str:
+        return "matcher"
+
+
+class OwnMatchFound(_OwnMatch):
+    """A new proposal, as this organisation may see it; names come with an acceptance."""
+
+    name: ClassVar[str] = "matches.match-found.v1"
+
+
+class OwnMatchChanged(_OwnMatch):
+    """A match of this organisation is now as told here."""
+
+    name: ClassVar[str] = "matches.match-changed.v1"
+
+
+class NearMissFound(Event):
+    """Two lots that fail exactly one gate by little, and what would have to change."""
+
+    name: ClassVar[str] = "matcher.near-miss-found.v1"
+
+    near_miss_id: UUID
+    revision: int = Field(ge=1)
+    state: Literal["open", "closed"] = "open"
+    surplus: Side
+    need: Side
+    gate: str
+    offered: str
+    wanted: str
+    change_needed: str
+    who_could: tuple[str, ...] = ()
+    tonnes: Tonnes
+    value: Value
+    sample: bool = False
+
+
+class DeliveryRecorded(Event):
+    """Loads recorded against a match or a lot; what is left closes the balance."""
+
+    name: ClassVar[str] = "matcher.delivery-recorded.v1"
+
+    delivery_id: UUID
+    revision: int = Field(ge=1)
+    match_id: UUID | None = None
+    surplus_forecast_id: UUID | None = None
+    need_forecast_id: UUID | None = None
+    outlet: str
+    material: str
+    tonnes: float = Field(ge=0)
+    left_t: float | None = None
+    method: str = "estimate"
+    moved_on: str
+    haul_km: float | None = None
+    vehicle: str | None = None
+    energy: str | None = None
+    sample: bool = False

@@ -1,0 +1,78 @@
+"""The values that several events carry."""
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from shared.contracts.base import Part
+
+Direction = Literal["surplus", "need"]
+Visibility = Literal["region", "parties", "forum", "public"]
+Precision = Literal["exact", "municipality"]
+
+
+class Quantity(Part):
+    """How much, as it was told and in tonnes, with the factor that lies between."""
+
+    value: float = Field(ge=0)
+    unit: str
+    method: str = "estimate"
+    low_t: float = Field(ge=0)
+    likely_t: float = Field(ge=0)
+    high_t: float = Field(ge=0)
+    factor: str
+    factor_version: str
+    tag: str = "unverified"
+
+
+class Window(Part):
+    """From the first day to the last, both included."""
+
+    first: date
+    last: date
+
+    @model_validator(mode="after")
+    def ordered(self) -> "Window":
+        if self.last < self.first:
+            raise ValueError(f"the window ends {self.last}, before it begins {self.first}")
+        return self
+
+
+class Place(Part):
+    """A WGS 84 point in a municipality; *precision* says whether it is the municipality's own."""
+
+    municipality: str
+    sub_region: str = ""
+    lat: float = Field(ge=-90, le=90)
+    lon: float = Field(ge=-180, le=180)
+    precision: Precision = "exact"
+
+
+class Source(Part):
+    """Where a row came from, and what its mapping assumed."""
+
+    system: str
+    id: str = ""
+    assumptions: tuple[str, ...] = ()
+
+
+class Member(Part):
+    """
+    A person of an organisation by id only; names and addresses are asked from the registry.
+
+    *regions* are those the person coordinates, as a regional coordinator.
+    """
+
+    person: UUID
+    roles: tuple[str, ...]
+    regions: tuple[str, ...] = ()
+
+
+class Tonnes(Part):
+    """Whole tonnes, low, likely and high."""
+
+    low: int = Field(ge=0)
+    likely: int = Field(ge=0)
+    high: int = Field(ge=0)

@@ -1,0 +1,185 @@
+"""How a service is asked over HTTP: health, metrics, who asks, and problems told alike."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from joserfc.jwk import OKPKey
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+
+from shared.access import Asker, NotAllowed, NotKnown, asker_of
+from shared.work import Database, Work
+
+PROBLEM = "application/problem+json"
+LARGEST_BODY = 4 * 1024 * 1024  # bytes; a batch of events
+
+
+class Problem(Exception):
+    """
+    An answer of RFC 9457: *status*, a stable *code*, a *detail* that names the remedy.
+
+    *more* are members beside the standard ones, such as `reasons`.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.more = status, code, detail, more
+
+
+def problem_answer(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """The problem as a response."""
+    body = {"type": f"/problems/{code}", "title": code.replace("_", " "), "status": status,
+            "code": code, "detail": detail, **more}  # fmt: skip
+    return JSONResponse(body, status, dict(headers or {}), media_type=PROBLEM)
+
+
+class Health(Protocol):
+    """What `/readyz` asks of the running service."""
+
+    async def problems(self) -> Sequence[str]:
+        """What keeps the service from being ready; empty when it is."""
+        ...
+
+
+def application(
+    *,
+    name: str,
+    router: APIRouter | None,
+    database: Database | None,
+    public_key: OKPKey | None,
+    health: Health,
+    settings: Any = None,
+    before_scrape: Callable[[], Awaitable[None]] | None = None,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """The HTTP application of service *name*: its router between health and problems."""
+    app = FastAPI(
+        title=f"Massakoppi {name}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.database = database
+    app.state.public_key = public_key
+    app.state.settings = settings
+    app.state.name = name
+
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        problems = list(await health.problems())
+        return JSONResponse(
+            {"status": "ready" if not problems else "not ready", "problems": problems},
+            200 if not problems else 503,
+        )
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        if before_scrape:
+            await before_scrape()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    _tell_problems(app)
+    if router is not None:
+        app.include_router(router)
+    return app
+
+
+def _tell_problems(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def told(_: Request, error: Problem) -> JSONResponse:
+        return problem_answer(error.status, error.code, error.detail, **error.more)
+
+    @app.exception_handler(NotKnown)
+    async def unknown(_: Request, error: NotKnown) -> JSONResponse:
+        challenge = {"WWW-Authenticate": "Bearer"}
+        return problem_answer(401, "not_known", f"{error}; get a token", headers=challenge)
+
+    @app.exception_handler(NotAllowed)
+    async def refused(_: Request, error: NotAllowed) -> JSONResponse:
+        return problem_answer(403, "not_allowed", str(error) or "this is not yours to do")
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        reasons = [
+            {
+                "pointer": "/" + "/".join(map(str, one["loc"][1:])),
+                "code": f"field_{one['type']}",
+                "text": one["msg"],
+            }
+            for one in error.errors()
+        ]
+        return problem_answer(422, "request_invalid", "see reasons", reasons=reasons)
+
+    @app.exception_handler(HTTPException)
+    async def other(_: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        return problem_answer(error.status_code, code, str(error.detail))
+
+    async def away(_: Request, error: Exception) -> JSONResponse:
+        headers = {"Retry-After": "2"}
+        return problem_answer(503, "database_away", "try again in a moment", headers=headers)
+
+    for kind in (DBAPIError, InterfaceError, ConnectionError, TimeoutError):
+        app.add_exception_handler(kind, away)
+
+
+def asker(request: Request) -> Asker:
+    """Who asks, from the bearer token; raises `NotKnown`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotKnown("no bearer token")
+    if request.app.state.public_key is None:
+        raise NotKnown("this service has no key to check a token with")
+    return asker_of(token, request.app.state.public_key)
+
+
+Asking = Annotated[Asker, Depends(asker)]
+
+
+async def reading(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session for questions: nothing it does is kept."""
+    async with request.app.state.database.session() as session:
+        yield session
+
+
+Reading = Annotated[AsyncSession, Depends(reading)]
+BeginWork = Callable[[], AbstractAsyncContextManager[Work]]
+
+
+def working(request: Request) -> BeginWork:
+    """
+    Begins the one work of this request: `async with begin() as work`.
+
+    A block, so that the answer is made after the commit.
+    """
+    database: Database = request.app.state.database
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[Work]:
+        correlation = request.headers.get("x-correlation-id")
+        origin = request.headers.get("x-tab", "")
+        async with database.begin_work(correlation=correlation, origin=origin) as work:
+            yield work
+
+    return begin
+
+
+Working = Annotated[BeginWork, Depends(working)]
+
+
+def settings_of(request: Request) -> Any:
+    """The service's own settings."""
+    return request.app.state.settings

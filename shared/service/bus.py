@@ -1,0 +1,328 @@
+"""The two connections to NATS, and what of them the services never see."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import nats
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.security import NatsNKey
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from shared import telemetry
+from shared.settings import SharedSettings
+from shared.work import Letter
+
+INTAKE_STREAMS = ("receipts", "matches")
+Receive = Callable[[Sequence["Delivered"]], Awaitable[None]]
+
+
+class Delivered:
+    """A message of a stream as the consumer sees it, with its three answers."""
+
+    def __init__(self, message: Msg) -> None:
+        self.message = message
+        self.subject: str = message.subject
+        self.headers: Mapping[str, str] = message.headers or {}
+        self.body: bytes = message.data
+        about = message.metadata
+        self.stream: str = about.stream
+        self.stream_seq: int = about.sequence.stream
+        self.deliveries: int = about.num_delivered
+        self.answered = False
+
+    async def ack(self) -> None:
+        self.answered = True
+        await self.message.ack()
+
+    async def nak(self, delay_s: float) -> None:
+        # always with a delay: a nak without one is a hot loop (nats-server issue 5856)
+        self.answered = True
+        await self.message.nak(delay=delay_s)
+
+    async def term(self) -> None:
+        self.answered = True
+        await self.message.term()
+
+
+async def _unread(message: Any) -> Any:
+    """The raw messages: a malformed one must reach the wrapper, or nobody answers it."""
+    return message.raw_message
+
+
+async def give_back(messages: Sequence[Msg]) -> None:
+    """Let somebody else have *messages*, soon."""
+    for message in messages:
+        with contextlib.suppress(Exception):
+            await message.nak(delay=0.01)
+
+
+def end_process(why: str) -> None:
+    """End at once and loudly, not through the event loop: it may be starving."""
+    telemetry.log().error("process_ends", why=why)
+    sys.stderr.flush()
+    os._exit(70)
+
+
+class Bus:
+    """
+    The connection into the platform's account, and, where the card needs it, the companies'.
+
+    FastStream reads the durables of the card; plain pull readers come and go with the companies.
+    """
+
+    def __init__(self, service: str, settings: SharedSettings) -> None:
+        self.service = service
+        self.settings = settings
+        self.broker: NatsBroker | None = None
+        self.platform: Client | None = None
+        self.intake: Client | None = None
+        self.closing = False
+        self.resyncs: list[Callable[[], Awaitable[None]]] = []
+        self.fetches: set[asyncio.Future[Any]] = set()
+
+    async def connect(self, *, intake: bool) -> None:
+        """Connect, for as long as it takes; raises nothing while NATS is merely away."""
+        seed = self.settings.nats_seed_file
+        self.broker = NatsBroker(
+            self.settings.nats_url,
+            security=NatsNKey.from_seed(seed.read_text().strip()) if seed else None,
+            # without the dot here, with it at each subscriber: else the server refuses the fetch
+            inbox_prefix=f"_INBOX_{self.service}".encode(),
+            apply_types=False,
+            logger=None,
+            graceful_timeout=self.settings.stop_grace_s,
+            **self._options(self.service),
+        )
+        self.platform = await self._patiently(self.broker.connect)
+        if intake:
+            second = self.settings.nats_intake_seed_file
+            self.intake = await self._patiently(
+                lambda: nats.connect(
+                    self.settings.nats_url,
+                    nkeys_seed_str=second.read_text().strip() if second else None,
+                    inbox_prefix=f"_INBOX_{self.service}-intake".encode(),
+                    **self._options(f"{self.service}-intake"),
+                )
+            )
+
+    def _options(self, name: str) -> dict[str, Any]:
+        return {
+            "name": f"massakoppi-{name}",
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.5,
+            "ping_interval": 10,
+            "max_outstanding_pings": 2,
+            "error_cb": self._on_error,
+            "closed_cb": self._on_closed,
+            "reconnected_cb": self._on_reconnected,
+        }
+
+    async def _patiently(self, connect: Callable[[], Awaitable[Any]]) -> Any:
+        while True:
+            try:
+                return await connect()
+            except (NatsError, OSError, TimeoutError) as error:
+                if "authorization" in str(error).lower():
+                    end_process(f"NATS refuses this service's key: {error}")
+                telemetry.log().warning("nats_waits", error=repr(error))
+                await asyncio.sleep(1)
+
+    async def _on_error(self, error: Exception) -> None:
+        told = str(error).lower()
+        refused = "permissions violation" in told or "authorization violation" in told
+        if refused and not self.closing:
+            end_process(f"NATS refused: {error}")
+        telemetry.log().warning("nats_error", error=repr(error))
+
+    async def _on_closed(self) -> None:
+        if not self.closing:
+            end_process("the connection to NATS is closed for good")
+
+    async def _on_reconnected(self) -> None:
+        telemetry.log().info("nats_is_back")
+        for fetch in list(self.fetches):  # a pull request dies with the server: ask again at once
+            fetch.cancel()
+        for resync in self.resyncs:
+            await resync()
+
+    @property
+    def connected(self) -> bool:
+        clients = [client for client in (self.platform, self.intake) if client is not None]
+        return bool(clients) and all(client.is_connected for client in clients)
+
+    def _jetstream(self, stream: str) -> JetStreamContext:
+        foreign = stream in INTAKE_STREAMS or stream.startswith("intake-")
+        client = self.intake if foreign else self.platform
+        if client is None:
+            raise ConnectionError(f"no connection for stream {stream}")
+        return client.jetstream()
+
+    async def publish(self, letter: Letter) -> int:
+        """Publish *letter* into its stream and await the acknowledgement; its sequence."""
+        answer = await self._jetstream(letter.stream).publish(
+            letter.subject,
+            letter.payload,
+            timeout=5,
+            stream=letter.stream,
+            headers={**letter.headers, "Nats-Msg-Id": str(letter.id)},
+        )
+        return int(answer.seq)
+
+    async def send_signal(self, subject: str, body: bytes) -> None:
+        if self.platform is not None and self.platform.is_connected:
+            await self.platform.publish(subject, body)
+
+    async def listen(self, subject: str, heard: Callable[[str, bytes], Awaitable[None]]) -> None:
+        """Plain subscription to *subject*, for signals."""
+        if self.platform is None:
+            raise ConnectionError("not connected")
+
+        async def pass_on(message: Msg) -> None:
+            await heard(message.subject, message.data)
+
+        await self.platform.subscribe(subject, cb=pass_on)
+
+    async def consumer(self, stream: str, durable: str) -> Any:
+        """What the server knows of *durable*; raises `nats.js.errors.NotFoundError`."""
+        return await self._jetstream(stream).consumer_info(stream, durable)
+
+    def subscribe(
+        self, stream: str, durable: str, subject: str, size: int, receive: Receive
+    ) -> None:
+        """Read *durable* with FastStream, in batches of up to *size*, once the broker starts."""
+        if self.broker is None:
+            raise ConnectionError("not connected")
+        subscriber = self.broker.subscriber(
+            subject,
+            durable=durable,
+            # never declare: that would overwrite the operator's stream
+            stream=JStream(stream, declare=False),
+            pull_sub=PullSub(batch_size=size, timeout=20, batch=True),
+            inbox_prefix=f"_INBOX_{self.service}.".encode(),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_unread,
+            no_reply=True,
+        )
+
+        async def pass_on(messages: Any) -> None:
+            await self.guarded([Delivered(message) for message in messages], receive)
+
+        subscriber(pass_on)
+
+        async def loop() -> None:
+            await asyncio.sleep(0)  # `running` is set right after this task was made
+            await self._fetch(
+                subscriber.subscription, size, subscriber.consume, lambda: subscriber.running
+            )
+
+        # FastStream's own batch loop waits until the batch is full or its time is over (seen on
+        # 0.7.8: 20 s); ours takes what lies ready
+        subscriber._consume_pull = loop  # type: ignore[method-assign]
+
+    async def _fetch(
+        self,
+        subscription: Any,
+        size: int,
+        consume: Callable[[list[Msg]], Awaitable[Any]],
+        running: Callable[[], bool],
+    ) -> None:
+        """Fetch what lies ready, up to *size*, and hand it over, while *running*."""
+        while running() and not self.closing:
+            fetch = asyncio.ensure_future(subscription.fetch(size, timeout=20))
+            self.fetches.add(fetch)
+            try:
+                await asyncio.wait({fetch})
+                messages = [] if fetch.cancelled() else fetch.result()
+            except asyncio.CancelledError:
+                fetch.cancel()
+                raise
+            except TimeoutError:
+                continue  # nothing came in this time
+            except ConnectionClosedError:
+                return  # the connection's own callback has its say
+            except NatsError as error:
+                telemetry.log().warning("fetch_waits", error=repr(error))
+                await asyncio.sleep(0.5)
+                continue
+            finally:
+                self.fetches.discard(fetch)
+            if not messages:
+                await asyncio.sleep(0.05)  # a 409 may come as an empty list
+            elif running() and not self.closing:
+                await consume(messages)
+            else:
+                await give_back(messages)
+
+    async def guarded(self, deliveries: Sequence[Delivered], receive: Receive) -> None:
+        """Hand over *deliveries*, telling the server meanwhile that they are in work."""
+        beat = asyncio.create_task(self._in_progress(deliveries))
+        try:
+            await receive(deliveries)
+        except Exception as error:
+            telemetry.log().error("delivery_failed", error=repr(error), exc_info=True)
+        finally:
+            beat.cancel()
+            for delivery in deliveries:
+                if not delivery.answered:
+                    with contextlib.suppress(Exception):
+                        await delivery.nak(0.5)
+
+    async def _in_progress(self, deliveries: Sequence[Delivered]) -> None:
+        while True:
+            await asyncio.sleep(self.settings.ack_wait_s / 3)
+            for delivery in deliveries:
+                if not delivery.answered:
+                    with contextlib.suppress(Exception):
+                        await delivery.message.in_progress()
+
+    async def pull(
+        self, stream: str, durable: str, size: int, receive: Receive, stopping: asyncio.Event
+    ) -> None:
+        """Read *durable* in the companies' account until *stopping*; ends when it is gone."""
+        subscription = await self._jetstream(stream).pull_subscribe_bind(
+            durable=durable,
+            stream=stream,
+            inbox_prefix=f"_INBOX_{self.service}-intake.".encode(),
+        )
+
+        async def pass_on(messages: list[Msg]) -> None:
+            await self.guarded([Delivered(message) for message in messages], receive)
+
+        try:
+            await self._fetch(subscription, size, pass_on, lambda: not stopping.is_set())
+        finally:
+            with contextlib.suppress(Exception):
+                await subscription.unsubscribe()
+
+    async def start(self) -> None:
+        """Begin to read what was subscribed."""
+        if self.broker is not None:
+            await self.broker.start()
+
+    async def stop_reading(self, grace_s: float) -> None:
+        """Fetch no more; what is in work may end within *grace_s* seconds."""
+        if self.broker is None:
+            return
+        for subscriber in self.broker.subscribers:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(subscriber.stop(), grace_s)
+
+    async def close(self) -> None:
+        """Stop reading, send what is buffered, close."""
+        self.closing = True
+        if self.broker is not None:
+            with contextlib.suppress(Exception):
+                await self.broker.stop()
+        for client in (self.intake, self.platform):
+            if client is not None and not client.is_closed:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(client.drain(), 5)
