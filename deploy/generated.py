@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.cards import cards
+from deploy.compatibility import advice, breaks
 from shared.contracts import EVENTS, HANDED, OUTWARD
 from shared.contracts.base import DRAFT, Event, schema
 from shared.contracts.intake import Handed
@@ -82,8 +83,8 @@ def events_md(services: list[Service]) -> str:
         "Written by `make docs` from `shared/contracts/` and the services' cards; do not edit.",
         "",
         "Every event is a CloudEvent 1.0 in binary mode: attributes as `ce-` headers, values "
-        "percent-encoded, the fields below as a JSON body, `Nats-Msg-Id` = `ce-id`. Whole state and "
-        "a `revision`: readers keep the highest, so the order of arrival does not matter. "
+        "percent-encoded, the fields below as a JSON body, `Nats-Msg-Id` = `ce-id`. Whole state "
+        "and a `revision`: readers keep the highest, so the order of arrival does not matter. "
         + ("All are **draft** until the contracts freeze." if DRAFT else ""),
         "",
         "Subjects: `events.<service>.<event-name>.v<major>.<region>`; a company hands in on "
@@ -241,6 +242,27 @@ def everything() -> dict[Path, str]:
     return told
 
 
+def committed(name: str) -> dict[str, Any] | None:
+    """The schema of contract *name* as it was last written, if it was."""
+    path = SCHEMAS / f"{name}.json"
+    if not path.exists():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text())
+    return told
+
+
+def broken_contracts() -> list[str]:
+    """What to do about each published contract whose readers a change would break."""
+    told = []
+    for name, after in schemas().items():
+        before = committed(name)
+        if before is None or before.get("x-status") == "draft":
+            continue
+        if breaks(before, after):
+            told.append(advice(name, before, after, draft=False))
+    return told
+
+
 def main() -> None:
     """Write them, or with --check say which are not as they should be."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -248,6 +270,8 @@ def main() -> None:
         "--check", action="store_true", help="change nothing; exit 1 if any differs"
     )
     check = parser.parse_args().check
+    if broken := broken_contracts():
+        sys.exit("\n".join(broken))
     stale = []
     for path, content in everything().items():
         if path.exists() and path.read_text() == content:

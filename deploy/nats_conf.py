@@ -92,14 +92,14 @@ server_name: massakoppi
 listen: "{host}:{port}"
 {f'http: "127.0.0.1:{monitor}"' if monitor else ""}
 max_payload: 1MB
-lame_duck_duration: 10s
+lame_duck_duration: 30s
 lame_duck_grace_period: 2s
 
 jetstream {{
   store_dir: "{store}"
   # an acknowledged event is on the disk
   sync_interval: always
-  max_file_store: 20GB
+  max_file_store: 100GB
   max_memory_store: 64MB
 }}
 
@@ -113,14 +113,14 @@ accounts {{
         subscribe: {{ allow: ["_INBOX_system.>"] }} }} }}
   ] }}
   PLATFORM {{
-    jetstream {{ max_file: 12GB, max_memory: 0 }}
+    jetstream {{ max_file: 30GB, max_memory: 0 }}
     users: [
     # operator: makes streams and durables
     {{ nkey: {ring.nats_public("admin")} }}
 {platform}  ] }}
   # companies, apart: no reply subject of theirs reaches events.>
   INTAKE {{
-    jetstream {{ max_file: 8GB, max_memory: 0 }}
+    jetstream {{ max_file: 64GB, max_memory: 0 }}
     include "organisations.conf"
   }}
 }}

@@ -44,7 +44,7 @@ async def open_doors(system: System, ask: Asking, *, quota: Quota | None = None)
 
     Returns the organisations that may come in over NATS. Raises `NotReloaded`.
     """
-    users: Sequence[dict[str, Any]] = await ask("registry", "GET", "/nats-users")
+    users: Sequence[dict[str, Any]] = (await ask("registry", "GET", "/nats-users"))["items"]
     keys: dict[str, list[str]] = defaultdict(list)
     for user in users:
         keys[user["organisation"]].append(user["public_key"])

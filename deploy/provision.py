@@ -42,10 +42,14 @@ ACK_WAIT_S = 30.0
 
 @dataclass(frozen=True)
 class Quota:
-    """What one organisation may leave at its door before the registry has read it."""
+    """
+    What one organisation may leave at its door before the registry has read it.
 
-    messages: int = 1_000_000
-    megabytes: int = 512
+    The server reserves the megabytes of every organisation against the account's limit.
+    """
+
+    messages: int = 200_000
+    megabytes: int = 64
     message_kib: int = 256
 
 
@@ -102,7 +106,8 @@ def intake_stream_of(organisation: str, quota: Quota) -> StreamConfig:
     return StreamConfig(
         name=intake_stream(organisation),
         subjects=[f"intake.{organisation}.>"],
-        retention=RetentionPolicy.LIMITS,
+        # an answered event makes room: under *limits* it would count against the quota until it ages
+        retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_age=14 * DAY_S,
@@ -361,13 +366,6 @@ def upgrade(connection: Any, service: Service) -> None:
     config = alembic_of(service)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def new_migration(connection: Any, service: Service, message: str) -> None:
-    """Write a migration from what the database has to what the tables of *service* say."""
-    config = alembic_of(service)
-    config.attributes["connection"] = connection
-    command.revision(config, message, autogenerate=True)
 
 
 def retention_holds() -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ def new_signing_key() -> OKPKey:
 
 def read_key(path: Path) -> OKPKey:
     """The key in the JWK file at *path*, private or public."""
-    return OKPKey.import_key(path.read_text())
+    return OKPKey.import_key(json.loads(path.read_text()))
 
 
 def sign(asker: Asker, key: OKPKey, *, life_s: int = TOKEN_LIFE_S) -> str:

@@ -15,8 +15,8 @@ class Handed(BaseModel):
     One event as a company hands it in, under the company's own ids.
 
     *external_id* is the company's id of the thing; *external_revision*, where its system counts,
-    lets late news be known as late. *owner* is another organisation only under a mandate. A field that
-    is not known is refused, so that a misspelt one is not lost.
+    lets late news be known as late. *owner* is another organisation only under a mandate. A field
+    that is not known is refused, so that a misspelt one is not lost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

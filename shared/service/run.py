@@ -60,6 +60,7 @@ class Running:
         self.stopping = asyncio.Event()
         self.missing: list[str] = []
         self.url = ""
+        self.http: _Http | None = None
         self.consumers: dict[str, Consumer] = {}
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[Any]] = set()
@@ -400,9 +401,11 @@ class Running:
         if self.relay is not None:
             self.relay.stopping = True
             self.relay.news.set()
-        self.http.should_exit = True
+        if self.http is not None:
+            self.http.should_exit = True
         patient = [t for t in self.tasks if t.get_name() not in ("watch", "door")]
-        await asyncio.wait(patient, timeout=self.settings.stop_grace_s)
+        if patient:
+            await asyncio.wait(patient, timeout=self.settings.stop_grace_s)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -1,0 +1,368 @@
+"""How the outside asks the indicators: balance, figures and their definitions."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from services.indicators import store
+from services.indicators.domain import (
+    DEFINITIONS,
+    BadPeriod,
+    Figure,
+    Months,
+    Stock,
+    figures_of,
+    period_label,
+    period_of,
+)
+from shared.access import Asker, NotAllowed
+from shared.http import Asking, Problem, Reading
+from shared.vocabulary.materials import one_substance
+from shared.vocabulary.tables import table
+
+router = APIRouter()
+
+Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
+Grain = Literal["month", "quarter", "year"]
+State = Literal["forecast", "proposed", "agreed", "delivered"]
+STATES = ("forecast", "proposed", "agreed", "delivered")
+LARGEST_PAGE = 200
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])", re.ASCII)
+AS_CSV = "text/csv"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about; see `_asked` for who may ask it."""
+
+    scope: Scope = "region"
+    region: str | None = None
+    code: str | None = None
+    material: str | None = None
+
+
+@dataclass(frozen=True)
+class BalanceQuestion(Question):
+    """What is asked about, and which months in which grain."""
+
+    first: Annotated[str | None, Query(alias="from")] = None
+    last: Annotated[str | None, Query(alias="to")] = None
+    grain: Grain = "month"
+
+    @property
+    def months(self) -> Months:
+        """The months asked for; raises `Problem` when they are none."""
+        return _months(self.first, self.last)
+
+
+@router.get("/balance")
+async def balance(
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    question: Annotated[BalanceQuestion, Depends()],
+    *,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = LARGEST_PAGE,
+) -> Response:
+    """
+    Mass balance by period and material: tonnes on both sides, whole and in each state.
+
+    Months are those of the lots' windows; states add up to the whole in every row.
+    """
+    if AS_CSV in request.headers.get("accept", ""):
+        return await balance_csv(asker, session, question)
+    begins = _cursor(after)
+    asked = _during(await _asked(asker, session, question), question.months)
+    grain = question.grain
+    rows = await store.balance(session, asked, grain=grain, after=begins, limit=limit + 1)
+    page = rows[:limit]
+    return JSONResponse(
+        {
+            **await _about(session, asked),
+            "grain": grain,
+            "period": period_label(asked.months),
+            "items": [_row(row, grain) for row in page],
+            "next": f"{page[-1].period}|{page[-1].material}" if len(rows) > limit else None,
+        }
+    )
+
+
+@router.get("/balance.csv", response_class=Response)
+async def balance_csv(
+    asker: Asking,
+    session: Reading,
+    question: Annotated[BalanceQuestion, Depends()],
+) -> Response:
+    """The whole balance as CSV (RFC 4180, UTF-8): one line per period, material and state."""
+    asked = _during(await _asked(asker, session, question), question.months)
+    about = await _about(session, asked)
+    rows = await store.balance(session, asked, grain=question.grain)
+    head = ["region", "scope", "code", "title", "period", "material", "state", "projection",
+            "surplus_t", "surplus_low_t", "surplus_high_t", "need_t", "need_low_t", "need_high_t",
+            "net_t", "onsite_t", "sample", "as_of"]  # fmt: skip
+    lines = [
+        [
+            asked.region or "", asked.scope, asked.code, about["title"] or "", row.period,
+            row.material, state, state != "delivered",
+            *_bounds(row, state, "surplus"), *_bounds(row, state, "need"),
+            _net(row, state), _stock(row, state, "surplus").onsite / 1000,
+            row.sample, about["as_of"] or "",
+        ]
+        for row in rows
+        for state in STATES
+        if (state, "surplus") in row.kg or (state, "need") in row.kg
+    ]  # fmt: skip
+    headers = {"Content-Disposition": 'attachment; filename="balance.csv"'}
+    return Response(_csv(head, lines), media_type=f"{AS_CSV}; charset=utf-8", headers=headers)
+
+
+@router.get("/figures")
+async def figures(
+    asker: Asking,
+    session: Reading,
+    question: Annotated[Question, Depends()],
+    *,
+    period: str = "all",
+    state: State | None = None,
+    indicator: str | None = None,
+) -> dict[str, Any]:
+    """
+    K1a–K8 of one scope and period, each with state, definition and counterfactual.
+
+    In every state unless one is named; all but `delivered` are projections.
+    """
+    try:
+        months = period_of(period)
+    except BadPeriod as error:
+        raise Problem(422, "period_invalid", str(error)) from error
+    if indicator is not None and indicator not in DEFINITIONS:
+        known = ", ".join(DEFINITIONS)
+        detail = f"indicator is {indicator!r}: use one of {known}"
+        raise Problem(422, "indicator_unknown", detail)
+    asked = _during(await _asked(asker, session, question), months)
+    stocks, flows, sample = await store.stocks_and_flows(session, asked)
+    chosen = (
+        one
+        for one in figures_of(stocks, flows)
+        if state in (None, one.state) and indicator in (None, one.indicator)
+    )
+    return {
+        **await _about(session, asked),
+        "period": period_label(asked.months),
+        "items": [_figure(one, asked, sample=sample) for one in chosen],
+        "next": None,
+    }
+
+
+@router.get("/figures/definitions")
+async def definitions(_: Asking) -> dict[str, Any]:
+    """What each indicator means, in three languages, and the baseline it is held against."""
+    baseline = table("kpi")["meta"]["counterfactual"]
+    return {
+        "items": [
+            {
+                "indicator": one.id, "key": one.key, "names": dict(one.names),
+                "formula": one.formula, "unit": one.unit, "numerator": one.numerator,
+                "denominator": one.denominator, "trap": one.trap,
+                "counterfactual": one.counterfactual, "version": one.version,
+                "definition": one.label,
+            }
+            for one in DEFINITIONS.values()
+        ],
+        "counterfactuals": [
+            {"id": baseline["id"], "text": baseline["text"], "names": baseline["names"],
+             "fallback": baseline["fallback"]}
+        ],
+        "next": None,
+        "as_of": None,
+    }  # fmt: skip
+
+
+async def _asked(asker: Asker, session: Reading, question: Question) -> store.Asked:
+    """The question, if *asker* may ask it."""
+    scope, region, code = question.scope, question.region, question.code
+    material = question.material
+    if scope == "country":
+        code = "all"
+    elif scope == "region":
+        region, code = region or code, code or region
+    if code is None:
+        raise Problem(422, "code_missing", f"scope {scope} needs a code: say code=…")
+    if region is None and scope in ("sub_region", "municipality"):
+        raise Problem(422, "region_missing", f"scope {scope} needs its region: say region=…")
+    if scope == "region" and region != code:
+        detail = f"region is {region!r} and code is {code!r}: say the same, or one"
+        raise Problem(422, "code_invalid", detail)
+    if scope == "organisation":
+        _may_see(asker, code, region)
+    if scope == "project":
+        await _may_see_project(asker, session, code)
+    return store.Asked(scope, code, region, material=one_substance(material) if material else None)
+
+
+def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
+    coordinates = region is not None and asker.coordinates(region)
+    if asker.sees_all or asker.acts_for(organisation) or coordinates:
+        return
+    raise NotAllowed(
+        f"organisation {organisation!r} is another's; ask for its region, or as its member "
+        "or the region's coordinator (with region=…)"
+    )
+
+
+async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
+    try:
+        owner = await store.owner_of(session, UUID(code))
+    except ValueError as error:
+        detail = f"code is {code!r}: give the project's id"
+        raise Problem(422, "code_invalid", detail) from error
+    if owner is not None:
+        organisation, region = owner
+        if asker.sees_all or asker.acts_for(organisation) or asker.coordinates(region):
+            return
+    # the same answer for what does not exist and what is not theirs to know of
+    raise Problem(404, "project_unknown", f"no project {code} that you may see")
+
+
+def _during(asked: store.Asked, months: Months) -> store.Asked:
+    return replace(asked, months=months)
+
+
+def _months(first: str | None, last: str | None) -> Months:
+    for name, told in (("from", first), ("to", last)):
+        if told is not None and not MONTH.fullmatch(told):
+            raise Problem(422, f"{name}_invalid", f"{name} is {told!r}: write YYYY-MM")
+    if first and last and last < first:
+        raise Problem(422, "period_reversed", f"from {first} is after to {last}: change them")
+    return Months(first, last)
+
+
+def _cursor(after: str | None) -> tuple[str, str] | None:
+    if after is None:
+        return None
+    period, bar, material = after.partition("|")
+    if not bar:
+        raise Problem(422, "after_invalid", f"after is {after!r}: give the next of the last page")
+    return period, material
+
+
+async def _about(session: Reading, asked: store.Asked) -> dict[str, Any]:
+    title = None
+    if asked.scope in ("organisation", "project"):
+        row = await store.title_of(session, asked.scope, asked.code)
+        title = row.title if row else None
+    moment = await store.as_of(session, asked.region)
+    return {
+        "scope": asked.scope,
+        "code": asked.code,
+        "region": asked.region,
+        "title": title,
+        "as_of": moment.isoformat() if moment else None,
+    }
+
+
+def _stock(row: store.Standings, state: str, side: str) -> Stock:
+    return row.kg.get((state, side), Stock())
+
+
+def _bounds(row: store.Standings, state: str, side: str) -> tuple[float, float, float]:
+    stock = _stock(row, state, side)
+    return stock.kg / 1000, stock.kg_low / 1000, stock.kg_high / 1000
+
+
+def _net(row: store.Standings, state: str) -> float:
+    return (_stock(row, state, "need").kg - _stock(row, state, "surplus").kg) / 1000
+
+
+def _whole(row: store.Standings, side: str) -> Stock:
+    stocks = [stock for (_, at), stock in row.kg.items() if at == side]
+    return Stock(
+        sum(stock.kg_low for stock in stocks),
+        sum(stock.kg for stock in stocks),
+        sum(stock.kg_high for stock in stocks),
+        sum(stock.onsite for stock in stocks),
+        sum(stock.unverified for stock in stocks),
+    )
+
+
+def _tonnes(surplus: Stock, need: Stock) -> dict[str, float]:
+    """Both sides in tonnes, and what is needed beyond what is left over; never added together."""
+    return {
+        "surplus_t": surplus.kg / 1000,
+        "surplus_low_t": surplus.kg_low / 1000,
+        "surplus_high_t": surplus.kg_high / 1000,
+        "need_t": need.kg / 1000,
+        "need_low_t": need.kg_low / 1000,
+        "need_high_t": need.kg_high / 1000,
+        "net_t": (need.kg - surplus.kg) / 1000,
+        "net_low_t": (need.kg_low - surplus.kg_high) / 1000,
+        "net_high_t": (need.kg_high - surplus.kg_low) / 1000,
+        "onsite_t": surplus.onsite / 1000,
+    }
+
+
+def _row(row: store.Standings, grain: str) -> dict[str, Any]:
+    surplus, need = _whole(row, "surplus"), _whole(row, "need")
+    mass = surplus.kg + need.kg
+    return {
+        "period": row.period,
+        **({"month": row.period} if grain == "month" else {}),
+        "material": row.material,
+        **_tonnes(surplus, need),
+        "unverified_share": (surplus.unverified + need.unverified) / mass if mass else None,
+        "states": {
+            state: {
+                **_tonnes(_stock(row, state, "surplus"), _stock(row, state, "need")),
+                "projection": state != "delivered",
+            }
+            for state in STATES
+        },
+        "sample": row.sample,
+    }
+
+
+def _figure(figure: Figure, asked: store.Asked, *, sample: bool) -> dict[str, Any]:
+    definition = figure.definition
+    return {
+        "indicator": figure.indicator,
+        "key": definition.key,
+        "value": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "unit": figure.unit,
+        "numerator": figure.numerator,
+        "denominator": figure.denominator,
+        "state": figure.state,
+        "projection": figure.projection,
+        "period": period_label(asked.months),
+        "definition": definition.label,
+        "counterfactual": definition.counterfactual,
+        "unverified_share": figure.unverified_share,
+        "why": figure.why,
+        "sample": sample,
+    }
+
+
+def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in line] for line in lines)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is disarmed; numbers stay numbers."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return f"'{value}"
+    return value

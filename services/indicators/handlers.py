@@ -1,0 +1,224 @@
+"""What the indicators do when something is told: load, decide, record."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.indicators import store
+from services.indicators.domain import (
+    Cells,
+    End,
+    Figure,
+    Lot,
+    Match,
+    figures_of,
+    latest_of,
+    take_lots,
+    take_matches,
+)
+from shared.contracts import (
+    AreaUpdated,
+    Event,
+    ForecastUpdated,
+    IndicatorUpdated,
+    MatchChanged,
+    MatchFound,
+    OrganisationUpdated,
+    ProjectAdded,
+    ProjectUpdated,
+    ProjectWithdrawn,
+)
+from shared.contracts.matcher import Side
+from shared.vocabulary.materials import one_substance
+from shared.work import Work
+
+Named = ProjectAdded | ProjectUpdated | ProjectWithdrawn | OrganisationUpdated | AreaUpdated
+PERIOD = "all"
+"""The months that an announced figure counts: all that are told."""
+
+
+async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
+    """Keep the newest of each forecast, and move its kilograms in the cells they touch."""
+    news = latest_of(map(lot_of, events))
+    kept = await store.hold_lots(work.session, (lot.id for lot in news))
+
+    renewed, changes = take_lots(kept, news)
+
+    await store.keep_lots(work.session, renewed)
+    await store.add_to_cells(work.session, changes)
+    await _let_look(work, events, changes)
+
+
+async def keep_matches(events: Sequence[MatchFound | MatchChanged], work: Work) -> None:
+    """Keep the newest of each match: its two lots stand anew, and its flows move."""
+    news = latest_of(map(match_of, events))
+    ends = (end.lot for match in news for end in (match.surplus, match.need))
+    lots = await store.hold_lots(work.session, ends)
+    kept = await store.matches_among(work.session, (match.id for match in news))
+
+    renewed, touched, changes, flows = take_matches(lots, kept, news)
+
+    await store.keep_lots(work.session, touched)
+    await store.keep_matches(work.session, renewed)
+    await store.add_to_cells(work.session, changes)
+    await store.add_to_flows(work.session, flows)
+    await _let_look(work, events, changes, flows)
+
+
+async def keep_titles(events: Sequence[Named], work: Work) -> None:
+    """Keep the newest name of each project, organisation and area."""
+    newest: dict[tuple[str, str], store.Title] = {}
+    for title in map(title_of, events):
+        known = newest.get((title.kind, title.code))
+        if known is None or title.revision > known.revision:
+            newest[title.kind, title.code] = title
+
+    await store.keep_titles(work.session, [newest[key] for key in sorted(newest)])
+    await store.keep_moments(work.session, moments_of(events))
+
+
+async def tell_figures(due: Any, work: Work, *, pause: timedelta) -> None:
+    """Announce the figures of one scope that changed, none sooner than *pause* after the last."""
+    key = store.Told(due.region, due.scope, due.code)
+    if not await store.hold_due(work.session, key):
+        return
+    known = {(row.indicator, row.state): row for row in await store.figures_told(work.session, key)}
+    last = max((row.told_at for row in known.values()), default=None)
+    if last is not None and work.now < last + pause:
+        await store.postpone_due(work.session, key, last + pause)
+        return
+    asked = store.Asked(due.scope, due.code, due.region)
+    stocks, flows, sample = await store.stocks_and_flows(work.session, asked)
+
+    changed = [
+        (figure, row.revision + 1 if (row := known.get((figure.indicator, figure.state))) else 1)
+        for figure in figures_of(stocks, flows)
+        if figure.told != _told(known.get((figure.indicator, figure.state)))
+    ]
+
+    await store.keep_figures(work.session, key, changed, work.now)
+    await store.end_due(work.session, key)
+    for figure, revision in changed:
+        work.announce(announcement(figure, revision, key, sample=sample))
+    if changed:
+        work.signal("figure", due.region, about=f"{due.scope}:{due.code}")
+
+
+def lot_of(event: ForecastUpdated) -> Lot:
+    """The lot that *event* tells, in whole kilograms."""
+    quantity = event.quantity
+    return Lot(
+        id=event.forecast_id,
+        revision=event.revision,
+        at=event.at,
+        region=event.region,
+        project=event.project_id,
+        organisation=event.organisation,
+        municipality=event.place.municipality,
+        sub_region=event.place.sub_region,
+        direction=event.direction,
+        material=one_substance(event.material),
+        status=event.status,
+        first=event.window.first,
+        last=event.window.last,
+        kg_low=round(quantity.low_t * 1000),
+        kg=round(quantity.likely_t * 1000),
+        kg_high=round(quantity.high_t * 1000),
+        unverified=quantity.tag == "unverified",
+        sample=event.sample,
+    )
+
+
+def match_of(event: MatchFound | MatchChanged) -> Match:
+    """The match that *event* tells: likely tonnes, value and climate as the matcher says."""
+    tonnes = event.tonnes.likely
+    return Match(
+        id=event.match_id,
+        revision=event.revision,
+        at=event.at,
+        state=event.state,
+        onsite=event.route == "onsite",
+        surplus=end_of(event.surplus),
+        need=end_of(event.need),
+        first=event.window.first,
+        last=event.window.last,
+        kg=tonnes * 1000,
+        kg_km=round(event.tonne_km * 1000),
+        cents=event.value.total_cents,
+        grams=event.climate.saved_g_per_t * tonnes,
+        value_unverified=event.value.tag == "unverified",
+        climate_unverified=event.climate.tag == "unverified",
+        sample=event.sample,
+    )
+
+
+def end_of(side: Side) -> End:
+    """One end of a match, as the cells need it."""
+    return End(
+        side.forecast_id,
+        side.project_id,
+        side.organisation,
+        side.region,
+        side.place.municipality,
+        side.place.sub_region,
+        one_substance(side.material),
+    )
+
+
+def title_of(event: Named) -> store.Title:
+    """The name that *event* tells."""
+    if isinstance(event, OrganisationUpdated):
+        return store.Title(
+            "organisation", event.organisation, event.revision, event.region,
+            event.organisation, event.title,
+        )  # fmt: skip
+    kind, id = (
+        ("area", event.area_id) if isinstance(event, AreaUpdated) else ("project", event.project_id)
+    )
+    return store.Title(kind, str(id), event.revision, event.region, event.organisation, event.title)
+
+
+def moments_of(events: Iterable[Event]) -> dict[str, datetime]:
+    """The newest moment of each region in *events*."""
+    newest: dict[str, datetime] = {}
+    for event in events:
+        newest[event.region] = max(event.at, newest.get(event.region, event.at))
+    return newest
+
+
+def announcement(
+    figure: Figure, revision: int, due: store.Told, *, sample: bool
+) -> IndicatorUpdated:
+    """*figure* of the scope that was *due*, as it is told."""
+    definition = figure.definition
+    return IndicatorUpdated(
+        region=due.region,
+        indicator=figure.indicator,
+        revision=revision,
+        scope=due.scope,
+        scope_code=due.code,
+        period=PERIOD,
+        state=figure.state,
+        projection=figure.projection,
+        value=figure.value,
+        unit=figure.unit,
+        numerator=figure.numerator,
+        denominator=figure.denominator,
+        definition=definition.label,
+        counterfactual=definition.counterfactual,
+        unverified_share=figure.unverified_share,
+        sample=sample,
+    )
+
+
+def _told(row: Any) -> tuple[float | None, ...]:
+    """The numbers last told; before the first time, those of a figure nobody knows."""
+    if row is None:
+        return (None, None, None, None)
+    return (row.value, row.numerator, row.denominator, row.unverified_share)
+
+
+async def _let_look(work: Work, events: Sequence[Event], *changes: Cells) -> None:
+    if await store.mark_due(work.session, *changes):
+        work.wake("figure_due")
+    await store.keep_moments(work.session, moments_of(events))

@@ -1,0 +1,273 @@
+"""How the matcher is asked and told over HTTP."""
+
+import base64
+import json
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.encoders import jsonable_encoder
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.matcher import handlers, store
+from services.matcher.domain import (
+    Lot,
+    Match,
+    explain,
+    is_feasible,
+    road_km_between,
+    value_of,
+    worst,
+)
+from shared.access import Asker, NotAllowed
+from shared.contracts.base import now
+from shared.http import Asking, Problem, Reading, Working, settings_of
+
+router = APIRouter()
+Told = Annotated[Any, Depends(settings_of)]
+State = Literal[
+    "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
+]
+_LATE = timedelta(seconds=30)  # a commit this late is still found by the next `since`
+
+
+class Decision(BaseModel):
+    """What one side says to a match."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["accept", "decline", "undo"]
+    reason: (
+        Literal["quality", "timing", "distance", "papers", "price", "already_agreed", "other"]
+        | None
+    ) = None
+    note: str | None = Field(default=None, max_length=2000)
+    organisation: str | None = None
+
+
+class Settling(BaseModel):
+    """Overrides for one settling: cents per tonne, and tonnes; 0 is off."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    standing_bonus: int | None = Field(default=None, ge=0)
+    smallest_load: int | None = Field(default=None, ge=0)
+
+
+@router.get("/matches")
+async def matches(
+    asker: Asking,
+    session: Reading,
+    settings: Told,
+    region: str | None = None,
+    organisation: str | None = None,
+    state: Annotated[list[State] | None, Query()] = None,
+    since: datetime | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """
+    Matches that the asker may see, the longest unchanged first.
+
+    Follow `next` to the end; ask later again with `since` = the first answer's `as_of`.
+    """
+    if since is not None and since.tzinfo is None:
+        raise Problem(422, "since_without_zone", "write since with its zone, as 2026-11-24T08:00Z")
+    as_of = now() - _LATE
+    found = await store.matches_seen_by(
+        session,
+        sees_all=asker.sees_all,
+        regions=asker.regions,
+        organisations=list(asker.organisations),
+        region=region,
+        organisation=organisation,
+        states=state,
+        since=since,
+        after=_cursor_read(after) if after else None,
+        limit=limit,
+    )
+    lots = await store.lots_of(session, {id for one in found for id in one.pair})
+    told = [_seen(one, lots, asker, settings) for one in found if lots.keys() >= set(one.pair)]
+    more = _cursor(found[-1]) if len(found) == limit else None
+    return {"items": told, "next": more, "as_of": as_of.isoformat()}
+
+
+@router.get("/matches/{id}")
+async def match(
+    id: UUID, asker: Asking, session: Reading, settings: Told, response: Response
+) -> dict[str, Any]:
+    """One match, with its revision as the ETag."""
+    found = await store.match_of(session, id)
+    if found is None or not handlers.may_see(asker, found):
+        raise _no_match(id)
+    response.headers["ETag"] = f'"{found.revision}"'
+    lots = await store.lots_of(session, found.pair)
+    return _seen(found, lots, asker, settings)
+
+
+@router.post("/matches/{id}/decisions")
+async def decide(
+    id: UUID,
+    told: Decision,
+    asker: Asking,
+    begin: Working,
+    settings: Told,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Accept, decline or undo, on the revision that `If-Match` names."""
+    seen = _revision(if_match)
+    try:
+        async with begin() as work:
+            found, lots = await handlers.decide(
+                id,
+                told.decision,
+                work,
+                asker=asker,
+                seen=seen,
+                reason=told.reason,
+                note=told.note,
+                organisation=told.organisation,
+                key=idempotency_key,
+                rules=settings.rules(),
+            )
+    except handlers.NoSuchMatch as error:
+        raise _no_match(id) from error
+    except handlers.NotYours as error:
+        raise Problem(403, "not_your_match", " ".join((error.__doc__ or "").split())) from error
+    except handlers.NotPossible as error:
+        raise Problem(409, error.code, str(error)) from error
+    except handlers.Changed as error:
+        async with begin() as work:
+            lots = await store.lots_of(work.session, error.match.pair)
+        now_is = _seen(error.match, lots, asker, settings)
+        raise Problem(
+            409, "match_changed", str(error), match=now_is, changed=_as_seen(error, now_is, asker)
+        ) from error
+    response.headers["ETag"] = f'"{found.revision}"'
+    return _seen(found, lots, asker, settings)
+
+
+@router.get("/explain")
+async def explain_pair(
+    surplus: UUID, need: UUID, asker: Asking, session: Reading, settings: Told
+) -> dict[str, Any]:
+    """Every gate of a pair with its verdict, whether there is a match of it or not."""
+    lots = await store.lots_of(session, {surplus, need})
+    for id, direction in ((surplus, "surplus"), (need, "need")):
+        lot = lots.get(id)
+        if lot is None or lot.direction != direction:
+            raise _no_lot(id, direction)
+        if not _may_see_lot(asker, lot) and not await _met(asker, surplus, need, lots, session):
+            raise _no_lot(id, direction)
+    rules = settings.rules()
+    left, right = lots[surplus], lots[need]
+    today = now().astimezone(settings.zone).date()
+    findings = explain(left, right, rules, today=today)
+    km = road_km_between(left, right, rules)
+    worth = value_of(left, right, km, rules)
+    return {
+        "surplus": surplus,
+        "need": need,
+        "verdict": worst(findings),
+        "feasible": is_feasible(findings),
+        "reasons": [one._asdict() for one in findings],
+        "papers": [one.needed for one in findings if one.needed],
+        "distance_km": km,
+        "distance_method": "ratio",
+        "value": worth._asdict(),
+        "tag": "unverified",
+    }
+
+
+@router.post("/settle")
+async def settle(
+    asker: Asking, begin: Working, settings: Told, told: Settling | None = None
+) -> dict[str, Any]:
+    """Settle the whole region until nothing improves, and say what stands against the optimum."""
+    if not asker.is_operator:
+        raise NotAllowed("only the operator settles the whole region")
+    told = told or Settling()
+    async with begin() as work:
+        return await handlers.settle_all(
+            work,
+            settings.rules(),
+            standing_bonus=told.standing_bonus,
+            smallest_load=told.smallest_load,
+        )
+
+
+@router.get("/settled")
+async def settled(asker: Asking, session: Reading) -> dict[str, Any]:
+    """What stands now, and how far from the optimum it was at the last full solve."""
+    if not (asker.sees_all or asker.regions):
+        raise NotAllowed("figures of the whole region are for its coordinators and the operator")
+    return await handlers.settled(session)
+
+
+def _seen(match: Match, lots: dict[UUID, Lot] | Any, asker: Asker, settings: Any) -> dict[str, Any]:
+    """*match* as *asker* may see it: whole, or as its side does."""
+    today = now().astimezone(settings.zone).date()
+    body = handlers.body_of(match, lots, settings.rules(), today=today)
+    body |= {"changed_at": match.changed_at, "born_at": match.born_at}
+    if not (asker.sees_all or asker.coordinates(match.region)):
+        mine = [side for side in match.sides if side in asker.organisations]
+        if len(mine) < len(match.sides):
+            body = handlers.as_seen(body, mine[0])
+    told: dict[str, Any] = jsonable_encoder(body)
+    for end in ("surplus", "need"):
+        told[end].pop("visibility", None)
+    return told
+
+
+def _as_seen(error: handlers.Changed, seen: dict[str, Any], asker: Asker) -> list[dict[str, Any]]:
+    """What changed, without the name of a side that is not known yet."""
+    if None not in (seen["surplus"]["organisation"], seen["need"]["organisation"]):
+        return error.changed
+    return [one for one in error.changed if one["field"] != "accepted_by"]
+
+
+def _may_see_lot(asker: Asker, lot: Lot) -> bool:
+    if asker.sees_all or asker.coordinates(lot.region) or lot.organisation in asker.organisations:
+        return True
+    return lot.visibility in ("forum", "public") and lot.is_open
+
+
+async def _met(
+    asker: Asker, surplus: UUID, need: UUID, lots: dict[UUID, Lot], session: Any
+) -> bool:
+    sides = {lot.organisation for lot in lots.values()}
+    mine = sides & set(asker.organisations)
+    return bool(mine) and await store.was_told(session, surplus, need)
+
+
+def _revision(if_match: str | None) -> int:
+    told = (if_match or "").removeprefix("W/").strip('"')
+    if not told.isdigit():
+        raise Problem(
+            428, "revision_missing", 'say which revision you saw, as If-Match: "3" (its ETag)'
+        )
+    return int(told)
+
+
+def _cursor(match: Match) -> str:
+    told = json.dumps([match.changed_at.isoformat(), str(match.id)])
+    return base64.urlsafe_b64encode(told.encode()).decode()
+
+
+def _cursor_read(told: str) -> tuple[datetime, UUID]:
+    try:
+        at, id = json.loads(base64.urlsafe_b64decode(told))
+        return datetime.fromisoformat(at), UUID(id)
+    except (ValueError, TypeError) as error:
+        raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error
+
+
+def _no_match(id: UUID) -> Problem:
+    return Problem(404, "match_not_found", f"there is no match {id} that you may see")
+
+
+def _no_lot(id: UUID, direction: str) -> Problem:
+    return Problem(404, "lot_not_found", f"there is no {direction} {id} that you may see")

@@ -1,0 +1,447 @@
+"""Distance, value and climate of pairs: as arrays for the plan, one by one for people."""
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.matcher.domain.fit import Finding, judge, kinds_fit
+from services.matcher.domain.values import Kind, Lot, Rules, kind_of
+from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
+from shared.vocabulary.factors import FACTORS, Counterfactual, counterfactual, vehicle
+from shared.vocabulary.materials import MATERIALS
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+HAUL_CENTS_PER_TKM: Final = FACTORS["transport_4ax"].value * 100
+HAUL_G_PER_TKM: Final = vehicle().co2e_kg_per_tkm * 1000
+TIP_G_PER_T: Final = FACTORS["tip_site_handling"].value * 1000
+
+# the ratio is linear between midpoints that all lie on this grid, so interpolating is exact
+_STRAIGHT_KM: Final[Floats] = np.arange(0.0, 60.5, 0.5)
+_RATIO: Final[Floats] = np.array([road_ratio(float(km)) for km in _STRAIGHT_KM])
+_KM_PER_DEG: Final = 111.195
+_BLOCK: Final = 2_000_000
+
+
+class Baseline(NamedTuple):
+    """What a tonne meets without the platform: cents per tonne and grams of CO2e per tonne."""
+
+    cents: int
+    grams: int
+
+
+@lru_cache(maxsize=65536)
+def disposal(kind: str) -> Baseline:
+    """The surplus *kind* goes to the nearest reception site: haul and gate fee."""
+    told = kind_of(kind)
+    found = _counterfactual(told.material, told.contamination)
+    haul = found.reception_km * HAUL_CENTS_PER_TKM
+    return Baseline(
+        round(found.gate_fee.value * 100 + haul),
+        round(found.reception_km * HAUL_G_PER_TKM + TIP_G_PER_T),
+    )
+
+
+@lru_cache(maxsize=65536)
+def purchase(kind: str) -> Baseline:
+    """The need *kind* buys like virgin material at the nearest quarry: price and haul."""
+    found = _counterfactual(_bought_for(kind_of(kind)), "P0")
+    haul = found.quarry_km * HAUL_CENTS_PER_TKM
+    return Baseline(
+        round(found.virgin_price.value * 100 + haul),
+        round(found.quarry_km * HAUL_G_PER_TKM + found.virgin_co2e.value * 1000),
+    )
+
+
+def _bought_for(need: Kind) -> str:
+    if need.material in MATERIALS:
+        return need.material
+    return "crushed_rock" if need.use in ("sub_base", "base") else "sand"
+
+
+def _counterfactual(material: str, contamination: str) -> Counterfactual:
+    return counterfactual(material if material in MATERIALS else "sand", contamination)
+
+
+def haul_cents(km: Floats) -> Ints:
+    """What a tonne costs over *km* of road, in whole cents."""
+    return np.rint(km * HAUL_CENTS_PER_TKM).astype(np.int64)
+
+
+class Value(NamedTuple):
+    """A tonne of one pair against its counterfactual: cents and grams of CO2e, with their parts."""
+
+    cents: int
+    disposal_cents: int
+    purchase_cents: int
+    haul_cents: int
+    giver_cents: int
+    taker_cents: int
+    compensation_cents: int
+    saved_g: int
+    counterfactual_g: int
+    proposed_g: int
+
+
+def value_of(surplus: Lot, need: Lot, km: float, rules: Rules) -> Value:
+    """
+    What one tonne of the pair is worth over *km* of road, and how it falls on the two sides.
+
+    Where one side would lose, the compensation leaves each half of the gain: positive from taker
+    to giver, negative the other way. A price of CO2e is in *cents*, so in neither side's part.
+    """
+    avoided, bought = disposal(surplus.kind), purchase(need.kind)
+    haul = int(haul_cents(np.array([km]))[0])
+    payer = _payer(surplus.transport_payer, need.transport_payer)
+    givers = {"giver": haul, "taker": 0, "shared": haul // 2}[payer]
+    giver, taker = avoided.cents - givers, bought.cents - (haul - givers)
+    gain = giver + taker
+    compensation = 0
+    if gain > 0 and giver < 0:
+        compensation = -giver + gain // 2
+    elif gain > 0 and taker < 0:
+        compensation = taker - gain // 2
+    proposed = round(km * HAUL_G_PER_TKM)
+    baseline = avoided.grams + bought.grams
+    priced = _climate_cents(baseline - proposed, rules)
+    return Value(
+        gain + priced, avoided.cents, bought.cents, haul, giver, taker, compensation,
+        baseline - proposed, baseline, proposed,
+    )  # fmt: skip
+
+
+def _climate_cents(grams: int, rules: Rules) -> int:
+    return int(np.rint(grams * rules.co2e_cents_per_t / 1e6))
+
+
+def _payer(surplus: str | None, need: str | None) -> str:
+    if surplus is not None and need is not None and surplus != need:
+        return "shared"
+    return surplus or need or "giver"
+
+
+class Columns(NamedTuple):
+    """Lots of one direction as arrays; `*_set` hold what the numbers in their column stand for."""
+
+    lots: Sequence[Lot]
+    lat: Floats
+    lon: Floats
+    first: Ints
+    last: Ints
+    per_day: Floats
+    kind: Ints
+    kind_set: list[str]
+    place: Ints
+    project: Ints
+    organisation: Ints
+    exact: Bools
+    municipality: Ints
+    hidden: Bools
+    net: Bools
+
+    def take(self, rows: Ints) -> "Columns":
+        """The lots of *rows* only."""
+        parts: dict[str, Any] = {
+            name: value[rows]
+            for name, value in self._asdict().items()
+            if isinstance(value, np.ndarray)
+        }
+        return self._replace(lots=[self.lots[row] for row in rows], **parts)
+
+
+class Numbers:
+    """Gives equal things equal numbers, shared between the two sides of a plan."""
+
+    def __init__(self) -> None:
+        self.known: dict[Hashable, int] = {}
+
+    def of(self, things: Iterator[Any]) -> Ints:
+        known = self.known
+        return np.array([known.setdefault(one, len(known)) for one in things], dtype=np.int64)
+
+    @property
+    def things(self) -> list[Any]:
+        return list(self.known)
+
+
+class Sides(NamedTuple):
+    """The two sides of a plan, with numbers that mean the same on both."""
+
+    surpluses: Columns
+    needs: Columns
+    places: list[tuple[str, str]]
+
+
+def sides(surpluses: Sequence[Lot], needs: Sequence[Lot]) -> Sides:
+    """*surpluses* and *needs* as arrays, in the order given."""
+    places, projects, organisations, towns = Numbers(), Numbers(), Numbers(), Numbers()
+
+    def columns(lots: Sequence[Lot]) -> Columns:
+        kinds = Numbers()
+        kind = kinds.of(lot.kind for lot in lots)
+        return Columns(
+            lots=lots,
+            lat=np.array([lot.lat for lot in lots]),
+            lon=np.array([lot.lon for lot in lots]),
+            first=np.array([lot.first.toordinal() for lot in lots], dtype=np.int64),
+            last=np.array([lot.last.toordinal() for lot in lots], dtype=np.int64),
+            per_day=np.array([(lot.weekly_t or np.inf) / 7 for lot in lots]),
+            kind=kind,
+            kind_set=kinds.things,
+            place=places.of((lot.region, lot.meets) for lot in lots),
+            project=projects.of(lot.project_id for lot in lots),
+            organisation=organisations.of(lot.organisation for lot in lots),
+            exact=np.array([lot.exact for lot in lots], dtype=np.bool_),
+            municipality=towns.of((lot.region, lot.municipality) for lot in lots),
+            hidden=np.array([lot.visibility == "region" for lot in lots], dtype=np.bool_),
+            net=np.array([lot.net_of_own_use for lot in lots], dtype=np.bool_),
+        )
+
+    left, right = columns(surpluses), columns(needs)
+    return Sides(left, right, places.things)
+
+
+class Arcs(NamedTuple):
+    """
+    The feasible pairs: row in surpluses, row in needs, most tonnes that the overlap of their
+    windows lets through, cents a tonne, road km, and whether it stays on its own site.
+    """
+
+    surplus: Ints
+    need: Ints
+    most: Ints
+    cents: Ints
+    km: Floats
+    onsite: Bools
+
+    def take(self, rows: Ints | Bools) -> "Arcs":
+        """The pairs of *rows* only, or in their order."""
+        return Arcs(
+            self.surplus[rows], self.need[rows], self.most[rows], self.cents[rows],
+            self.km[rows], self.onsite[rows],
+        )  # fmt: skip
+
+
+def arcs(
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    rules: Rules,
+    *,
+    today: date,
+    excluded: Collection[tuple[UUID, UUID]] = (),
+) -> Arcs:
+    """
+    Every feasible pair of *surpluses* and *needs*, in the order of rows.
+
+    A pair on its own site needs no reach and no worth; any other must be worth more than the rules
+    ask. Pairs *excluded* are left out.
+    """
+    both = sides(surpluses, needs)
+    found = [_block(both, rows, some, rules, today) for rows, some in _blocks(both, rules)]
+    joined = _joined(found) if found else _NONE
+    if excluded and len(joined.surplus):
+        ids = zip(joined.surplus.tolist(), joined.need.tolist(), strict=True)
+        keep = np.array(
+            [(surpluses[s].id, needs[n].id) not in excluded for s, n in ids], dtype=np.bool_
+        )
+        joined = joined.take(keep)
+    return joined.take(np.lexsort((joined.need, joined.surplus)))
+
+
+_EMPTY: Final[Ints] = np.zeros(0, np.int64)
+_NONE: Final = Arcs(_EMPTY, _EMPTY, _EMPTY, _EMPTY, np.zeros(0), np.zeros(0, np.bool_))
+
+
+def _joined(found: Sequence[Arcs]) -> Arcs:
+    if len(found) == 1:
+        return found[0]
+    return Arcs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _blocks(both: Sides, rules: Rules) -> Iterator[tuple[Ints, Ints]]:
+    """Rows of both sides that could reach each other, few enough at a time for memory."""
+    left, right = both.surpluses, both.needs
+    if not len(left.lots) or not len(right.lots):
+        return
+    every = np.arange(len(right.lots))
+    if len(left.lots) * len(right.lots) <= _BLOCK:
+        yield np.arange(len(left.lots)), every
+        return
+    farthest = max([rules.reach_km, *(km for _, km in rules.reach_by_material)])
+    span = farthest / _KM_PER_DEG + 0.01
+    boxes: dict[tuple[int, int], list[int]] = {}
+    for row, (lat, lon) in enumerate(zip(left.lat.tolist(), left.lon.tolist(), strict=True)):
+        boxes.setdefault((int(lat // span), int(lon // span)), []).append(row)
+    projects: dict[int, list[int]] = {}
+    for row, project in enumerate(right.project.tolist()):
+        projects.setdefault(project, []).append(row)
+    for members in boxes.values():
+        rows = np.array(members)
+        near = _near(left.take(rows), right, span)
+        own = {other for p in left.project[rows].tolist() for other in projects.get(p, ())}
+        some = np.union1d(every[near], np.array(sorted(own), dtype=np.int64))
+        size = max(1, _BLOCK // max(1, len(some)))
+        for start in range(0, len(rows), size):
+            if len(some):
+                yield rows[start : start + size], some
+
+
+def _near(left: Columns, right: Columns, span: float) -> Bools:
+    low, high = left.lat.min() - span, left.lat.max() + span
+    widest = max(abs(low), abs(high))
+    across = span / max(0.01, float(np.cos(np.radians(min(89.0, widest)))))
+    off = (right.lon - left.lon.min() + across) % 360
+    width = left.lon.max() - left.lon.min() + 2 * across
+    near: Bools = (right.lat >= low) & (right.lat <= high) & (off <= width)
+    return near
+
+
+def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Arcs:
+    left, right = both.surpluses, both.needs
+    whole = len(rows) == len(left.lots) and len(some) == len(right.lots)
+    if not whole:
+        left, right = left.take(rows), right.take(some)
+    fits = _pairwise(left.kind, right.kind, left.kind_set, right.kind_set,
+                     lambda s, n: kinds_fit(s, n, rules.processing_on_site))  # fmt: skip
+    first = np.maximum(left.first[:, None], right.first)
+    if rules.closes_past_windows:
+        first = np.maximum(first, today.toordinal())
+    days = np.minimum(left.last[:, None], right.last) - first + 1
+    own = left.project[:, None] == right.project
+    same = left.organisation[:, None] == right.organisation
+    may = own & ~left.net[:, None] & ~right.net
+    may |= ~own & (same | ~(left.hidden[:, None] | right.hidden)) & _meet(both, left, right)
+    s, n = np.nonzero(fits & (days >= 1) & may)
+    km = road_km_of(left, right, s, n, rules)
+    onsite = left.project[s] == right.project[n]
+    reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
+    gone = np.array([disposal(kind) for kind in left.kind_set], dtype=np.int64)[left.kind[s]]
+    got = np.array([purchase(kind) for kind in right.kind_set], dtype=np.int64)[right.kind[n]]
+    cents = gone[:, 0] + got[:, 0] - haul_cents(km)
+    if rules.co2e_cents_per_t:
+        saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
+        cents += np.rint(saved * rules.co2e_cents_per_t / 1e6).astype(np.int64)
+    rate = np.minimum(left.per_day[s], right.per_day[n])
+    most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
+    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
+    good &= most >= 1
+    return Arcs(rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good])
+
+
+def _pairwise(
+    left: Ints, right: Ints, lefts: list[Any], rights: list[Any], ask: Callable[[Any, Any], bool]
+) -> Bools:
+    table = np.zeros((len(lefts), len(rights)), dtype=np.bool_)
+    for i in np.unique(left):
+        for j in np.unique(right):
+            table[i, j] = ask(lefts[i], rights[j])
+    return table[left][:, right]
+
+
+def _meet(both: Sides, left: Columns, right: Columns) -> Bools:
+    return _pairwise(left.place, right.place, both.places, both.places, regions_meet)
+
+
+def regions_meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether masses of two (region, regions it meets) may meet: the same, or both say so."""
+    if one[0] == other[0]:
+        return True
+    return other[0] in one[1].split(",") and one[0] in other[1].split(",")
+
+
+def road_km_of(left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules) -> Floats:
+    """
+    Road km between the rows *s* of *left* and *n* of *right*.
+
+    Great circle times the ratio of its length; two lots known by the same municipality only are the
+    same-place distance apart in a straight line.
+    """
+    lat1, lat2 = np.radians(left.lat)[s], np.radians(right.lat)[n]
+    half_lat = (lat2 - lat1) / 2
+    half_lon = np.radians(right.lon[n] - left.lon[s]) / 2
+    chord = np.sin(half_lat) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin(half_lon) ** 2
+    straight = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord)))
+    blurred = ~(left.exact[s] | right.exact[n]) & (left.municipality[s] == right.municipality[n])
+    blurred &= left.project[s] != right.project[n]
+    straight = np.where(blurred, rules.same_place_km, straight)
+    return np.asarray(np.round(straight * np.interp(straight, _STRAIGHT_KM, _RATIO), 3))
+
+
+def road_km_between(surplus: Lot, need: Lot, rules: Rules) -> float:
+    """Road km from *surplus* to *need*, as the plan counts them."""
+    both = sides([surplus], [need])
+    zero = np.zeros(1, dtype=np.int64)
+    return float(road_km_of(both.surpluses, both.needs, zero, zero, rules)[0])
+
+
+def explain(
+    surplus: Lot,
+    need: Lot,
+    rules: Rules,
+    *,
+    today: date,
+    excluded: bool = False,
+    tonnes: int | None = None,
+) -> tuple[Finding, ...]:
+    """
+    Every gate of one pair, whether it holds or not; *tonnes* are those of a match, else the most.
+
+    The same answers as `arcs`: a pair is an arc exactly when all of these hold.
+    """
+    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site)
+    own = surplus.project_id == need.project_id
+    found = [*kinds, _time(surplus, need, rules, today, tonnes), _visible(surplus, need)]
+    km = road_km_between(surplus, need, rules)
+    if own:
+        net = surplus.net_of_own_use or need.net_of_own_use
+        told = "net of own use" if net else "own site"
+        found.append(Finding("own_site", "fail" if net else "pass", told, "not net of own use"))
+    else:
+        reach = rules.reach(surplus.material)
+        near = km <= reach
+        found.append(Finding("place", "pass" if near else "fail", f"{km:.1f} km by road",
+                             f"≤ {reach:g} km"))  # fmt: skip
+        meet = regions_meet((surplus.region, surplus.meets), (need.region, need.meets))
+        found.append(Finding("region", "pass" if meet else "fail", surplus.region, need.region))
+        cents = value_of(surplus, need, km, rules).cents
+        worth = cents > rules.worth_cents_per_t
+        found.append(Finding("value", "pass" if worth else "fail", f"{cents / 100:.2f} EUR/t",
+                             f"> {rules.worth_cents_per_t / 100:.2f} EUR/t"))  # fmt: skip
+    if excluded:
+        found.append(Finding("exclusion", "fail", "declined before", "other terms than then"))
+    for lot, side in ((surplus, "surplus"), (need, "need")):
+        if not lot.is_open:
+            found.append(Finding("open", "fail", f"the {side} is no longer offered", "offered"))
+    return tuple(found)
+
+
+def _time(surplus: Lot, need: Lot, rules: Rules, today: date, tonnes: int | None) -> Finding:
+    first, last = max(surplus.first, need.first), min(surplus.last, need.last)
+    if rules.closes_past_windows:
+        first = max(first, today)
+    days = (last - first).days + 1
+    offered, wanted = f"{surplus.first}–{surplus.last}", f"{need.first}–{need.last}"
+    rate = min(surplus.weekly_t or np.inf, need.weekly_t or np.inf)
+    if days < 1:
+        return Finding("G9_time", "fail", offered, wanted)
+    room = rate / 7 * days + 1e-9
+    asked = tonnes if tonnes is not None else 1
+    if room < asked:
+        return Finding("G9_time", "fail", f"{days} days at {rate:g} t a week", f"{asked} t")
+    return Finding("G9_time", "pass", offered, wanted)
+
+
+def _visible(surplus: Lot, need: Lot) -> Finding:
+    hidden = "region" in (surplus.visibility, need.visibility)
+    apart = surplus.organisation != need.organisation
+    verdict = "fail" if hidden and apart else "pass"
+    if verdict == "fail":
+        return Finding("G10_visibility", "fail", "one is seen by coordinators only", "both parties")
+    return Finding("G10_visibility", "pass", surplus.visibility, need.visibility)

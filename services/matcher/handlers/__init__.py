@@ -1,0 +1,32 @@
+"""What the matcher does when something happens: keep, settle, tell, decide."""
+
+from services.matcher.handlers.deciding import (
+    Changed,
+    NoSuchMatch,
+    NotPossible,
+    NotYours,
+    decide,
+    may_see,
+)
+from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.settling import settle, settle_all, settled, sweep
+from services.matcher.handlers.telling import as_seen, body_of, tell
+
+__all__ = [
+    "Changed",
+    "NoSuchMatch",
+    "NotPossible",
+    "NotYours",
+    "as_seen",
+    "body_of",
+    "decide",
+    "heard",
+    "keep_areas",
+    "keep_forecasts",
+    "may_see",
+    "settle",
+    "settle_all",
+    "settled",
+    "sweep",
+    "tell",
+]

@@ -1,0 +1,391 @@
+"""Settles: a neighbourhood that changed, a wider one when it is quiet, or the whole region."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.matcher import store
+from services.matcher.domain import (
+    ACCEPTED,
+    AGREED,
+    DIRECT,
+    EXPIRED,
+    HISTORY,
+    HOLDS,
+    ONSITE,
+    PROPOSED,
+    WITHDRAWN,
+    Change,
+    Lot,
+    Match,
+    Plan,
+    Rules,
+    cells_around,
+    neighbourhood,
+    optimum_cents,
+    replan,
+    tile_of,
+)
+from services.matcher.handlers.telling import announced, is_news
+from shared.contracts.base import uuid7
+from shared.work import Work
+
+settles = Counter("matcher_settles_total", "neighbourhoods settled", ["scope"])
+settle_seconds = Histogram(
+    "matcher_settle_seconds", "one neighbourhood, from its locks to its plan written", ["scope"],
+    buckets=(0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 5, 30, 120),
+)  # fmt: skip
+standing_value = Gauge("matcher_standing_value_cents", "worth of what stands at the last measure")
+optimum_share = Gauge("matcher_optimum_share", "of the full optimum, at the last measure")
+
+_LARGE = 1500  # lots; a plan of more leaves the event loop to others
+_WORTH_ANOTHER_SWEEP = 100  # cents
+_TOLD_AT_ONCE = 200  # matches; more are told by `tell`
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
+
+    lots: Mapping[UUID, Lot]
+    matches: Sequence[Match]
+    marks: Mapping[int, UUID]
+
+
+async def settle(row: Any, work: Work, *, rules: Rules) -> None:
+    """Settle the neighbourhood of the dirty cell of *row*."""
+    begun = time.perf_counter()
+    work.correlation = row.correlation
+    cells = await _neighbourhood(row.cell, work, rules)
+    ground = await _stand_on(work, cells)
+    generation = ground.marks.get(row.cell)
+    if generation is None:
+        return  # somebody settled all of the region meanwhile
+
+    plan = await _planned(ground, rules, work)
+
+    quiet = not ground.marks.keys() - {row.cell}
+    await _record(ground, plan, work, rules, quiet=quiet)
+    if plan.changes:
+        due = work.now + timedelta(seconds=rules.sweep_after_s)
+        await store.mark_for_sweep(work.session, {tile_of(row.cell)}, due)
+    if not await store.clean_mark(work.session, row.cell, generation):
+        work.wake("dirty")
+    _measured("neighbourhood", begun)
+
+
+async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
+    """Settle a wide neighbourhood of the tile of *row*, or wait while news keeps coming there."""
+    begun = time.perf_counter()
+    later = work.now + timedelta(seconds=rules.sweep_after_s)
+    cells = cells_around(row.tile, rules.sweep_radius_km)
+    if await store.marks_in(work.session, cells):
+        await store.sweep_later(work.session, row.tile, later)
+        return
+    ground = await _stand_on(work, cells)
+
+    plan = await _planned(ground, rules, work)
+
+    await _record(ground, plan, work, rules, quiet=not ground.marks)
+    await store.swept(work.session, row.tile, row.generation, later)
+    if plan.after_cents - plan.before_cents >= _WORTH_ANOTHER_SWEEP:
+        tiles = {tile_of(one.surplus.cell) for one in plan.changes} | {row.tile}
+        await store.mark_for_sweep(work.session, tiles, later)
+    _measured("sweep", begun)
+    if not plan.changes:
+        await _measure_sometimes(work, rules)
+
+
+async def settle_all(
+    work: Work,
+    rules: Rules,
+    *,
+    standing_bonus: int | None = None,
+    smallest_load: int | None = None,
+) -> dict[str, Any]:
+    """
+    Settle the whole region until nothing changes; what stands then, against the full optimum.
+
+    *standing_bonus* in cents per tonne and *smallest_load* in tonnes override the settings; with
+    both 0 the value is the optimum, to the cent.
+    """
+    begun = time.perf_counter()
+    rules = _overridden(rules, standing_bonus, smallest_load)
+    await store.hold_all(work.session)
+    marks = await store.every_mark(work.session)
+    lots = {lot.id: lot for lot in await store.every_lot(work.session)}
+    ground = Ground(lots, await store.standing_matches(work.session), {})
+    best = await asyncio.to_thread(
+        optimum_cents, list(lots.values()), ground.matches, _exact(rules), today=work.today
+    )
+
+    rounds = 0
+    while rounds < 8:
+        rounds += 1
+        plan = await _planned(ground, rules, work)
+        changed = await _record(ground, plan, work, rules, quiet=True)
+        if not plan.changes or rules == _exact(rules):
+            break
+        ground = replace(ground, matches=_after(ground.matches, changed))
+
+    await store.clean_marks(work.session, dict(marks))
+    await store.swept_all(work.session)
+    direct, onsite, tonnes, matches = await store.standing_figures(work.session)
+    value = direct + onsite
+    optimum = best + value - plan.after_cents  # what is decided on is worth the same in both
+    await _keep_measure(work, value, optimum, lots)
+    _measured("region", begun)
+    return {
+        "value_cents": value,
+        "onsite_cents": onsite,
+        "optimum_cents": optimum,
+        "share": _share(value, optimum),
+        "matches": matches,
+        "tonnes": tonnes,
+        "rounds": rounds,
+        "seconds": round(time.perf_counter() - begun, 3),
+    }
+
+
+async def settled(session: Any) -> dict[str, Any]:
+    """What stands now, and how far from the optimum the last full solve found it."""
+    direct, onsite, tonnes, matches = await store.standing_figures(session)
+    measure, counts = await store.last_measure(session), await store.counts(session)
+    return {
+        "value_cents": direct + onsite,
+        "onsite_cents": onsite,
+        "optimum_cents": measure.optimum_cents if measure else None,
+        "share": _share(measure.value_cents, measure.optimum_cents) if measure else None,
+        "measured_at": measure.at if measure else None,
+        "lots": counts.lots,
+        "matches": matches,
+        "tonnes": tonnes,
+        "settles": int(sum(
+            sample.value for metric in settles.collect() for sample in metric.samples
+            if sample.name.endswith("_total")
+        )),
+        "dirty": counts.dirty,
+        "sweeps": counts.sweeps,
+    }  # fmt: skip
+
+
+async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]:
+    widest = max(rules.radius_km, rules.widest_km)
+    return neighbourhood(
+        cell,
+        await store.lots_per_cell(work.session, cells_around(cell, widest)),
+        radius_km=rules.radius_km,
+        widest_km=widest,
+        lots=rules.neighbourhood_lots,
+    )
+
+
+async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
+    """Hold *cells* and those of the partners of their lots, and read what is there."""
+    session = work.session
+    more: set[int] = set()
+    while True:
+        held = await store.hold_around(session, cells, more)
+        marks = await store.marks_in(session, cells)
+        lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
+        matches = await store.matches_around(session, list(lots)) if lots else []
+        partners = {
+            id
+            for one in matches
+            if one.standing == HOLDS and (one.surplus_id in lots or one.need_id in lots)
+            for id in one.pair
+        } - lots.keys()
+        if partners:
+            lots |= await store.lots_of(session, sorted(partners))
+        more = {lot.cell for lot in lots.values()}
+        if more <= held:
+            return Ground(lots, matches, marks)
+        await store.let_go(session)
+
+
+async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
+    lots = list(ground.lots.values())
+    if len(lots) > _LARGE:
+        return await asyncio.to_thread(replan, lots, ground.matches, rules, today=work.today)
+    return replan(lots, ground.matches, rules, today=work.today)
+
+
+async def _record(
+    ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
+) -> list[Match]:
+    """Write the differences of *plan*, and tell of them; the matches as they now are."""
+    changed = {one.id: one for one in (_changed(change, work) for change in plan.changes)}
+    for one in (*_closed(ground, work), *await _alarmed(ground, plan, work)):
+        changed[one.id] = one
+    told = await _told(ground, changed, work, rules, quiet=quiet)
+    await store.keep_matches(work.session, list((changed | told).values()))
+    for region in {one.region for one in changed.values()}:
+        work.signal("flow", region)
+    return list((changed | told).values())
+
+
+async def _told(
+    ground: Ground, changed: Mapping[UUID, Match], work: Work, rules: Rules, *, quiet: bool
+) -> dict[UUID, Match]:
+    """Tell what is news: at once where it is quiet, else within the time set."""
+    waiting = {one.id: one for one in ground.matches if one.standing == HOLDS}
+    news = [one for one in (waiting | dict(changed)).values() if is_news(one)]
+    at_once = [
+        one
+        for one in news
+        if one.surplus_id in ground.lots and one.need_id in ground.lots and quiet
+    ][:_TOLD_AT_ONCE]
+    told = {one.id: announced(one, ground.lots, work, rules) for one in at_once}
+    within = timedelta(seconds=0 if quiet else rules.tell_within_s)
+    later = {one.id: work.now + within for one in news if one.id not in told}
+    await store.tell_later(work.session, later, work.correlation)
+    await store.told(work.session, sorted(told))
+    if later and quiet:
+        work.wake("tell")
+    return told
+
+
+def _changed(change: Change, work: Work) -> Match:
+    """The match that *change* makes of the one that stood, or a new one."""
+    was, surplus, need = change.match, change.surplus, change.need
+    if was is not None and change.tonnes == 0:
+        over = was.last < work.today
+        return was._replace(
+            revision=was.revision + 1,
+            state=EXPIRED if over else WITHDRAWN,
+            standing=HISTORY,
+            change="expired" if over else "withdrawn",
+            changed_at=work.now,
+        )
+    word = "proposed" if was is None else "tonnes" if was.tonnes != change.tonnes else "terms"
+    return Match(
+        id=uuid7() if was is None else was.id,
+        revision=1 if was is None else was.revision + 1,
+        surplus_id=surplus.id,
+        need_id=need.id,
+        state=AGREED if change.onsite else PROPOSED,
+        route=ONSITE if change.onsite else DIRECT,
+        standing=HOLDS,
+        tonnes=change.tonnes,
+        cents_per_t=change.cents_per_t,
+        km=change.km,
+        first=change.first,
+        last=change.last,
+        surplus_terms=surplus.terms,
+        need_terms=need.terms,
+        surplus_organisation=surplus.organisation,
+        need_organisation=need.organisation,
+        region=surplus.region,
+        accepted_by="",
+        declined_by=None,
+        decline_reason=None,
+        change=word,
+        alternatives=change.alternatives,
+        next_best_cents=change.next_best_cents,
+        alarm="",
+        told_revision=0 if was is None else was.told_revision,
+        born_at=work.now if was is None else was.born_at,
+        changed_at=work.now,
+        judged=None,
+    )
+
+
+def _closed(ground: Ground, work: Work) -> Iterable[Match]:
+    """What one side had accepted, and whose forecast is no longer offered: withdrawn."""
+    for match in ground.matches:
+        ends = [ground.lots[id] for id in match.pair if id in ground.lots]
+        if match.state == ACCEPTED and any(not lot.is_open for lot in ends):
+            yield match._replace(
+                revision=match.revision + 1,
+                state=WITHDRAWN,
+                standing=HISTORY,
+                change="withdrawn",
+                changed_at=work.now,
+            )
+
+
+async def _alarmed(ground: Ground, plan: Plan, work: Work) -> list[Match]:
+    """Decided matches whose forecast fell below them: kept as agreed, told once per revision."""
+    calls: dict[UUID, list[str]] = {}
+    for lot, _ in plan.short:
+        call = f"{lot.direction}:{lot.revision}"
+        for match in ground.matches:
+            decided = match.standing == HOLDS and not match.is_free and lot.id in match.pair
+            if decided and call not in match.alarm.split():
+                calls.setdefault(match.id, []).append(call)
+    if not calls:
+        return []
+    return [
+        match._replace(
+            revision=match.revision + 1,
+            change="forecast_below_agreed",
+            alarm=" ".join(_renewed(match.alarm, calls[match.id])),
+            changed_at=work.now,
+        )
+        for match in await store.matches_of(work.session, sorted(calls))
+        if match.state != ACCEPTED or _is_open(match, ground)
+    ]
+
+
+def _is_open(match: Match, ground: Ground) -> bool:
+    return all(ground.lots[id].is_open for id in match.pair if id in ground.lots)
+
+
+def _renewed(alarm: str, calls: Sequence[str]) -> list[str]:
+    by_side = {call.split(":")[0]: call for call in (*alarm.split(), *calls)}
+    return list(by_side.values())
+
+
+def _after(matches: Sequence[Match], changed: Sequence[Match]) -> list[Match]:
+    now = {one.id: one for one in (*matches, *changed)}
+    return [one for one in now.values() if one.standing != HISTORY]
+
+
+def _overridden(rules: Rules, bonus: int | None, load: int | None) -> Rules:
+    return replace(
+        rules,
+        standing_bonus_cents_per_t=rules.standing_bonus_cents_per_t if bonus is None else bonus,
+        smallest_load_t=rules.smallest_load_t if load is None else load,
+    )
+
+
+def _exact(rules: Rules) -> Rules:
+    return replace(rules, standing_bonus_cents_per_t=0, smallest_load_t=0)
+
+
+async def _measure_sometimes(work: Work, rules: Rules) -> None:
+    """A full solve now and then, when all is quiet: how far from the optimum the region stands."""
+    counts, last = await store.counts(work.session), await store.last_measure(work.session)
+    every = timedelta(seconds=rules.measure_every_s)
+    fresh = last is not None and last.at > work.now - every
+    if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
+        return
+    lots = {lot.id: lot for lot in await store.every_lot(work.session)}
+    matches = await store.standing_matches(work.session)
+    value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
+    plan = await asyncio.to_thread(
+        replan, list(lots.values()), matches, _exact(rules), today=work.today
+    )
+    await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
+
+
+async def _keep_measure(work: Work, value: int, optimum: int, lots: Mapping[UUID, Lot]) -> None:
+    count = sum(lot.is_open for lot in lots.values())
+    await store.keep_measure(work.session, value=value, optimum=optimum, lots=count, at=work.now)
+    standing_value.set(value)
+    optimum_share.set(_share(value, optimum) or 0)
+
+
+def _share(value: int, optimum: int) -> float | None:
+    return round(value / optimum, 6) if optimum else None
+
+
+def _measured(scope: str, begun: float) -> None:
+    settles.labels(scope).inc()
+    settle_seconds.labels(scope).observe(time.perf_counter() - begun)

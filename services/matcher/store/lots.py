@@ -1,0 +1,133 @@
+"""Lots and areas: kept at their highest revision, and asked for by place."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.matcher.domain import Lot
+
+LOT = ", ".join(Lot._fields)
+
+_LOT_TYPES = """
+    id uuid, revision int, direction text, is_open boolean, kind text, low bigint, likely bigint,
+    high bigint, first date, last date, weekly_t float8, lat float8, lon float8, exact boolean,
+    municipality text, region text, meets text, project_id uuid, organisation text,
+    net_of_own_use boolean, visibility text, transport_payer text, cell int, terms bigint,
+    beside text
+"""
+_KEEP = text(
+    f"""
+    INSERT INTO lot ({LOT})
+    SELECT {LOT} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_LOT_TYPES})
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in Lot._fields if name != "id")}
+    WHERE lot.revision < excluded.revision
+    RETURNING old.cell, new.cell,
+        old.id IS NULL, old.is_open, new.is_open,
+        old.terms IS DISTINCT FROM new.terms OR old.likely IS DISTINCT FROM new.likely
+            OR old.is_open IS DISTINCT FROM new.is_open
+    """
+)
+
+
+class Touched(NamedTuple):
+    """What keeping a lot touched: the cell it was in and the one it is in, and how it differs."""
+
+    was: int | None
+    now: int
+    is_new: bool
+    was_open: bool | None
+    is_open: bool
+    differs: bool
+
+    @property
+    def has_moved(self) -> bool:
+        return self.was is not None and self.was != self.now
+
+    @property
+    def cells(self) -> set[int]:
+        """The cells to settle again: none for a lot that takes part in nothing, as before."""
+        if not self.differs or not (self.was_open or self.is_open):
+            return set()
+        return {cell for cell in (self.was, self.now) if cell is not None}
+
+
+async def keep_newer(session: AsyncSession, lots: Sequence[Lot]) -> list[Touched]:
+    """
+    Keep each lot that is newer than the one known; what that touched.
+
+    Give each id once and in order (`latest_of` does): rows stay locked until the work ends, and
+    replicas that lock in one order never wait for each other in a ring.
+    """
+    if not lots:
+        return []
+    rows = json.dumps([lot._asdict() for lot in lots], default=str)
+    return [Touched._make(row) for row in await session.execute(_KEEP, {"rows": rows})]
+
+
+_KEEP_AREAS = text(
+    """
+    INSERT INTO area (id, revision, region, cell, told)
+    SELECT id, revision, region, cell, told FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS told(id uuid, revision int, region text, cell int, told jsonb)
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, region = excluded.region,
+        cell = excluded.cell, told = excluded.told
+    WHERE area.revision < excluded.revision
+    """
+)
+
+
+async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, Any]]) -> None:
+    """Keep each of *areas* (id, revision, region, cell, told) that is newer than the one known."""
+    rows = json.dumps(list(areas), default=str)
+    await session.execute(_KEEP_AREAS, {"rows": rows})
+
+
+_IN_CELLS = text(
+    f"""
+    SELECT {LOT} FROM lot WHERE cell = ANY(CAST(:cells AS int[]))
+    UNION
+    SELECT {LOT} FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+_IN_CELLS_ONLY = text(f"SELECT {LOT} FROM lot WHERE cell = ANY(CAST(:cells AS int[]))")
+_BY_ID = text(f"SELECT {LOT} FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))")
+_EVERY = text(f"SELECT {LOT} FROM lot")
+
+
+async def lots_in(
+    session: AsyncSession, cells: Sequence[int], ids: Sequence[UUID] = ()
+) -> list[Lot]:
+    """The lots in *cells*, and those of *ids* wherever they are."""
+    if ids:
+        found = await session.execute(_IN_CELLS, {"cells": list(cells), "ids": list(ids)})
+    else:
+        found = await session.execute(_IN_CELLS_ONLY, {"cells": list(cells)})
+    return [Lot._make(row) for row in found]
+
+
+_COUNTS = text(
+    "SELECT cell, count(*) FROM lot WHERE cell = ANY(CAST(:cells AS int[])) GROUP BY cell"
+)
+
+
+async def lots_per_cell(session: AsyncSession, cells: Sequence[int]) -> dict[int, int]:
+    """How many lots each of *cells* has; cells without any are left out."""
+    return {row[0]: row[1] for row in await session.execute(_COUNTS, {"cells": list(cells)})}
+
+
+async def lots_of(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Lot]:
+    """The lots of *ids* that are known, by id."""
+    found = await session.execute(_BY_ID, {"ids": list(ids)})
+    return {row[0]: Lot._make(row) for row in found}
+
+
+async def every_lot(session: AsyncSession) -> list[Lot]:
+    """All lots there are."""
+    return [Lot._make(row) for row in await session.execute(_EVERY)]

@@ -1,0 +1,270 @@
+"""Locks on cells, and the marks that say what is still to be settled, swept or told."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.service.card import Due
+
+dirty = Due("dirty", ("cell",), size=4, lease_s=30)
+sweep = Due("sweep", ("tile",), size=1, lease_s=60)
+tell = Due("tell", ("match_id",), size=16, lease_s=30)
+
+_REGION_LOCK = 715_001
+_CELL_LOCK = 715_002
+
+# the whole region is held shared by who settles a part of it, and alone by who settles all
+_HOLD = text(
+    f"""
+    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0))
+    SELECT cell, pg_advisory_xact_lock({_CELL_LOCK}, cell)
+    FROM (SELECT cell FROM unnest(CAST(:cells AS int[])) AS told(cell), alive
+          ORDER BY cell OFFSET 0) AS sorted
+    """
+)
+_HOLD_AROUND = text(
+    f"""
+    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0)),
+    here AS MATERIALIZED (SELECT id FROM lot WHERE cell = ANY(CAST(:cells AS int[]))),
+    partner AS (
+        SELECT need_id AS id FROM match
+        WHERE standing = 1 AND surplus_id IN (SELECT id FROM here)
+        UNION
+        SELECT surplus_id FROM match WHERE standing = 1 AND need_id IN (SELECT id FROM here)
+    ),
+    wanted AS (
+        SELECT cell FROM lot WHERE id IN (SELECT id FROM partner)
+        UNION SELECT unnest(CAST(:cells AS int[]))
+        UNION SELECT unnest(CAST(:more AS int[]))
+    )
+    SELECT cell, pg_advisory_xact_lock({_CELL_LOCK}, cell)
+    FROM (SELECT cell FROM wanted, alive ORDER BY cell OFFSET 0) AS sorted
+    """
+)
+_HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({_REGION_LOCK}, 0)")
+_PATIENCE = text(
+    """
+    SELECT set_config('idle_in_transaction_session_timeout', '0', true),
+           set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)
+    """
+)
+
+
+async def hold(session: AsyncSession, cells: Iterable[int]) -> None:
+    """Hold *cells* until the transaction ends; in one order, so nobody waits in a ring."""
+    (await session.execute(_HOLD, {"cells": sorted(set(cells))})).all()
+
+
+async def hold_around(
+    session: AsyncSession, cells: Sequence[int], more: Iterable[int] = ()
+) -> set[int]:
+    """
+    Hold *cells*, *more* of them, and those of the partners that lots in *cells* have now.
+
+    Returns what is held. The partners are looked up before the locks are had: look again after.
+    """
+    found = await session.execute(_HOLD_AROUND, {"cells": list(cells), "more": sorted(more)})
+    return {row.cell for row in found}
+
+
+async def hold_all(session: AsyncSession) -> None:
+    """Hold the whole region alone, for as long as it takes."""
+    await session.execute(_PATIENCE)
+    await session.execute(_HOLD_ALL)
+
+
+async def let_go(session: AsyncSession) -> None:
+    """Give the locks back by ending the transaction, in which nothing has been written yet."""
+    await session.rollback()
+
+
+_MARK = text(
+    """
+    INSERT INTO dirty (cell, due_at, correlation)
+    SELECT cell, now(), :correlation FROM unnest(CAST(:cells AS int[])) AS told(cell) ORDER BY cell
+    ON CONFLICT (cell) DO UPDATE SET generation = excluded.generation,
+        due_at = least(dirty.due_at, excluded.due_at)
+    """
+)
+_MARKS_IN = text(
+    "SELECT cell, generation, first_at FROM dirty WHERE cell = ANY(CAST(:cells AS int[]))"
+)
+_MARKS = text("SELECT cell, generation, first_at FROM dirty")
+_CLEAN = text(
+    """
+    DELETE FROM dirty USING unnest(CAST(:cells AS int[]), CAST(:generations AS uuid[]))
+        AS read(cell, generation)
+    WHERE dirty.cell = read.cell AND dirty.generation = read.generation
+    RETURNING dirty.cell
+    """
+)
+_CLEAN_ONE = text("DELETE FROM dirty WHERE cell = :cell AND generation = :generation")
+_RELEASE = text(
+    "UPDATE dirty SET claimed_by = NULL, claimed_until = NULL, attempts = 0 WHERE cell = :cell"
+)
+
+
+async def mark_dirty(
+    session: AsyncSession, cells: Iterable[int], correlation: str | None = None
+) -> None:
+    """Say that the neighbourhoods of *cells* must be settled again."""
+    told = {"cells": sorted(set(cells)), "correlation": correlation}
+    if told["cells"]:
+        await session.execute(_MARK, told)
+
+
+async def marks_in(session: AsyncSession, cells: Sequence[int]) -> dict[int, UUID]:
+    """The dirty cells among *cells*, each with the generation of its mark."""
+    found = await session.execute(_MARKS_IN, {"cells": list(cells)})
+    return {row.cell: row.generation for row in found}
+
+
+async def every_mark(session: AsyncSession) -> dict[int, UUID]:
+    """All dirty cells, each with the generation of its mark."""
+    return {row.cell: row.generation for row in await session.execute(_MARKS)}
+
+
+async def clean_mark(session: AsyncSession, cell: int, generation: UUID) -> bool:
+    """
+    Take the mark off *cell* if it is still the one that was read; whether it was.
+
+    A mark set in the meantime stays, and is given back to be claimed at once.
+    """
+    told = {"cell": cell, "generation": generation}
+    gone = await session.execute(_CLEAN_ONE, told)
+    if gone.rowcount:  # type: ignore[attr-defined]
+        return True
+    await session.execute(_RELEASE, {"cell": cell})
+    return False
+
+
+async def clean_marks(session: AsyncSession, read: dict[int, UUID]) -> None:
+    """Take off every mark that is still of the generation that was *read*."""
+    cells = sorted(read)
+    told = {"cells": cells, "generations": [read[cell] for cell in cells]}
+    await session.execute(_CLEAN, told)
+
+
+_SWEEP = text(
+    """
+    INSERT INTO sweep (tile, due_at)
+    SELECT tile, :due FROM unnest(CAST(:tiles AS int[])) AS told(tile) ORDER BY tile
+    ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
+        due_at = greatest(sweep.due_at, excluded.due_at)
+    """
+)
+_SWEPT = text("DELETE FROM sweep WHERE tile = :tile AND generation = :generation")
+_SWEEP_LATER = text(
+    """
+    UPDATE sweep SET due_at = :due, claimed_by = NULL, claimed_until = NULL, attempts = 0
+    WHERE tile = :tile
+    """
+)
+_SWEPT_ALL = text("DELETE FROM sweep")
+
+
+async def mark_for_sweep(session: AsyncSession, tiles: Iterable[int], due: datetime) -> None:
+    """Let *tiles* be swept when nothing more happened there until *due*."""
+    told = {"tiles": sorted(set(tiles)), "due": due}
+    if told["tiles"]:
+        await session.execute(_SWEEP, told)
+
+
+async def swept(session: AsyncSession, tile: int, generation: UUID, later: datetime) -> None:
+    """*tile* needs no sweep any more, unless it was marked meanwhile: then *later*."""
+    gone = await session.execute(_SWEPT, {"tile": tile, "generation": generation})
+    if not gone.rowcount:  # type: ignore[attr-defined]
+        await sweep_later(session, tile, later)
+
+
+async def sweep_later(session: AsyncSession, tile: int, due: datetime) -> None:
+    """Sweep *tile* at *due* instead."""
+    await session.execute(_SWEEP_LATER, {"tile": tile, "due": due})
+
+
+async def swept_all(session: AsyncSession) -> None:
+    """No tile needs a sweep any more."""
+    await session.execute(_SWEPT_ALL)
+
+
+_TELL = text(
+    """
+    INSERT INTO tell (match_id, due_at, correlation)
+    SELECT match_id, due_at, :correlation
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[])) AS told(match_id, due_at)
+    ORDER BY match_id ON CONFLICT DO NOTHING
+    """
+)
+_TOLD = text("DELETE FROM tell WHERE match_id = ANY(CAST(:ids AS uuid[]))")
+_TELL_DUE = text(
+    """
+    SELECT t.match_id FROM tell t
+    JOIN match m ON m.id = t.match_id
+    JOIN lot s ON s.id = m.surplus_id
+    JOIN lot n ON n.id = m.need_id
+    WHERE t.due_at <= now() AND s.cell = ANY(CAST(:cells AS int[]))
+      AND n.cell = ANY(CAST(:cells AS int[]))
+    ORDER BY t.due_at LIMIT :limit
+    """
+)
+
+
+async def tell_later(
+    session: AsyncSession, dues: dict[UUID, datetime], correlation: str | None
+) -> None:
+    """Let each match be told at its moment, unless it is told before."""
+    if dues:
+        ids = sorted(dues)
+        told = {"ids": ids, "dues": [dues[id] for id in ids], "correlation": correlation}
+        await session.execute(_TELL, told)
+
+
+async def told(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """The matches *ids* were told, or need not be."""
+    if ids:
+        await session.execute(_TOLD, {"ids": list(ids)})
+
+
+async def due_to_tell(session: AsyncSession, cells: Iterable[int], limit: int = 200) -> list[UUID]:
+    """The matches between lots in *cells* that should be told by now."""
+    found = await session.execute(_TELL_DUE, {"cells": sorted(set(cells)), "limit": limit})
+    return [row.match_id for row in found]
+
+
+_SETTLED = text(
+    """
+    INSERT INTO settled (id, value_cents, optimum_cents, lots, at)
+    VALUES (1, :value, :optimum, :lots, :at)
+    ON CONFLICT (id) DO UPDATE SET value_cents = excluded.value_cents,
+        optimum_cents = excluded.optimum_cents, lots = excluded.lots, at = excluded.at
+    """
+)
+_LAST = text("SELECT value_cents, optimum_cents, lots, at FROM settled WHERE id = 1")
+_COUNTS = text(
+    """
+    SELECT (SELECT count(*) FROM lot WHERE is_open) AS lots, (SELECT count(*) FROM dirty) AS dirty,
+           (SELECT count(*) FROM sweep) AS sweeps
+    """
+)
+
+
+async def keep_measure(
+    session: AsyncSession, *, value: int, optimum: int, lots: int, at: datetime
+) -> None:
+    """Write down what a full solve found."""
+    told = {"value": value, "optimum": optimum, "lots": lots, "at": at}
+    await session.execute(_SETTLED, told)
+
+
+async def last_measure(session: AsyncSession) -> Any:
+    """The last full solve: value_cents, optimum_cents, lots, at; None before the first."""
+    return (await session.execute(_LAST)).one_or_none()
+
+
+async def counts(session: AsyncSession) -> Any:
+    """How many open lots there are, and how many marks: lots, dirty, sweeps."""
+    return (await session.execute(_COUNTS)).one()

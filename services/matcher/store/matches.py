@@ -1,0 +1,227 @@
+"""Matches and the decisions on them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.matcher.domain import Match
+
+MATCH = ", ".join(Match._fields)
+_TYPES = """
+    id uuid, revision int, surplus_id uuid, need_id uuid, state text, route text, standing int,
+    tonnes bigint, cents_per_t int, km float8, first date, last date, surplus_terms bigint,
+    need_terms bigint, surplus_organisation text, need_organisation text, region text,
+    accepted_by text, declined_by text, decline_reason text, change text, alternatives int,
+    next_best_cents int, alarm text, told_revision int, born_at timestamptz,
+    changed_at timestamptz, judged text
+"""
+# what was judged is long and no plan reads it; `_KEEP` leaves it as it is
+_BARE = MATCH.replace("judged", "NULL::text")
+_AROUND = text(
+    f"""
+    WITH here AS MATERIALIZED (SELECT unnest(CAST(:ids AS uuid[])) AS id),
+    ends AS MATERIALIZED (
+        SELECT id FROM here
+        UNION
+        SELECT need_id FROM match WHERE standing = 1 AND surplus_id IN (SELECT id FROM here)
+        UNION
+        SELECT surplus_id FROM match WHERE standing = 1 AND need_id IN (SELECT id FROM here)
+    )
+    SELECT {_BARE} FROM match WHERE standing > 0 AND surplus_id IN (SELECT id FROM ends)
+    UNION
+    SELECT {_BARE} FROM match WHERE standing > 0 AND need_id IN (SELECT id FROM ends)
+    """
+)
+_STANDING = text(f"SELECT {_BARE} FROM match WHERE standing > 0")
+_ONE = text(f"SELECT {MATCH} FROM match WHERE id = :id")
+_SOME = text(f"SELECT {MATCH} FROM match WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
+async def matches_around(session: AsyncSession, ids: Sequence[UUID]) -> list[Match]:
+    """
+    What stands of the lots *ids* and of the partners they have, excluded pairs too.
+
+    Without what was judged.
+    """
+    found = await session.execute(_AROUND, {"ids": list(ids)})
+    return [Match._make(row) for row in found]
+
+
+async def standing_matches(session: AsyncSession) -> list[Match]:
+    """Everything that holds tonnes or excludes a pair."""
+    return [Match._make(row) for row in await session.execute(_STANDING)]
+
+
+async def match_of(session: AsyncSession, id: UUID) -> Match | None:
+    """The match *id*, or None."""
+    row = (await session.execute(_ONE, {"id": id})).one_or_none()
+    return Match._make(row) if row else None
+
+
+async def matches_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Match]:
+    """The matches of *ids* that there are."""
+    return [Match._make(row) for row in await session.execute(_SOME, {"ids": list(ids)})]
+
+
+_KEEP = text(
+    f"""
+    WITH told AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_TYPES})
+    ), ended AS (
+        UPDATE match SET
+            {", ".join(f"{name} = told.{name}" for name in Match._fields[1:-1])},
+            judged = coalesce(told.judged, match.judged)
+        FROM told WHERE match.id = told.id
+        RETURNING match.id
+    ), begun AS (
+        INSERT INTO match ({MATCH})
+        SELECT {MATCH} FROM told WHERE NOT EXISTS (SELECT FROM match WHERE match.id = told.id)
+        ORDER BY id
+        RETURNING id
+    ), past AS (
+        INSERT INTO match_past (match_id, revision, state, tonnes, cents_per_t, first, last,
+                                accepted_by)
+        SELECT id, revision, state, tonnes, cents_per_t, first, last, accepted_by FROM told
+        WHERE told_revision = revision
+        ON CONFLICT DO NOTHING
+    )
+    SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM begun)
+    """
+)
+
+
+async def keep_matches(session: AsyncSession, matches: Sequence[Match]) -> None:
+    """Write *matches* as they now are; who calls holds the cells of their lots."""
+    if matches:
+        rows = json.dumps([one._asdict() for one in matches], default=str)
+        await session.execute(_KEEP, {"rows": rows})
+
+
+_PAST = text(
+    """
+    SELECT revision, state, tonnes, cents_per_t, first, last, accepted_by FROM match_past
+    WHERE match_id = :id AND revision <= :revision ORDER BY revision DESC LIMIT 1
+    """
+)
+
+
+async def match_at(session: AsyncSession, id: UUID, revision: int) -> dict[str, Any] | None:
+    """The match *id* as it was told at *revision* or last before; None when it was not."""
+    row = (await session.execute(_PAST, {"id": id, "revision": revision})).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+_LIST = """
+    SELECT {match} FROM match
+    WHERE (:all OR region = ANY(CAST(:regions AS text[]))
+           OR surplus_organisation = ANY(CAST(:organisations AS text[]))
+           OR need_organisation = ANY(CAST(:organisations AS text[])))
+      AND (CAST(:region AS text) IS NULL OR region = :region)
+      AND (CAST(:organisation AS text) IS NULL OR surplus_organisation = :organisation
+           OR need_organisation = :organisation)
+      AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
+      AND (CAST(:since AS timestamptz) IS NULL OR changed_at >= :since)
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (changed_at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY changed_at, id LIMIT :limit
+"""
+_LISTED = text(_LIST.format(match=MATCH))
+
+
+async def matches_seen_by(
+    session: AsyncSession,
+    *,
+    sees_all: bool,
+    regions: Sequence[str],
+    organisations: Sequence[str],
+    region: str | None,
+    organisation: str | None,
+    states: Sequence[str] | None,
+    since: datetime | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Match]:
+    """Up to *limit* matches that the asker may see, the longest unchanged first."""
+    found = await session.execute(
+        _LISTED,
+        {
+            "all": sees_all,
+            "regions": list(regions),
+            "organisations": list(organisations),
+            "region": region,
+            "organisation": organisation,
+            "states": list(states) if states else None,
+            "since": since,
+            "after_at": after[0] if after else None,
+            "after_id": after[1] if after else None,
+            "limit": limit,
+        },
+    )
+    return [Match._make(row) for row in found]
+
+
+_PAIR = text("SELECT count(*) FROM match WHERE surplus_id = :surplus AND need_id = :need "
+             "AND told_revision > 0")  # fmt: skip
+
+
+async def was_told(session: AsyncSession, surplus: UUID, need: UUID) -> bool:
+    """Whether a match of this pair was ever told to its two sides."""
+    told = await session.execute(_PAIR, {"surplus": surplus, "need": need})
+    return bool(told.scalar_one())
+
+
+_DECIDE = text(
+    """
+    INSERT INTO decision (id, match_id, organisation, subject, decision, reason, note,
+                          revision_seen, revision_made, key, at)
+    VALUES (:id, :match_id, :organisation, :subject, :decision, :reason, :note,
+            :revision_seen, :revision_made, :key, :at)
+    """
+)
+_BY_KEY = text("SELECT match_id FROM decision WHERE subject = :subject AND key = :key")
+_SAME = text(
+    """
+    SELECT count(*) FROM decision WHERE match_id = :match AND organisation = :organisation
+        AND decision = :decision AND revision_seen = :seen
+    """
+)
+
+
+async def keep_decision(session: AsyncSession, **decision: Any) -> None:
+    """Write one decision down for good."""
+    await session.execute(_DECIDE, decision)
+
+
+async def decided_under(session: AsyncSession, subject: str, key: str) -> UUID | None:
+    """The match that *subject* decided on under the idempotency *key*."""
+    found = await session.execute(_BY_KEY, {"subject": subject, "key": key})
+    return found.scalar_one_or_none()
+
+
+async def was_decided(
+    session: AsyncSession, match: UUID, organisation: str, decision: str, seen: int
+) -> bool:
+    """Whether *organisation* said the same about the same revision before."""
+    told = {"match": match, "organisation": organisation, "decision": decision, "seen": seen}
+    return bool((await session.execute(_SAME, told)).scalar_one())
+
+
+_FIGURES = text(
+    """
+    SELECT coalesce(sum(tonnes * cents_per_t) FILTER (WHERE route = 'direct'), 0)::bigint,
+           coalesce(sum(tonnes * cents_per_t) FILTER (WHERE route = 'onsite'), 0)::bigint,
+           coalesce(sum(tonnes), 0)::bigint, count(*)
+    FROM match WHERE standing = 1
+    """
+)
+
+
+async def standing_figures(session: AsyncSession) -> tuple[int, int, int, int]:
+    """Of what stands: cents of direct movements, cents on own sites, tonnes, matches."""
+    direct, onsite, tonnes, count = (await session.execute(_FIGURES)).one()
+    return direct, onsite, tonnes, count

@@ -1,0 +1,367 @@
+"""A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
+
+import base64
+import binascii
+from datetime import datetime, time
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.notifier import store
+from services.notifier.domain import BadTarget, Match, match_from
+from services.notifier.domain.matches import TABS, Tab
+from services.notifier.gateways import new_secret, target_of
+from shared.access import Asker, NotAllowed
+from shared.contracts.base import uuid7
+from shared.http import Asking, Problem, Reading, Working, settings_of
+from shared.vocabulary.identifiers import is_token
+
+router = APIRouter()
+Limit = Annotated[int, Query(ge=1, le=200)]
+Name = Literal["match-found", "match-changed"]
+
+
+class Handed(BaseModel):
+    """A body: a field that is not known is refused, so that a misspelt one is not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- the inbox --------------------------------------------------------------------------------
+
+
+def _reads(asker: Asker) -> dict[str, Any]:
+    """Who reads, for the store; an inbox and preferences are a person's."""
+    if asker.kind != "person":
+        raise NotAllowed("an inbox is a person's: ask with a person's token")
+    try:
+        person = UUID(asker.subject)
+    except ValueError as error:
+        raise NotAllowed("this token names no person of the registry") from error
+    return {
+        "person": person,
+        "organisations": list(asker.organisations),
+        "regions": list(asker.regions),
+    }
+
+
+@router.get("/inbox")
+async def inbox(
+    asker: Asking,
+    session: Reading,
+    tab: Tab | None = None,
+    after: str | None = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """One's own matches, newest first: those of *tab*, or all."""
+    reads = _reads(asker)
+    rows = await store.inbox_page(
+        session, reads, tab=tab, after=_cursor_read(after), limit=limit + 1
+    )
+    page = rows[:limit]
+    return {
+        "items": [_entry(row, asker) for row in page],
+        "next": _cursor(page[-1]) if len(rows) > limit else None,
+        "as_of": _iso(await store.newest_news(session)),
+    }
+
+
+@router.get("/inbox/counts")
+async def counts(asker: Asking, session: Reading) -> dict[str, Any]:
+    """How many entries lie under each tab, and how many of them are unread."""
+    found = {row.tab: row for row in await store.inbox_counts(session, _reads(asker))}
+    tabs = {tab: found[tab].entries if tab in found else 0 for tab in TABS}
+    unread = {tab: found[tab].unread if tab in found else 0 for tab in TABS}
+    return {
+        "tabs": tabs,
+        "unread": sum(unread.values()),
+        "unread_by_tab": unread,
+        "as_of": _iso(await store.newest_news(session)),
+    }
+
+
+class Read(Handed):
+    unread: bool = False
+
+
+@router.post("/inbox/{id}/read")
+async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None) -> dict[str, Any]:
+    """The entry was read; or, with `unread`, it is to be looked at again."""
+    unread = told.unread if told else False
+    async with begin() as work:
+        row = await store.mark_read(work.session, _reads(asker), id, unread=unread, now=work.now)
+        if row is None:
+            raise Problem(404, "not_found", f"no entry {id} in your inbox")
+        work.signal(
+            "inbox", row.region, row.organisation, about=row.match_id, revision=row.told_revision
+        )
+    return {"id": str(row.id), "unread": row.unread}
+
+
+def _entry(row: Any, asker: Asker) -> dict[str, Any]:
+    match = match_from(row.told, row.changed_at, found=row.found)
+    return {
+        "id": str(row.id),
+        "match_id": str(row.match_id),
+        "tab": row.tab,
+        "unread": row.unread,
+        "why": row.why,
+        "told_at": _iso(row.told_at),
+        "told_revision": row.told_revision,
+        "changed_at": _iso(row.changed_at),
+        "revision": match.revision,
+        "state": match.state,
+        "change": match.change,
+        "region": match.region,
+        "asks_you": bool(set(match.asks) & set(row.organisations)),
+        "accepted_by_you": bool(set(match.accepted_by) & set(row.organisations)),
+        "surplus": _side(row, match, asker, "surplus"),
+        "need": _side(row, match, asker, "need"),
+        "material": match.material,
+        "tonnes": row.told["tonnes"],
+        "window": row.told["window"],
+        "distance_km": match.km,
+        "value": row.told["value"],
+        "climate": row.told["climate"],
+        "sample": match.sample,
+    }
+
+
+def _side(row: Any, match: Match, asker: Asker, end: str) -> dict[str, Any]:
+    side = row.told[end]
+    seen = {
+        "material": side["material"],
+        "region": side["region"],
+        "municipality": side["place"]["municipality"],
+    }
+    own = side.get("organisation") in row.organisations
+    if own or match.names_are_open or asker.coordinates(match.region):
+        seen |= {"organisation": side.get("organisation"), "project_id": side["project_id"]}
+    return seen
+
+
+# --- preferences ------------------------------------------------------------------------------
+
+
+class Preferences(Handed):
+    """What a person may choose; quiet hours are kept and do not act yet."""
+
+    language: Literal["fi", "sv", "en"] | None = None
+    mail: bool = True
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+
+
+@router.get("/preferences")
+async def preferences(asker: Asking, session: Reading) -> Preferences:
+    """What one chose, or what holds until one does."""
+    person = _reads(asker)["person"]
+    row = (await store.preferences_of(session, {person})).get(person)
+    if row is None:
+        return Preferences()
+    return Preferences(**row.model_dump(include=set(Preferences.model_fields)))
+
+
+@router.put("/preferences")
+async def choose(told: Preferences, asker: Asking, begin: Working) -> Preferences:
+    """Choose anew, whole."""
+    person = _reads(asker)["person"]
+    async with begin() as work:
+        row = store.PreferenceRow(person=person, changed_at=work.now, **told.model_dump())
+        await store.keep_preference(work.session, row)
+    return told
+
+
+# --- webhooks ---------------------------------------------------------------------------------
+
+
+class NewWebhook(Handed):
+    """Where an organisation wants to be told, and of what."""
+
+    organisation: str
+    url: str = Field(max_length=2000)
+    events: tuple[Name, ...] = Field(("match-found", "match-changed"), min_length=1)
+
+
+class ChangedWebhook(Handed):
+    """What may be changed; `status: active` enables a disabled one again."""
+
+    url: str | None = Field(None, max_length=2000)
+    events: tuple[Name, ...] | None = Field(None, min_length=1)
+    status: Literal["active", "disabled"] | None = None
+
+
+def _checked(url: str, request: Request) -> str:
+    try:
+        return str(target_of(url, settings_of(request).notifier_webhook_networks))
+    except BadTarget as error:
+        reason = {"pointer": "/url", "code": error.code, "text": str(error)}
+        raise Problem(422, "url_refused", str(error), reasons=[reason]) from error
+
+
+async def _webhook(session: Any, id: UUID, asker: Asker) -> Any:
+    row = await store.webhook(session, id)
+    if row is None or not asker.acts_for(row.organisation):
+        raise Problem(404, "not_found", f"no webhook {id} of yours")
+    return row
+
+
+@router.post("/webhooks", status_code=201)
+async def add_webhook(
+    told: NewWebhook, request: Request, asker: Asking, begin: Working
+) -> dict[str, Any]:
+    """A new webhook; its secret is shown here and never again."""
+    if not is_token(told.organisation) or not asker.acts_for(told.organisation):
+        raise NotAllowed(f"you do not act for {told.organisation!r}")
+    url = _checked(told.url, request)
+    secret = new_secret()
+    most = settings_of(request).notifier_webhooks_per_organisation
+    id = uuid7()
+    async with begin() as work:
+        await store.hold_alone(work.session, [told.organisation], [])
+        if len(await store.webhooks_of(work.session, [told.organisation])) >= most:
+            raise Problem(
+                409, "too_many_webhooks", f"{told.organisation} has {most}: remove one first"
+            )
+        row = {
+            "id": id,
+            "organisation": told.organisation,
+            "url": url,
+            "events": list(dict.fromkeys(told.events)),
+            "secret": secret,
+            "created_by": asker.subject if asker.kind == "person" else "",
+            "created_at": work.now,
+        }
+        await store.add_webhook(work.session, row)
+        kept = await store.webhook(work.session, id)
+    return {**_shown(kept), "secret": secret}
+
+
+@router.get("/webhooks")
+async def webhooks(
+    asker: Asking, session: Reading, organisation: str | None = None
+) -> dict[str, Any]:
+    """Those of the organisations one acts for, or of one of them."""
+    mine = [organisation] if organisation else list(asker.organisations)
+    for one in mine:
+        if not asker.acts_for(one):
+            raise NotAllowed(f"you do not act for {one!r}")
+    rows = await store.webhooks_of(session, mine)
+    return {"items": [_shown(row) for row in rows], "next": None, "as_of": None}
+
+
+@router.get("/webhooks/{id}")
+async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+    """One webhook, without its secret."""
+    return _shown(await _webhook(session, id, asker))
+
+
+@router.patch("/webhooks/{id}")
+async def change_webhook(
+    id: UUID, told: ChangedWebhook, request: Request, asker: Asking, begin: Working
+) -> dict[str, Any]:
+    """Change where or of what is told, disable it, or enable it again."""
+    async with begin() as work:
+        known = await _webhook(work.session, id, asker)
+        url = _checked(told.url, request) if told.url else known.url
+        events = list(dict.fromkeys(told.events)) if told.events else known.events
+        row = {"id": id, "url": url, "events": events, "status": told.status or known.status}
+        await store.change_webhook(work.session, row)
+        await store.queue(work.session, [id], work.now)
+        kept = await store.webhook(work.session, id)
+        work.wake("webhook")
+    return _shown(kept)
+
+
+@router.delete("/webhooks/{id}", status_code=204)
+async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
+    """Forget a webhook and its log."""
+    async with begin() as work:
+        await _webhook(work.session, id, asker)
+        await store.remove_webhook(work.session, id)
+
+
+@router.get("/webhooks/{id}/deliveries")
+async def deliveries(
+    id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
+) -> dict[str, Any]:
+    """What was posted and what waits, newest first."""
+    await _webhook(session, id, asker)
+    rows = await store.posting_log(session, id, after=after, limit=limit + 1)
+    page = rows[:limit]
+    return {
+        "items": [_posting(row) for row in page],
+        "next": str(page[-1].id) if len(rows) > limit else None,
+        "as_of": None,
+    }
+
+
+@router.post("/webhooks/{id}/deliveries/{delivery}/resend", status_code=202)
+async def resend(id: UUID, delivery: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+    """Post the same body once more, under the same id."""
+    async with begin() as work:
+        known = await _webhook(work.session, id, asker)
+        if known.status != "active":
+            raise Problem(409, "webhook_disabled", "enable the webhook first: status active")
+        if not await store.post_again(work.session, id, delivery, work.now):
+            raise Problem(404, "not_found", f"no delivery {delivery} of this webhook")
+        await store.queue(work.session, [id], work.now)
+        work.wake("webhook")
+    return {"id": str(delivery), "queued": True}
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "organisation": row.organisation,
+        "url": row.url,
+        "events": list(row.events),
+        "status": row.status,
+        "reason": row.reason,
+        "failures": row.failures,
+        "resting_until": _iso(row.resting_until),
+        "created_at": _iso(row.created_at),
+    }
+
+
+def _posting(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "event": row.event,
+        "match_id": str(row.subject_id),
+        "revision": row.subject_revision,
+        "created_at": _iso(row.created_at),
+        "result": row.result or "waiting",
+        "tries": row.tries,
+        "status": row.status,
+        "error": row.error,
+        "sent_at": _iso(row.sent_at),
+        "next_at": _iso(row.next_at),
+    }
+
+
+# --- cursors and times ------------------------------------------------------------------------
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _cursor(row: Any) -> str:
+    told = f"{row.told_at.isoformat()} {row.id}"
+    return base64.urlsafe_b64encode(told.encode()).decode()
+
+
+def _cursor_read(told: str | None) -> tuple[datetime, UUID] | None:
+    if told is None:
+        return None
+    try:
+        moment, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        return at, UUID(id)
+    except (ValueError, binascii.Error) as error:
+        raise Problem(422, "cursor_invalid", "give `next` of the last answer as `after`") from error

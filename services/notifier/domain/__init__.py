@@ -1,0 +1,38 @@
+"""Who is told what, in which words, and which addresses a webhook may enter; pure."""
+
+from services.notifier.domain.letters import Letter, letter_about, letter_of_disabled
+from services.notifier.domain.matches import Match, match_from, own_view, tab_of
+from services.notifier.domain.readers import (
+    Membership,
+    Reader,
+    arrived,
+    is_news_to,
+    readers_of,
+    roles_that_are_told,
+)
+from services.notifier.domain.retries import Endpoint, Outcome, after_success, next_try, rest
+from services.notifier.domain.targets import BadTarget, check_address, check_target
+
+__all__ = [
+    "BadTarget",
+    "Endpoint",
+    "Letter",
+    "Match",
+    "Membership",
+    "Outcome",
+    "Reader",
+    "after_success",
+    "arrived",
+    "check_address",
+    "check_target",
+    "is_news_to",
+    "letter_about",
+    "letter_of_disabled",
+    "match_from",
+    "next_try",
+    "own_view",
+    "readers_of",
+    "rest",
+    "roles_that_are_told",
+    "tab_of",
+]

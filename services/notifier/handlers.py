@@ -1,0 +1,512 @@
+"""What the notifier does when something is told, and when a mail or a webhook is due."""
+
+import json
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.notifier import domain, store
+from services.notifier.domain import Match, Membership, Reader
+from services.notifier.gateways import Courier, PostOffice, Registry
+from shared.contracts import (
+    MatchChanged,
+    MatchFound,
+    NotificationSent,
+    OrganisationUpdated,
+    ProjectAdded,
+    ProjectUpdated,
+)
+from shared.contracts.base import uuid7
+from shared.work import Work, point
+
+POSTINGS_AT_ONCE = 20
+POSTING_FOR_S = 20.0  # then the webhook is given back: well within its lease
+DEFAULT_LANGUAGE = "fi"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an operator may turn: how old news may be, whether there is mail, when to try again."""
+
+    news: timedelta
+    grace: timedelta
+    mail: bool
+    mail_pauses_s: tuple[float, ...]
+    webhook_pauses_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """One revision of a match, the body it came with, and who is told of it."""
+
+    match: Match
+    told: Mapping[str, Any]
+    readers: Sequence[Reader]
+
+
+# --- what others tell -------------------------------------------------------------------------
+
+
+async def hear_matches(
+    events: Sequence[MatchFound | MatchChanged], work: Work, *, rules: Rules
+) -> None:
+    """Keep each match's newest revision, and tell of those revisions that are worth telling."""
+    heard = [_heard(event) for event in events]
+    ids = {match.id for match, _ in heard}
+    organisations = {one for match, _ in heard for one in match.organisations}
+    regions = {match.region for match, _ in heard}
+    await store.hold_together(work.session, organisations, regions)
+    await store.keep_matches(work.session, heard)
+    news = [one for one in heard if work.now - one[0].told_at <= rules.news]
+    worth_telling = [one for one in news if one[0].told_sides]
+    await store.keep_tellings(work.session, worth_telling)
+    newest = await store.matches(work.session, ids)
+
+    members = await store.who_may_be_told(work.session, organisations, regions)
+    reporters = await _reporters(work, (match for match, _ in worth_telling))
+    tellings = [
+        Telling(match, told, domain.readers_of(match, members, reporters))
+        for match, told in worth_telling
+    ]
+
+    await _tell(work, rules, tellings, newest)
+    await _post(work, [one for one in news if one[0].route != "onsite"])
+    await _move(work, newest)
+
+
+async def hear_organisation(event: OrganisationUpdated, work: Work, *, rules: Rules) -> None:
+    """Keep who belongs to an organisation; who joined is owed what was told before we knew."""
+    told = [_member(event, member) for member in event.members]
+    regions = {region for member in told for region in member.regions}
+    await store.hold_alone(work.session, [event.organisation], regions)
+    if not await store.keep_organisation(
+        work.session, event.organisation, event.revision, event.region, event.title
+    ):
+        return
+    known = await store.members_of(work.session, event.organisation)
+
+    members, owed = domain.arrived(known, told)
+
+    await store.keep_members(work.session, event.organisation, members)
+    if owed:
+        await _tell_those(work, rules, [one for one in members if one.person in owed])
+
+
+async def hear_projects(events: Sequence[ProjectAdded | ProjectUpdated], work: Work) -> None:
+    """Keep the title of each project, and who reports it."""
+    newest = {event.project_id: event for event in sorted(events, key=lambda one: one.revision)}
+    rows = [
+        {
+            "id": str(event.project_id),
+            "revision": event.revision,
+            "organisation": event.organisation,
+            "reporter": event.reporter,
+            "title": event.title,
+        }
+        for event in newest.values()
+    ]
+    await store.keep_projects(work.session, rows)
+
+
+def _heard(event: MatchFound | MatchChanged) -> tuple[Match, dict[str, Any]]:
+    told = event.model_dump(mode="json", exclude_none=True)
+    return domain.match_from(told, event.at, found=isinstance(event, MatchFound)), told
+
+
+def _member(event: OrganisationUpdated, member: Any) -> Membership:
+    regional = "regional_coordinator" in member.roles
+    regions = (member.regions or (event.region,)) if regional else ()
+    active = member.roles if event.status == "active" else ()
+    return Membership(
+        member.person, event.organisation, frozenset(active), frozenset(regions), event.at
+    )
+
+
+async def _reporters(work: Work, matches: Iterable[Match]) -> dict[UUID, str]:
+    projects = {side.project_id for match in matches for side in match.sides}
+    return await store.reporters_of(work.session, projects)
+
+
+async def _tell_those(work: Work, rules: Rules, joined: Sequence[Membership]) -> None:
+    """Tell *joined* of the last days' news; of what is closed only who stood here then."""
+    organisations = {member.organisation for member in joined}
+    regions = {region for member in joined for region in member.regions}
+    heard = await store.owed_to(work.session, organisations, regions, since=work.now - rules.news)
+    newest = await store.matches(work.session, {match.id for match, _ in heard})
+    reporters = await _reporters(work, (match for match, _ in heard))
+    persons = {member.person for member in joined}
+    tellings = []
+    for match, told in heard:
+        readers = [
+            reader
+            for reader in domain.readers_of(match, joined, reporters)
+            if reader.person in persons
+            and (domain.is_news_to(reader, match, rules.grace) or not newest[match.id].is_closed)
+        ]
+        tellings.append(Telling(match, told, readers))
+    await _tell(work, rules, tellings, newest)
+
+
+async def _tell(
+    work: Work, rules: Rules, tellings: Sequence[Telling], newest: Mapping[UUID, Match]
+) -> None:
+    """On the desk at once; by mail where it is on. What was told before is told no more."""
+    desk = {uuid7(): (telling, reader) for telling in tellings for reader in telling.readers}
+    rows = [
+        _notification(id, telling.match, str(reader.person), "desk")
+        for id, (telling, reader) in desk.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    told = [(id, *desk[id]) for id in desk if id in fresh]
+    if not told:
+        return
+    entries = {}
+    for _, telling, reader in sorted(told, key=lambda one: one[1].match.revision):
+        tab = domain.tab_of(newest[telling.match.id], reader.organisations)
+        entry = store.entry_row(uuid7(), reader, telling.match, tab)
+        entries[reader.person, telling.match.id] = entry
+    await store.enter(work.session, list(entries.values()))
+    for id, telling, reader in told:
+        work.announce(_sent(id, telling.match, str(reader.person), "desk"))
+        _signal(work, reader.organisation, telling.match)
+    await _write_mail(work, rules, [(telling, reader) for _, telling, reader in told])
+
+
+async def _write_mail(work: Work, rules: Rules, told: Sequence[tuple[Telling, Reader]]) -> None:
+    if not rules.mail:
+        return
+    wanted = [
+        (telling, reader)
+        for telling, reader in told
+        if reader.by_mail and domain.is_news_to(reader, telling.match, rules.grace)
+    ]
+    chosen = await store.preferences_of(work.session, {reader.person for _, reader in wanted})
+    mails = {
+        uuid7(): (telling, reader)
+        for telling, reader in wanted
+        if reader.person not in chosen or chosen[reader.person].mail
+    }
+    rows = [
+        _notification(id, telling.match, str(reader.person), "mail")
+        for id, (telling, reader) in mails.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    queued = [_mail(id, *mails[id]) for id in mails if id in fresh]
+    await store.write_mail(work.session, queued, work.now)
+    if queued:
+        work.wake("mail")
+
+
+def _mail(id: UUID, telling: Telling, reader: Reader) -> dict[str, Any]:
+    return {
+        "id": str(id),
+        "person": str(reader.person),
+        "kind": "match",
+        "why": reader.why,
+        "organisations": list(reader.organisations),
+        "told_at": telling.match.told_at.isoformat(),
+        "found": telling.match.found,
+        "told": telling.told,
+    }
+
+
+async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) -> None:
+    """Queue for each webhook the revisions of its organisation that were told since it was made."""
+    organisations = {one for match, _ in heard for one in match.organisations}
+    postings: dict[UUID, tuple[Match, dict[str, Any]]] = {}
+    for webhook in await store.webhooks_of(work.session, organisations):
+        for match, told in heard:
+            name = "match-found" if match.found else "match-changed"
+            concerned = webhook.organisation in match.organisations
+            wanted = webhook.status == "active" and name in webhook.events
+            if concerned and wanted and webhook.created_at <= match.told_at:
+                view = domain.own_view(told, match, webhook.organisation)
+                id = uuid7()
+                body = {
+                    "type": f"matches.{name}.v1",
+                    "timestamp": match.told_at.isoformat(),
+                    "data": view,
+                }
+                postings[id] = (
+                    match,
+                    {
+                        "id": str(id),
+                        "webhook_id": str(webhook.id),
+                        "event": name,
+                        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+                    },
+                )
+    rows = [
+        _notification(id, match, row["webhook_id"], "webhook")
+        for id, (match, row) in postings.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    queued = [row for id, (_, row) in postings.items() if id in fresh]
+    await store.write_postings(work.session, queued, work.now)
+    await store.queue(work.session, [UUID(row["webhook_id"]) for row in queued], work.now)
+    if queued:
+        work.wake("webhook")
+
+
+async def _move(work: Work, newest: Mapping[UUID, Match]) -> None:
+    """Let every inbox that holds these matches show what they are now."""
+    entries = await store.entries_of(work.session, newest)
+    tabs = {}
+    for entry in entries:
+        match = newest[entry.match_id]
+        tab = domain.tab_of(match, entry.organisations)
+        if tab != entry.tab:
+            tabs[entry.id] = tab
+        _signal(work, entry.organisation, match)
+    await store.move_entries(work.session, tabs)
+
+
+def _signal(work: Work, organisation: str, match: Match) -> None:
+    """One look-again an organisation and work: pages fetch the whole list anyway."""
+    told = ("inbox", match.region, organisation)
+    if told not in {(one.topic, one.region, one.organisation) for one in work.signals}:
+        work.signal(*told, about=match.id, revision=match.revision)
+
+
+def _notification(id: UUID, match: Match, recipient: str, channel: str) -> dict[str, Any]:
+    return {
+        "id": str(id),
+        "subject_kind": "match",
+        "subject_id": str(match.id),
+        "subject_revision": match.revision,
+        "recipient": recipient,
+        "channel": channel,
+        "region": match.region,
+        "told_at": match.told_at.isoformat(),
+        "result": "sent" if channel == "desk" else None,
+    }
+
+
+def _sent(id: UUID, match: Match, recipient: str, channel: Any) -> NotificationSent:
+    return NotificationSent(
+        region=match.region,
+        notification_id=id,
+        channel=channel,
+        recipient=recipient,
+        subject_kind="match",
+        subject_id=match.id,
+        subject_revision=match.revision,
+    )
+
+
+# --- what is due ------------------------------------------------------------------------------
+
+
+async def send_mail(
+    row: Any, work: Work, *, rules: Rules, registry: Registry, post: PostOffice
+) -> None:
+    """
+    Send one mail that is due, outside any transaction, then record it.
+
+    While the registry is away nothing is counted: the mail waits.
+    """
+    chosen = (await store.preferences_of(work.session, {row.person})).get(row.person)
+    match = domain.match_from(row.told, row.told_at, found=row.found) if _is_match(row) else None
+    titles = await _titles(work, match)
+    await store.let_go(work.session)
+
+    outcome = None
+    if work.now - row.told_at > rules.news:
+        outcome = domain.Outcome("never", work.now, error="this is no news any more")
+    elif chosen is not None and not chosen.mail:
+        outcome = domain.Outcome("never", work.now, error="the reader wants no mail")
+    if outcome is None:
+        person = await registry.person(row.person)
+        if person is None or not person.email:
+            outcome = domain.Outcome("never", work.now, error="nobody has this id any more")
+        else:
+            language = (chosen.language if chosen else None) or person.language
+            letter = await _letter(
+                row,
+                match,
+                language or DEFAULT_LANGUAGE,
+                registry=registry,
+                post=post,
+                titles=titles,
+            )
+            outcome = await post.send(letter, person, row.id)
+            point("after-send-before-record")
+
+    await _record_mail(row, work, rules, outcome)
+
+
+def _is_match(row: Any) -> bool:
+    return bool(row.kind == "match")
+
+
+async def _titles(work: Work, match: Match | None) -> tuple[dict[UUID, str], dict[str, str]]:
+    if match is None:
+        return {}, {}
+    projects = [side.project_id for side in match.sides]
+    return (
+        await store.titles_of_projects(work.session, projects),
+        await store.titles_of_organisations(work.session, match.organisations),
+    )
+
+
+async def _letter(
+    row: Any,
+    match: Match | None,
+    language: str,
+    *,
+    registry: Registry,
+    post: PostOffice,
+    titles: tuple[Mapping[UUID, str], Mapping[str, str]],
+) -> domain.Letter:
+    if match is None:
+        return domain.letter_of_disabled(row.told, language=language, portal_url=post.portal_url)
+    regions = {row.told["surplus"]["region"], row.told["need"]["region"]}
+    places: dict[str, str] = {}
+    for region in sorted(regions):
+        places |= await registry.places(region, language)
+    return domain.letter_about(
+        match,
+        language=language,
+        why=row.why,
+        organisations=tuple(row.organisations),
+        places=places,
+        projects=titles[0],
+        names=titles[1],
+        portal_url=post.portal_url,
+    )
+
+
+async def _record_mail(row: Any, work: Work, rules: Rules, outcome: domain.Outcome) -> None:
+    tries = row.tries + (outcome.status is not None or outcome.result != "never")
+    next_at = domain.next_try(outcome, tries, rules.mail_pauses_s, random.random())
+    if next_at is not None:
+        await store.mail_waits(work.session, row, tries, next_at)
+        return
+    if await store.drop_mail(work.session, row):
+        await _settle(work, row.id, outcome, tries)
+
+
+async def _settle(work: Work, id: UUID, outcome: domain.Outcome, tries: int) -> None:
+    result = "sent" if outcome.result == "sent" else "gave_up"
+    known = await store.settle(work.session, id, result, tries, outcome)
+    if known is not None:
+        work.announce(
+            NotificationSent(
+                region=known.region,
+                notification_id=id,
+                channel=known.channel,
+                recipient=known.recipient,
+                subject_kind=known.subject_kind,
+                subject_id=known.subject_id,
+                subject_revision=known.subject_revision,
+                result=result,
+                attempts=max(tries, 1),
+            )
+        )
+
+
+async def post_webhook(row: Any, work: Work, *, rules: Rules, courier: Courier) -> None:
+    """
+    Post what waits for one webhook, outside any transaction, then record it.
+
+    At the first failure the webhook rests, so a dead receiver costs one try and holds no other.
+    """
+    limit = POSTINGS_AT_ONCE if row.status == "active" else 0
+    waiting = await store.postings_due(work.session, row.id, work.now, limit=limit)
+    await store.let_go(work.session)
+
+    tried = []
+    for posting in waiting:
+        outcome = await courier.post(row.url, row.secret, posting.id, posting.body)
+        point("after-send-before-record")
+        tried.append((posting, outcome))
+        if outcome.result != "sent" or _seconds(work.now, outcome.at) > POSTING_FOR_S:
+            break
+
+    held = await store.hold_webhook(work.session, row)
+    if held is not None:
+        await _record_postings(held, work, rules, tried)
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds()
+
+
+async def _record_postings(
+    webhook: Any, work: Work, rules: Rules, tried: Sequence[tuple[Any, domain.Outcome]]
+) -> None:
+    endpoint = domain.Endpoint(webhook.failures, webhook.resting_until)
+    for posting, outcome in tried:
+        tries = posting.tries + 1
+        jitter = random.random()
+        next_at = domain.next_try(outcome, tries, rules.webhook_pauses_s, jitter)
+        await store.posted(work.session, posting.id, tries, outcome, next_at)
+        if next_at is None:
+            await _settle(work, posting.id, outcome, tries)
+        if outcome.result == "sent":
+            endpoint = domain.after_success(endpoint)
+        else:
+            endpoint = domain.rest(endpoint, outcome, rules.webhook_pauses_s, jitter)
+    if endpoint.disabled is None or webhook.status != "active":
+        await store.release(work.session, webhook.id, endpoint)
+        return
+    revision, given_up = await store.disable(work.session, webhook.id, endpoint)
+    for posting in given_up:
+        outcome = domain.Outcome("never", work.now, error="the webhook was disabled")
+        await _settle(work, posting.id, outcome, posting.tries)
+    await _write_to_owner(work, rules, webhook, revision, tried[-1][0].region)
+
+
+async def _write_to_owner(
+    work: Work, rules: Rules, webhook: Any, revision: int, region: str
+) -> None:
+    if not rules.mail:
+        return
+    mails = {uuid7(): person for person in await _owners(work, webhook)}
+    rows = [
+        {
+            "id": str(id),
+            "subject_kind": "webhook",
+            "subject_id": str(webhook.id),
+            "subject_revision": revision,
+            "recipient": str(person),
+            "channel": "mail",
+            "region": region,
+            "told_at": work.now.isoformat(),
+            "result": None,
+        }
+        for id, person in mails.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    queued = [
+        {
+            "id": str(id),
+            "person": str(person),
+            "kind": "webhook",
+            "why": "owner",
+            "organisations": [webhook.organisation],
+            "told_at": work.now.isoformat(),
+            "found": False,
+            "told": {"organisation": webhook.organisation, "host": _host(webhook.url)},
+        }
+        for id, person in mails.items()
+        if id in fresh
+    ]
+    await store.write_mail(work.session, queued, work.now)
+    work.wake("mail")
+
+
+async def _owners(work: Work, webhook: Any) -> Collection[UUID]:
+    """Who made it, where that was a person; else the organisation's coordinators."""
+    try:
+        return [UUID(webhook.created_by)]
+    except ValueError:
+        members = await store.members_of(work.session, webhook.organisation)
+        return [one.person for one in members if "coordinator" in one.roles]
+
+
+def _host(url: str) -> str:
+    return url.split("//", 1)[-1].split("/", 1)[0]

@@ -1,0 +1,1 @@
+"""What the pages show, computed: rows, formats and charts; pure."""

@@ -1,0 +1,1 @@
+"""Charts as geometry and words; the templates draw them."""

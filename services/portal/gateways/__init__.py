@@ -1,0 +1,31 @@
+"""The world beyond the portal: the four services it asks, and the OIDC provider."""
+
+from services.portal.gateways.backends import (
+    Away,
+    Backend,
+    Denied,
+    Indicators,
+    Matcher,
+    Notifier,
+    Registry,
+    Seen,
+)
+from services.portal.gateways.oidc import BadSignIn, Identity, Oidc, ProviderAway
+from services.portal.gateways.sessions import Ended, Sessions
+
+__all__ = [
+    "Away",
+    "Backend",
+    "BadSignIn",
+    "Denied",
+    "Ended",
+    "Identity",
+    "Indicators",
+    "Matcher",
+    "Notifier",
+    "Oidc",
+    "ProviderAway",
+    "Registry",
+    "Seen",
+    "Sessions",
+]  # fmt: skip

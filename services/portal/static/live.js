@@ -1,0 +1,229 @@
+// Keeps an open page true: signals say «look again», parts are fetched by their ordinary URL.
+const page = document.body.dataset;
+const words = JSON.parse(document.getElementById("words").textContent);
+const tab = Math.random().toString(36).slice(2, 12);
+const beat = Number(page.beat) * 1000;
+const silence = beat * 2.7;
+const parts = [...document.querySelectorAll("[data-part]")];
+const known = new Map(parts.map((part) => [part.dataset.part, part.innerHTML.trim()]));
+const title = document.title;
+const connection = document.getElementById("connection");
+const strip = document.getElementById("strip");
+const news = document.getElementById("news");
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// ---- one part: fetched, compared, replaced ----
+const flying = new Map();
+
+async function refresh(part) {
+  const name = part.dataset.part;
+  if (flying.has(name)) { flying.set(name, true); return; }   // once more, after this one
+  flying.set(name, false);
+  const slow = setTimeout(() => part.setAttribute("aria-busy", "true"), 300);
+  try {
+    const answer = await fetch(`/fragments/${name}?region=${encodeURIComponent(page.region)}`,
+      { headers: { "X-Tab": tab }, credentials: "same-origin" });
+    const reader = answer.headers.get("X-Reader");
+    if (reader && reader !== page.reader) return signedOut();
+    if (!answer.ok) throw new Error(String(answer.status));
+    show(part, await answer.text());
+  } catch { stale(part); } finally {
+    clearTimeout(slow);
+    part.removeAttribute("aria-busy");
+    const again = flying.get(name);
+    flying.delete(name);
+    if (again) refresh(part);
+  }
+}
+
+function canonical(html) {                         // as the browser itself would write it
+  const parsed = document.createElement("template");
+  parsed.innerHTML = html;
+  return parsed.innerHTML.trim();
+}
+
+function show(part, html, own = false) {
+  const name = part.dataset.part;
+  part.querySelector(".stale")?.remove();
+  html = canonical(html);
+  if (html === known.get(name)) return;
+  const focus = part.contains(document.activeElement) ? document.activeElement : null;
+  if (!own && focus && part.dataset.part !== "counts" && focus.closest("li, details")) return offer(part, html);
+  put(part, html, focus);
+}
+
+function put(part, html, focus) {
+  const before = new Set([...part.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
+  const open = [...part.querySelectorAll("details[open]")].map((one) => one.id);
+  const id = focus?.id;
+  known.set(part.dataset.part, html);
+  part.innerHTML = html;
+  delete part.dataset.failed;
+  for (const one of open) document.getElementById(one)?.setAttribute("open", "");
+  if (focus) {
+    const next = (id && document.getElementById(id)) || part.querySelector("h3[tabindex], h2");
+    if (next?.tagName === "H2") next.tabIndex = -1;
+    next?.focus({ preventScroll: true });
+  }
+  const fresh = [...part.querySelectorAll("[data-key]")].filter((row) => !before.has(row.dataset.key));
+  if (!calm) for (const row of fresh) row.classList.add("arrived");
+  if (part.dataset.part === "matches" && fresh.length) arrived(fresh.length);
+  count();
+}
+
+function offer(part, html) {                       // rows never move under the hand
+  part.querySelector(".pill")?.remove();
+  const pill = document.createElement("button");
+  pill.className = "button pill";
+  pill.textContent = words.show;
+  pill.onclick = () => put(part, html, pill);
+  part.querySelector(".head").append(pill);
+}
+
+function stale(part) {
+  if (part.querySelector(".stale, [data-retry]")) return;
+  const note = document.createElement("p");
+  note.className = "stale";
+  const retry = document.createElement("button");
+  retry.className = "button quiet";
+  retry.dataset.retry = "";
+  retry.textContent = words.retry;
+  note.append(`${words.stale} `, retry);
+  part.append(note);
+}
+
+function count() {
+  const waiting = Number(document.querySelector("[data-waiting]")?.dataset.waiting ?? 0);
+  document.title = waiting ? `(${waiting}) ${title}` : title;
+}
+
+let unsaid = 0, saidAt = 0;
+function arrived(n) {                              // one polite summary at most each 10 s
+  unsaid += n;
+  const wait = saidAt + 10000 - Date.now();
+  if (wait > 0) { clearTimeout(arrived.later); arrived.later = setTimeout(() => arrived(0), wait); return; }
+  if (!unsaid) return;
+  news.textContent = (unsaid === 1 ? words.arrived_one : words.arrived_other).replace("{n}", unsaid);
+  unsaid = 0;
+  saidAt = Date.now();
+}
+
+const all = () => parts.forEach(refresh);
+
+// ---- decisions: one reply with every part that changed ----
+document.addEventListener("submit", async (event) => {
+  const form = event.target, button = event.submitter;
+  if (!form.action.endsWith("/decisions")) return;
+  event.preventDefault();
+  if (form.getAttribute("aria-busy")) return;
+  form.setAttribute("aria-busy", "true");
+  const told = new FormData(form, button);
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(told),
+      headers: { "X-Tab": tab, "X-Live": "1" }, credentials: "same-origin" });
+    const reply = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const notice = reply.querySelector("[data-notice]");
+    if (!notice) return location.assign(answer.redirected ? answer.url : location.href);
+    const place = form.closest("[data-part]");
+    for (const told of reply.querySelectorAll("[data-part]")) {
+      const part = document.getElementById(told.dataset.part);
+      if (told.hasAttribute("data-failed")) stale(part); else show(part, told.innerHTML, true);
+    }
+    document.getElementById("notice").replaceChildren(...notice.childNodes);
+    if (!place.contains(document.activeElement)) {
+      const next = place.querySelector("h3[tabindex], h2");
+      if (next?.tagName === "H2") next.tabIndex = -1;
+      next?.focus();
+    }
+  } catch {
+    const failed = document.createElement("p");
+    failed.className = "notice bad";
+    failed.setAttribute("role", "alert");
+    failed.textContent = words.failed;
+    document.getElementById("notice").replaceChildren(failed);
+  } finally { form.removeAttribute("aria-busy"); }
+});
+
+document.addEventListener("click", (event) => {
+  const retry = event.target.closest("[data-retry]");
+  if (!retry) return;
+  event.preventDefault();
+  refresh(retry.closest("[data-part]"));
+});
+
+// ---- the connection, told by shape and text ----
+let state = "", brokenFor;
+function connected(now) {
+  if (now === state) return;
+  state = now;
+  connection.hidden = false;
+  connection.className = `connection ${now}`;
+  connection.querySelector("[data-text]").textContent = words[now];
+  clearTimeout(brokenFor);
+  if (now === "live") strip.hidden = true;
+  else brokenFor = setTimeout(() => { strip.textContent = words.strip; strip.hidden = false; }, 5000);
+}
+
+function signedOut() {
+  strip.textContent = words.signed_out;
+  strip.hidden = false;
+  connected("broken");
+  clearTimeout(brokenFor);
+}
+
+// ---- signals: one tab holds the stream and tells the others ----
+const name = `massakoppi-${page.region}-${page.reader}`;
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
+let heardAt = Date.now(), opened = false, source = null;
+
+function hear({ kind, from, origin }) {
+  heardAt = Date.now();
+  if (kind === "here") opened = true;
+  if (kind === "bye") return connected("broken");
+  if (kind === "signed-out") return signedOut();
+  connected("live");
+  if (kind === "hello") { if (opened) all(); opened = true; }
+  if (kind === "resync") all();
+  if (kind !== "signal") return;
+  for (const part of parts) {
+    const own = origin === tab && part.dataset.part !== "counts";
+    if (!own && part.dataset.from.split(" ").includes(from)) refresh(part);
+  }
+}
+
+function open() {
+  source?.close();
+  source = new EventSource(`/events?region=${encodeURIComponent(page.region)}`);
+  for (const kind of ["hello", "beat", "signal", "resync", "bye", "signed-out"]) {
+    source.addEventListener(kind, (event) => {
+      const told = { kind, ...JSON.parse(event.data) };
+      channel?.postMessage(told);
+      hear(told);
+      if (kind === "signed-out") source.close();
+    });
+  }
+  source.onerror = () => { channel?.postMessage({ kind: "bye" }); connected("broken"); };
+}
+
+function lead(steal = false) {
+  if (!navigator.locks || !channel) return open();
+  navigator.locks.request(name, { steal }, () => { open(); return new Promise(() => {}); })
+    .catch(() => { source?.close(); source = null; lead(); });      // another tab took over
+}
+
+if (channel) channel.onmessage = (event) => {
+  if (event.data.kind === "hello?") { if (source && state === "live") channel.postMessage({ kind: "here" }); return; }
+  hear(event.data);
+};
+setInterval(() => {
+  if (Date.now() - heardAt < silence) return;
+  connected("broken");
+  heardAt = Date.now();
+  if (source) open(); else lead(true);
+}, Math.max(beat / 3, 200));
+setInterval(() => { if (!document.hidden) refresh(document.getElementById("counts")); }, 60000);
+
+connected("connecting");
+count();
+lead();
+channel?.postMessage({ kind: "hello?" });

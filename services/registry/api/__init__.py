@@ -1,0 +1,11 @@
+"""How the outside asks and tells the registry over HTTP."""
+
+from fastapi import APIRouter
+
+from services.registry.api import intake, organisations, regions, things, tokens
+
+router = APIRouter()
+for part in (tokens, organisations, regions, intake, things):
+    router.include_router(part.router)
+
+__all__ = ["router"]

@@ -1,0 +1,123 @@
+"""What the answers have in common: pages, problems, and who may see what."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, ConfigDict
+
+from services.registry import store
+from services.registry.domain import MANAGES, REPORTS, Clashes, Denied, Unknown
+from shared.access import Asker, NotAllowed
+from shared.http import Problem
+
+Limit = Annotated[int, Query(ge=1, le=200, description="items a page")]
+After = Annotated[str | None, Query(max_length=200, description="the `next` of the page before")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of a list is asked for."""
+
+    after: After = None
+    limit: Limit = 100
+
+
+Paging = Annotated[Page, Depends()]
+
+
+class Told(BaseModel):
+    """What a request may tell: nothing beside it."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def page(items: Sequence[Any], following: tuple[datetime, UUID] | None,
+         as_of: datetime | None = None) -> dict[str, Any]:  # fmt: skip
+    """A page of a list."""
+    return {
+        "items": list(items),
+        "next": cursor(*following) if following else None,
+        "as_of": as_of.isoformat() if as_of else None,
+    }
+
+
+def cursor(at: datetime, id: UUID) -> str:
+    """Where a page ended, opaque to who asks."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()}|{id}".encode()).decode()
+
+
+def position(told: str | None) -> tuple[datetime, UUID] | None:
+    """The place that a cursor means; a problem when it is none of ours."""
+    if told is None:
+        return None
+    try:
+        at, _, id = base64.urlsafe_b64decode(told.encode()).decode().partition("|")
+        return datetime.fromisoformat(at), UUID(id)
+    except (ValueError, binascii.Error) as error:
+        raise Problem(
+            422, "cursor_invalid", "after: send the `next` of a page as it was"
+        ) from error
+
+
+def scope_of(asker: Asker) -> store.Scope:
+    """What *asker* may see."""
+    return store.Scope(asker.sees_all, tuple(asker.organisations), asker.regions)
+
+
+@asynccontextmanager
+async def problems() -> AsyncIterator[None]:
+    """Tells what the handlers deny as problems."""
+    try:
+        yield
+    except Clashes as error:
+        raise Problem(409, error.code, str(error)) from error
+    except Unknown as error:
+        raise Problem(404, error.code, str(error)) from error
+    except Denied as error:
+        raise Problem(422, error.code, str(error)) from error
+
+
+def actor_of(asker: Asker) -> str:
+    """How the trail names who asked."""
+    return f"{asker.kind}/{asker.subject}"
+
+
+async def managed(session: Any, token: str, asker: Asker) -> store.OrganisationRow:
+    """
+    The organisation, when *asker* manages it: the operator, a coordinator of its region, or a
+    person who coordinates it. A problem 404 for all others, so that nothing is given away.
+    """
+    row = await known(session, token)
+    if may_manage(asker, row):
+        return row
+    raise NotAllowed(f"only a coordinator of {token} or of its region may do this")
+
+
+def may_manage(asker: Asker, row: store.OrganisationRow) -> bool:
+    """Whether *asker* manages the organisation."""
+    roles = asker.organisations.get(row.token, ())
+    return asker.coordinates(row.region) or (asker.kind == "person" and MANAGES in roles)
+
+
+def may_report(asker: Asker, token: str) -> bool:
+    """Whether *asker* may hand in events as the organisation *token*."""
+    if asker.kind == "organisation":
+        return token in asker.organisations
+    return asker.kind == "person" and any(
+        role in REPORTS for role in asker.organisations.get(token, ())
+    )
+
+
+async def known(session: Any, token: str) -> store.OrganisationRow:
+    """The organisation, or the problem that there is none."""
+    row = await store.organisation(session, token)
+    if row is None:
+        raise Problem(404, "organisation_unknown", f"{token!r} is not an organisation here")
+    return row

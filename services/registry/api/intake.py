@@ -1,0 +1,149 @@
+"""The companies' door over HTTPS: the same CloudEvents and verdicts, the receipt as answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from services.registry import handlers, store
+from services.registry.api.answers import (
+    Paging,
+    may_report,
+    page,
+    position,
+)
+from services.registry.domain import LARGEST_BODY, items_of
+from services.registry.handlers import Outcome, receipt_of
+from shared.access import Asker, NotAllowed
+from shared.contracts.intake import Receipt
+from shared.http import LARGEST_BODY as LARGEST_BATCH
+from shared.http import Asking, BeginWork, Problem, Reading, Working, problem_answer
+from shared.service.card import Knock
+
+router = APIRouter(tags=["intake"])
+BATCH = "application/cloudevents-batch+json"
+MOST_EVENTS = 1000
+AT_ONCE = 100
+
+
+@router.post("/intake", status_code=202)
+async def hand_in(
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Annotated[str | None, Query(max_length=32)] = None,
+) -> JSONResponse:
+    """
+    One CloudEvent (binary or structured), or a batch of up to 1,000.
+
+    202 with the receipt once it is committed; 422 with every reason when rejected; 409 when the
+    same id is being handled at this moment. A batch is answered 200 with a receipt for each.
+    """
+    token = _reporter(asker, organisation)
+    is_batch = request.headers.get("content-type", "").lower().startswith(BATCH)
+    body = await _body(request, LARGEST_BATCH if is_batch else LARGEST_BODY)
+    if not is_batch:
+        knock = Knock(token, "", dict(request.headers), body)
+        return _answer((await _judged([knock], begin))[0])
+    outcomes: list[Outcome] = []
+    knocks = _knocks(request, token, body)
+    for at in range(0, len(knocks), AT_ONCE):
+        outcomes += await _judged(knocks[at : at + AT_ONCE], begin)
+    return JSONResponse([_item(outcome) for outcome in outcomes])
+
+
+@router.get("/receipts")
+async def receipts(
+    asker: Asking,
+    session: Reading,
+    paging: Paging,
+    source: Annotated[str | None, Query(max_length=300)] = None,
+    id: Annotated[str | None, Query(max_length=300)] = None,
+) -> dict[str, Any]:
+    """The receipts of the asker's organisations: of one event, or all in the order given."""
+    own = None if asker.sees_all else list(asker.organisations)
+    if source is not None and id is not None:
+        found = await store.receipt_of(session, own, source, id)
+        following = None
+    else:
+        found = await store.receipts_after(session, own, position(paging.after), paging.limit)
+        last = found[-1] if len(found) == paging.limit else None
+        following = (
+            (last.judged_at, last.receipt_id)
+            if last and last.judged_at and last.receipt_id
+            else None
+        )
+    return page([_entry(each) for each in found], following, datetime.now(UTC))
+
+
+def _reporter(asker: Asker, told: str | None) -> str:
+    """The organisation that speaks: by the credential, never by the event."""
+    may = [token for token in asker.organisations if may_report(asker, token)]
+    token = told or (may[0] if len(may) == 1 else None)
+    if token is None:
+        raise NotAllowed("say ?organisation=, one that you report for")
+    if token not in may:
+        raise NotAllowed(f"you do not report for {token!r}")
+    return token
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body, read no further than *most* bytes."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise Problem(413, "body_too_large", f"send at most {most} bytes at once")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _knocks(request: Request, token: str, body: bytes) -> list[Knock]:
+    try:
+        items = items_of(body)
+    except ValueError as error:
+        raise Problem(422, "batch_invalid", f"the batch is no JSON array: {error}") from error
+    if len(items) > MOST_EVENTS:
+        raise Problem(413, "batch_too_long", f"send at most {MOST_EVENTS} events at once")
+    headers = {
+        "content-type": "application/cloudevents+json",
+        "accept-language": request.headers.get("accept-language", ""),
+    }
+    return [Knock(token, "", headers, item) for item in items]
+
+
+async def _judged(knocks: Sequence[Knock], begin: BeginWork) -> list[Outcome]:
+    async with begin() as work:
+        return await handlers.judge(knocks, work, skip_busy=True)
+
+
+def _answer(outcome: Outcome) -> JSONResponse:
+    if outcome.busy:
+        return problem_answer(409, "being_handled", "the same id is being handled; ask again",
+                              headers={"Retry-After": "1"})  # fmt: skip
+    if outcome.receipt is None:
+        return problem_answer(422, "envelope_unreadable", "this is no event")
+    told = _receipt(outcome.receipt)
+    if outcome.receipt.verdict == "accepted":
+        return JSONResponse(told, 202)
+    code = str(told.pop("code"))
+    return problem_answer(422, code, "the event was rejected; see reasons", **told)
+
+
+def _item(outcome: Outcome) -> dict[str, Any]:
+    if outcome.receipt is None:
+        return {"verdict": "none", "code": "being_handled" if outcome.busy else "not_an_event"}
+    return _receipt(outcome.receipt)
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return receipt.model_dump(mode="json", exclude_none=True)
+
+
+def _entry(entry: store.Entry) -> dict[str, Any]:
+    told = _receipt(receipt_of(entry, "-"))
+    told.pop("region")
+    return {**told, "at": entry.judged_at.isoformat() if entry.judged_at else None}

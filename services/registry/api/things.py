@@ -1,0 +1,115 @@
+"""Projects, forecasts and areas as they are known, each asker seeing what is theirs to see."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import JSONResponse
+
+from services.registry import store
+from services.registry.api.answers import Page, Paging, page, position, scope_of
+from services.registry.domain import Kind
+from shared.access import Asker
+from shared.http import Asking, Problem, Reading
+
+router = APIRouter(tags=["things"])
+IfNoneMatch = Annotated[str | None, Header()]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which things are asked for."""
+
+    region: Annotated[str | None, Query(max_length=16)] = None
+    organisation: Annotated[str | None, Query(max_length=32)] = None
+
+
+Wanting = Annotated[Wanted, Depends()]
+
+
+@router.get("/projects")
+async def projects(
+    asker: Asking, session: Reading, wanted: Wanting, paging: Paging
+) -> dict[str, Any]:
+    """Projects, the one changed longest ago first."""
+    return await _page("project", asker, session, paging, wanted)
+
+
+@router.get("/forecasts")
+async def forecasts(
+    asker: Asking, session: Reading, wanted: Wanting, paging: Paging, project: UUID | None = None
+) -> dict[str, Any]:
+    """Forecasts, the one changed longest ago first."""
+    return await _page("forecast", asker, session, paging, wanted, project=project)
+
+
+@router.get("/areas")
+async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging) -> dict[str, Any]:
+    """Areas, the one changed longest ago first."""
+    return await _page("area", asker, session, paging, wanted)
+
+
+@router.get("/projects/{id}", response_model=None)
+async def project(
+    id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
+) -> Response | dict[str, Any]:
+    """One project; its revision is its ETag."""
+    return await _one("project", id, asker, session, if_none_match)
+
+
+@router.get("/forecasts/{id}", response_model=None)
+async def forecast(
+    id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
+) -> Response | dict[str, Any]:
+    """One forecast; its revision is its ETag."""
+    return await _one("forecast", id, asker, session, if_none_match)
+
+
+@router.get("/areas/{id}", response_model=None)
+async def area(
+    id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
+) -> Response | dict[str, Any]:
+    """One area; its revision is its ETag."""
+    return await _one("area", id, asker, session, if_none_match)
+
+
+async def _page(
+    kind: Kind,
+    asker: Asker,
+    session: Any,
+    paging: Page,
+    wanted: Wanted,
+    *,
+    project: UUID | None = None,
+) -> dict[str, Any]:
+    found = await store.listed(
+        session,
+        kind,
+        scope_of(asker),
+        region=wanted.region,
+        organisation=wanted.organisation,
+        project=project,
+        after=position(paging.after),
+        limit=paging.limit,
+    )
+    last = found[-1] if len(found) == paging.limit else None
+    following = (last.updated_at, last.id) if last else None
+    return page([_told(each) for each in found], following, datetime.now(UTC))
+
+
+async def _one(
+    kind: Kind, id: UUID, asker: Asker, session: Any, if_none_match: str | None
+) -> Response:
+    found = await store.seen(session, kind, scope_of(asker), id)
+    if found is None:
+        raise Problem(404, f"{kind}_unknown", f"there is no {kind} {id} that you may see")
+    etag = f'"{found.revision}"'
+    if if_none_match == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return JSONResponse(_told(found), headers={"ETag": etag})
+
+
+def _told(each: store.Listed) -> dict[str, Any]:
+    return {**each.state, "revision": each.revision, "updated_at": each.updated_at.isoformat()}

@@ -1,0 +1,365 @@
+"""What a company may tell of each thing, field by field, and the checks of one field alone."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any, Literal
+from uuid import UUID
+
+from services.registry.domain.values import Kind, Reason, pointer_to
+from shared.vocabulary.enumerations import codes
+from shared.vocabulary.materials import MATERIALS
+from shared.vocabulary.tables import table
+
+Form = Literal["text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code"]
+
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)
+LONGEST_LIST = 100
+MOST_QUANTITY = 1e9
+"""Above any project on Earth: a value beyond is a mistaken unit."""
+
+_WASTE_CODE = re.compile(r"\d{2} \d{2} \d{2}\*?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """
+    One field: its form, whether it must be told, and what it may say.
+
+    *codes* with *list* (what the list is called) for a closed list; *least* and *most* for numbers,
+    *above* for what must be more than 0; *longest* in characters; *many* for a list of such values.
+    """
+
+    form: Form = "text"
+    required: bool = False
+    default: Any = None
+    codes: tuple[str, ...] = ()
+    list: str = ""
+    least: float | None = None
+    most: float = MOST_QUANTITY
+    above: bool = False
+    longest: int = 200
+    many: bool = False
+
+
+def _one_of(name: str, default: str | None = None, *, required: bool = False,
+            many: bool = False) -> Field:  # fmt: skip
+    return Field(codes=codes(name), list=name, default=default, required=required, many=many)
+
+
+MATERIAL_CODES = tuple(MATERIALS)
+QUALITY = ("any", *codes("suitability_tier"), *codes("suitability_class"))
+STATUS = ("draft", "offered", "reserved", "cancelled")
+STRUCTURES = tuple(each["id"] for each in table("mara")["structures"])
+
+_IDENTITY = {
+    "external_id": Field("id", required=True),
+    "external_revision": Field("integer", least=0, most=2**53),
+    "owner": Field(longest=32),
+}
+_PLACE = {
+    "municipality": Field(longest=32),
+    "lat": Field("number", most=1e300),
+    "lon": Field("number", most=1e300),
+}
+_PRICE = {
+    "price_eur_per_t": Field("number", least=-10_000, most=10_000),
+}
+
+PROJECT: Mapping[str, Field] = {
+    **_IDENTITY,
+    "title": Field(required=True, longest=300),
+    "region": Field(longest=16),
+    **_PLACE,
+    "municipality": Field(required=True, longest=32),
+    "precision": _one_of("place_precision"),
+    "site_kind": _one_of("site_kind", "construction_site"),
+    "phase": _one_of("phase", "not_applicable"),
+    "available_from": Field("date"),
+    "available_to": Field("date"),
+    "contacts": Field("uuid", many=True),
+    "visibility": _one_of("visibility", "parties"),
+}
+WITHDRAWAL: Mapping[str, Field] = {
+    **_IDENTITY,
+    "reason": Field("note", longest=500),
+}
+FORECAST: Mapping[str, Field] = {
+    **_IDENTITY,
+    "project": Field("id", required=True),
+    "direction": _one_of("direction", required=True),
+    "material": Field(codes=MATERIAL_CODES, list="material", required=True),
+    "material_subtype": Field(),
+    "use": _one_of("use"),
+    "quality": Field(codes=QUALITY, list="suitability_class", default="unknown"),
+    "accepts_unknown_quality": Field("boolean", default=False),
+    "frost_class": _one_of("frost_class"),
+    "max_frost_class": _one_of("frost_class"),
+    "max_particle_mm": Field("number", above=True, most=100_000),
+    "contamination": _one_of("contamination", "unknown"),
+    "contamination_basis": _one_of("contamination_basis", "none"),
+    "max_contamination": _one_of("contamination", "P0"),
+    "acid_sulphate": _one_of("acid_sulphate", "unknown"),
+    "accepts_acid_sulphate": Field("boolean", default=False),
+    "invasive_status": _one_of("invasive_status", "unknown"),
+    "waste_status": _one_of("waste_status", "unknown"),
+    "waste_code": Field("waste_code"),
+    "legal_route": _one_of("legal_route"),
+    "structure": Field(codes=STRUCTURES, list="structure"),
+    "layer_m": Field("number", above=True, most=1000),
+    "groundwater_area": Field("boolean"),
+    "quantity": Field("number", required=True, least=0),
+    "unit": Field(required=True, longest=32),
+    "method": _one_of("method", "estimate"),
+    "low": Field("number", least=0),
+    "high": Field("number", least=0),
+    "reliability": _one_of("reliability", "unknown"),
+    "net_of_own_use": Field("boolean", default=False),
+    "available_from": Field("date", required=True),
+    "available_to": Field("date", required=True),
+    "weekly_rate_t": Field("number", above=True),
+    **_PLACE,
+    "site_kind": _one_of("site_kind"),
+    "phase": _one_of("phase"),
+    "transport_payer": _one_of("transport_payer"),
+    **_PRICE,
+    "visibility": _one_of("visibility"),
+    "status": Field(codes=STATUS, list="lot_status", default="offered"),
+    "source_system": Field(),
+    "source_id": Field(),
+    "assumptions": Field(many=True, longest=500),
+    "note": Field("note", longest=2000),
+}
+AREA: Mapping[str, Field] = {
+    **_IDENTITY,
+    "title": Field(required=True, longest=300),
+    "region": Field(longest=16),
+    **_PLACE,
+    "municipality": Field(required=True, longest=32),
+    "site_kind": _one_of("site_kind", required=True),
+    "status": Field(codes=("open", "closed"), list="status", default="open"),
+    "materials": Field(codes=MATERIAL_CODES, list="material", many=True),
+    "max_contamination": _one_of("contamination", "P0"),
+    "accepts_acid_sulphate": Field("boolean", default=False),
+    "processing": _one_of("processing", many=True),
+    "capacity_t": Field("number", least=0),
+    "available_from": Field("date"),
+    "available_to": Field("date"),
+    "permit_until": Field("date"),
+    "gate_fee_eur_per_t": Field("number", least=-10_000, most=10_000),
+    **_PRICE,
+    "visibility": _one_of("visibility", "forum"),
+}
+DELIVERY: Mapping[str, Field] = {
+    **_IDENTITY,
+    "forecast": Field("id"),
+    "match_id": Field("uuid"),
+    "area": Field("id"),
+    "outlet": _one_of("outlet", required=True),
+    "material": Field(codes=MATERIAL_CODES, list="material", required=True),
+    "quantity": Field("number", required=True, above=True),
+    "unit": Field(default="t", longest=32),
+    "method": _one_of("method", "weighed"),
+    "moved_on": Field("date", required=True),
+    "haul_km": Field("number", least=0, most=100_000),
+    "vehicle": Field(),
+    "energy": _one_of("energy"),
+    "waybill": Field(longest=100),
+}
+
+FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "project-added": PROJECT,
+    "project-updated": PROJECT,
+    "project-withdrawn": WITHDRAWAL,
+    "forecast-updated": FORECAST,
+    "area-updated": AREA,
+    "delivery-reported": DELIVERY,
+}
+KIND_OF: Mapping[str, Kind] = {
+    "project-added": "project",
+    "project-updated": "project",
+    "project-withdrawn": "project",
+    "forecast-updated": "forecast",
+    "area-updated": "area",
+    "delivery-reported": "delivery",
+}
+
+
+def read_fields(event: str, told: Mapping[str, Any]) -> tuple[dict[str, Any], list[Reason]]:
+    """
+    What *told* says of *event*, cleaned, with defaults; and every reason against a single field.
+
+    Dates and ids stay text, checked. A field told as null counts as not told; one that was refused
+    is left out.
+    """
+    fields = FIELDS[event]
+    said: dict[str, Any] = {}
+    reasons = [_unknown(name, fields, event) for name in told if name not in fields]
+    for name, field in fields.items():
+        value = told.get(name)
+        if value is None:
+            if field.required:
+                wanted = _wanted(field)
+                reasons.append(Reason("field_missing", f"/{name}", None, {"wanted": wanted}))
+            elif field.default is not None:
+                said[name] = field.default
+            continue
+        clean, against = _read(field, value, f"/{name}")
+        if against:
+            reasons.extend(against)
+        else:
+            said[name] = clean
+    return said, reasons
+
+
+def closest(value: Any, among: tuple[str, ...]) -> tuple[str, list[str]]:
+    """What to offer in place of *value*: the closest of *among*, else some of them."""
+    close = get_close_matches(str(value)[:64], among, n=3, cutoff=0.6) if value else []
+    return ("close", close) if close else ("one_of", list(among[:20]))
+
+
+def _unknown(name: str, fields: Mapping[str, Field], event: str) -> Reason:
+    close = get_close_matches(name[:64], tuple(fields), n=2, cutoff=0.6)
+    says = {"event": event, "close": ("close", close)}
+    return Reason("field_unknown", pointer_to(name), None, says)
+
+
+def _wanted(field: Field) -> str:
+    if field.many:
+        return "list"
+    return {"number": "number", "integer": "integer", "boolean": "boolean", "date": "date"}.get(
+        field.form, "text"
+    )
+
+
+def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
+    if not field.many:
+        clean, against = _FORMS[field.form](field, value, pointer)
+        return clean, [against] if against else []
+    if not isinstance(value, list):
+        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "list"})]
+    if len(value) > LONGEST_LIST:
+        return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
+    read = [_FORMS[field.form](field, each, f"{pointer}/{at}") for at, each in enumerate(value)]
+    return [clean for clean, _ in read], [against for _, against in read if against]
+
+
+Read = tuple[Any, Reason | None]
+
+
+def _text(field: Field, value: Any, pointer: str) -> Read:
+    if not isinstance(value, str):
+        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "text"})
+    if not is_clean(value, lines=field.form == "note"):
+        return None, Reason("text_not_clean", pointer, value)
+    clean = value.strip()
+    if not clean.isascii():
+        clean = unicodedata.normalize("NFC", clean)
+    if not clean:
+        return None, Reason("text_empty", pointer, value)
+    if len(clean) > field.longest:
+        return None, Reason("text_too_long", pointer, len(clean), {"most": field.longest})
+    if field.codes and clean not in field.codes:
+        code = "material_unknown" if field.list == "material" else "code_unknown"
+        says = {"list": field.list, "close": closest(clean, field.codes)}
+        return None, Reason(code, pointer, clean, says)
+    return clean, None
+
+
+def _number(field: Field, value: Any, pointer: str) -> Read:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "number"})
+    if isinstance(value, float) and not isfinite(value):
+        return None, Reason("number_not_finite", pointer, value)
+    against = _out_of_bounds(field, value, pointer)
+    if against is not None:
+        return None, against
+    return (value if field.form == "integer" else float(value) + 0.0), None  # -0.0 becomes 0.0
+
+
+def _out_of_bounds(field: Field, value: float, pointer: str) -> Reason | None:
+    least = 0 if field.above else field.least
+    if least == 0 and value < 0:
+        return Reason("number_negative", pointer, value)
+    if field.above and value == 0:
+        return Reason("number_not_positive", pointer, value)
+    if least is not None and value < least:
+        return Reason("number_too_small", pointer, value, {"least": least})
+    if value > field.most:
+        return Reason("number_too_large", pointer, value, {"most": f"{field.most:g}"})
+    return None
+
+
+def _integer(field: Field, value: Any, pointer: str) -> Read:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "integer"})
+    return _number(field, value, pointer)
+
+
+def _boolean(_: Field, value: Any, pointer: str) -> Read:
+    if not isinstance(value, bool):
+        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "boolean"})
+    return value, None
+
+
+def _date(_: Field, value: Any, pointer: str) -> Read:
+    if not isinstance(value, str):
+        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "date"})
+    try:
+        day = date.fromisoformat(value) if _DAY.fullmatch(value) else None
+    except ValueError:
+        day = None
+    if day is None:
+        return None, Reason("date_invalid", pointer, value)
+    if not EARLIEST <= day <= LATEST:
+        return None, Reason("date_out_of_range", pointer, value)
+    return value, None
+
+
+def _uuid(_: Field, value: Any, pointer: str) -> Read:
+    try:
+        return str(UUID(value)), None
+    except (ValueError, TypeError, AttributeError):
+        return None, Reason("uuid_invalid", pointer, value)
+
+
+def _waste_code(field: Field, value: Any, pointer: str) -> Read:
+    if not isinstance(value, str) or not _WASTE_CODE.fullmatch(value):
+        return None, Reason("waste_code_invalid", pointer, _nothing(value))
+    return value, None
+
+
+def is_clean(text: str, *, lines: bool = False) -> bool:
+    """
+    Whether every character of *text* can be kept and shown as it is: no control, half or direction
+    characters. *lines* allows line ends and tabs.
+    """
+    if text.isprintable():  # true of most; false also of separators, so look closer below
+        return True
+    return all(
+        each.isprintable() or each in " \u00a0\u202f\u2009" or (lines and each in "\n\r\t")
+        for each in text
+    )
+
+
+def _nothing(value: Any) -> Any:
+    """A wrong value as it may be told back: containers are named, not repeated."""
+    return type(value).__name__ if isinstance(value, dict | list) else value
+
+
+_FORMS: dict[Form, Callable[[Field, Any, str], Read]] = {
+    "text": _text,
+    "id": _text,
+    "note": _text,
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "date": _date,
+    "uuid": _uuid,
+    "waste_code": _waste_code,
+}

@@ -1,0 +1,206 @@
+"""From what was told to what is announced: whole states, ready for JSON."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from services.registry.domain.places import place_of
+from services.registry.domain.values import Thing
+from shared.vocabulary.regions import Region
+from shared.vocabulary.units import to_tonnes
+
+_AS_TOLD = (
+    "direction", "material", "material_subtype", "use", "quality", "accepts_unknown_quality",
+    "frost_class", "max_frost_class", "max_particle_mm", "contamination", "contamination_basis",
+    "max_contamination", "acid_sulphate", "accepts_acid_sulphate", "invasive_status",
+    "waste_status", "waste_code", "legal_route", "structure", "layer_m", "groundwater_area",
+    "net_of_own_use", "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
+)  # fmt: skip
+_AREA_AS_TOLD = (
+    "title", "site_kind", "status", "visibility", "materials", "max_contamination",
+    "accepts_acid_sulphate", "processing", "capacity_t", "permit_until", "gate_fee_eur_per_t",
+    "price_eur_per_t",
+)  # fmt: skip
+_DELIVERY_AS_TOLD = (
+    "match_id", "outlet", "material", "moved_on", "haul_km", "vehicle", "energy", "waybill",
+)  # fmt: skip
+
+
+def project_state(thing: Thing, region: Region) -> dict[str, Any]:
+    """What is announced of a project."""
+    told = thing.told
+    return _without_nothing(
+        project_id=str(thing.id),
+        region=region.code,
+        organisation=thing.organisation,
+        reporter=thing.reporter,
+        external_id=thing.external_id,
+        title=told["title"],
+        place=place_of(told, region),
+        site_kind=told["site_kind"],
+        phase=told["phase"],
+        window=window_of(told),
+        contacts=told.get("contacts", []),
+        visibility=told["visibility"],
+        sample=region.sample,
+    )
+
+
+def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, Any]:
+    """
+    What is announced of a forecast, given its project as it now is.
+
+    Place, kind of site, phase and visibility are the project's where not told; region and contacts
+    always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
+    """
+    told = thing.told
+    return _without_nothing(
+        forecast_id=str(thing.id),
+        project_id=str(project.id),
+        region=region.code,
+        organisation=thing.organisation,
+        reporter=thing.reporter,
+        status="cancelled" if project.withdrawn else told["status"],
+        visibility=told.get("visibility") or project.state["visibility"],
+        contacts=project.state["contacts"],
+        meets=[region.code, *region.meets],
+        **{name: told[name] for name in _AS_TOLD if name in told},
+        quantity=quantity_of(told),
+        window=_moved_along(thing, project),
+        place=_forecast_place(told, project, region),
+        site_kind=told.get("site_kind") or project.state["site_kind"],
+        phase=told.get("phase") or project.state["phase"],
+        source=_source(told),
+        sample=region.sample,
+    )
+
+
+def area_state(thing: Thing, region: Region) -> dict[str, Any]:
+    """What is announced of an area."""
+    return _without_nothing(
+        area_id=str(thing.id),
+        region=region.code,
+        organisation=thing.organisation,
+        reporter=thing.reporter,
+        place=place_of(thing.told, region),
+        window=window_of(thing.told),
+        sample=region.sample,
+        **{name: thing.told[name] for name in _AREA_AS_TOLD if name in thing.told},
+    )
+
+
+def delivery_state(thing: Thing, forecast: Thing | None, area: Thing | None) -> dict[str, Any]:
+    """What is announced of reported loads."""
+    return _without_nothing(
+        delivery_id=str(thing.id),
+        region=thing.region,
+        organisation=thing.organisation,
+        reporter=thing.reporter,
+        forecast_id=str(forecast.id) if forecast else None,
+        area_id=str(area.id) if area else None,
+        quantity=quantity_of(thing.told),
+        **{name: thing.told[name] for name in _DELIVERY_AS_TOLD if name in thing.told},
+    )
+
+
+def retold(forecast: Thing, project: Thing, region: Region) -> Thing | None:
+    """*forecast* with the revision that its project's news makes; None when it changes nothing."""
+    owned = replace(
+        forecast,
+        region=region.code,
+        organisation=forecast.told.get("owner") or project.organisation,
+    )
+    state = forecast_state(owned, project, region)
+    if state == forecast.state:
+        return None
+    return replace(owned, state=state, revision=forecast.revision + 1)
+
+
+def window_of(told: Mapping[str, Any]) -> dict[str, str] | None:
+    """First and last day, or None where no window was told."""
+    if told.get("available_from") is None:
+        return None
+    return {"first": told["available_from"], "last": told["available_to"]}
+
+
+def quantity_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    How much was told, and what it weighs by the vocabulary: low, likely and high tonnes.
+
+    Raises the vocabulary's `BadUnit` and `BadQuantity`.
+    """
+    tonnes = to_tonnes(
+        told["quantity"],
+        told["unit"],
+        told["material"],
+        reliability=told.get("reliability", "unknown"),
+        low=told.get("low"),
+        high=told.get("high"),
+    )
+    return {
+        "value": told["quantity"],
+        "unit": told["unit"],
+        "method": told["method"],
+        "low_t": tonnes.low,
+        "likely_t": tonnes.likely,
+        "high_t": tonnes.high,
+        "factor": tonnes.factor,
+        "factor_version": tonnes.factor_version,
+        "tag": tonnes.tag,
+    }
+
+
+def _forecast_place(
+    told: Mapping[str, Any], project: Thing, region: Region
+) -> dict[str, Any] | None:
+    place: dict[str, Any] = dict(project.state["place"])
+    municipality = told.get("municipality") or place["municipality"]
+    if told.get("lat") is None and municipality == place["municipality"]:
+        return place
+    # a project that left the region takes along the forecasts whose place was told there
+    if municipality not in _codes(region):
+        return place
+    if told.get("lat") is not None and not region.contains(told["lat"], told["lon"]):
+        return place
+    return place_of({**told, "municipality": municipality}, region)
+
+
+def _codes(region: Region) -> set[str]:
+    return {each.code for each in region.places}
+
+
+def _moved_along(thing: Thing, project: Thing) -> dict[str, str] | None:
+    """
+    The forecast's window, shifted by as many days as its project's was since the forecast was told.
+
+    Only where the project's window kept its length and held the forecast's: otherwise it was
+    planned anew rather than postponed, and the forecast keeps its own days.
+    """
+    own, then, now = window_of(thing.told), thing.anchor, window_of(project.told)
+    if own is None or then is None or now is None or then == now:
+        return own
+    shift = _days(then["first"], now["first"])
+    if shift != _days(then["last"], now["last"]):
+        return own
+    if not (then["first"] <= own["first"] and own["last"] <= then["last"]):
+        return own
+    return {end: (date.fromisoformat(own[end]) + timedelta(shift)).isoformat() for end in own}
+
+
+def _days(first: str, last: str) -> int:
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days
+
+
+def _source(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not (told.get("source_system") or told.get("source_id") or told.get("assumptions")):
+        return None
+    return {
+        "system": told.get("source_system", "unnamed"),
+        "id": told.get("source_id", ""),
+        "assumptions": told.get("assumptions", []),
+    }
+
+
+def _without_nothing(**told: Any) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value is not None}

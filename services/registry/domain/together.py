@@ -1,0 +1,72 @@
+"""Checks of fields that must agree with each other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.registry.domain.fields import closest
+from services.registry.domain.values import Reason
+from shared.vocabulary.units import UNITS, BadUnit, to_tonnes
+
+
+def reasons_together(event: str, said: Mapping[str, Any]) -> list[Reason]:
+    """Every reason against fields of *said* that contradict each other."""
+    reasons = [*_window(said)]
+    if event in ("forecast-updated", "delivery-reported"):
+        reasons += [*_unit(said), *_bounds(said)]
+    if event == "forecast-updated":
+        reasons += _sulphide_clay(said)
+    if event == "delivery-reported" and not ({"forecast", "match_id", "area"} & said.keys()):
+        reasons.append(Reason("delivery_of_nothing"))
+    return reasons
+
+
+def _window(said: Mapping[str, Any]) -> list[Reason]:
+    first, last = said.get("available_from"), said.get("available_to")
+    if first is not None and last is not None and last < first:
+        return [Reason("window_reversed", "/available_to", last, {"first": first})]
+    return []
+
+
+def half_windows(said: Mapping[str, Any], told: Mapping[str, Any]) -> list[Reason]:
+    """The end of a window that was told alone, where a window may be left out but not halved."""
+    ends = ("available_from", "available_to")
+    missing = [end for end in ends if told.get(end) is None]
+    if len(missing) != 1:
+        return []
+    return [Reason("window_incomplete", f"/{missing[0]}")]
+
+
+def _unit(said: Mapping[str, Any]) -> list[Reason]:
+    unit = said.get("unit")
+    if unit is None:
+        return []
+    if unit in ("m3", "m³"):
+        return [Reason("unit_without_state", "/unit", unit)]
+    if unit not in UNITS:
+        return [Reason("unit_refused", "/unit", unit, {"close": closest(unit, tuple(UNITS))})]
+    if "material" not in said:
+        return []
+    try:
+        to_tonnes(1.0, unit, said["material"])
+    except BadUnit as error:
+        return [Reason(error.code, "/unit", unit, {"material": said["material"]})]
+    return []
+
+
+def _bounds(said: Mapping[str, Any]) -> list[Reason]:
+    quantity = said.get("quantity")
+    if quantity is None:
+        return []
+    reasons = []
+    says = {"quantity": quantity}
+    if said.get("low", quantity) > quantity:
+        reasons.append(Reason("low_above_quantity", "/low", said["low"], says))
+    if said.get("high", quantity) < quantity:
+        reasons.append(Reason("high_below_quantity", "/high", said["high"], says))
+    return reasons
+
+
+def _sulphide_clay(said: Mapping[str, Any]) -> list[Reason]:
+    if said.get("material") == "sulphide_clay" and said.get("acid_sulphate") == "none":
+        return [Reason("acid_sulphate_contradicts", "/acid_sulphate", "none")]
+    return []

@@ -1,0 +1,38 @@
+"""What the registry does when something happens: load, decide, record."""
+
+from services.registry.handlers.intake import Outcome, judge, receipt_of, take_in
+from services.registry.handlers.organisations import (
+    NewKey,
+    add_https_key,
+    add_mandate,
+    add_member,
+    add_nats_key,
+    add_organisation,
+    add_region,
+    add_shipped_regions,
+    change_status,
+    drop_mandate,
+    drop_member,
+    revoke_key,
+    sign_in,
+)
+
+__all__ = [
+    "NewKey",
+    "Outcome",
+    "add_https_key",
+    "add_mandate",
+    "add_member",
+    "add_nats_key",
+    "add_organisation",
+    "add_region",
+    "add_shipped_regions",
+    "change_status",
+    "drop_mandate",
+    "drop_member",
+    "judge",
+    "receipt_of",
+    "revoke_key",
+    "sign_in",
+    "take_in",
+]

@@ -1,0 +1,125 @@
+"""Where a project is, by what a row says: codes, names, several of them, or a point."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from shared.client.cells import Form, Row, folded
+from shared.client.rules import CellError, Found, Rule
+from shared.vocabulary.regions import Place, Region
+
+
+class Where(NamedTuple):
+    """A place as it is handed in: *lat* and *lon* None where it is the municipality's own point."""
+
+    municipality: str
+    lat: float | None = None
+    lon: float | None = None
+    precision: str | None = None
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRule:
+    """
+    How a row tells its place.
+
+    *code* is tried first, then *name* in any language; with *separator* a cell may hold several,
+    which stand for their mean point. A word in *nowhere* is no place: beside others it is left
+    out, alone it is refused.
+    """
+
+    code: Rule | None = None
+    name: Rule | None = None
+    lat: Rule | None = None
+    lon: Rule | None = None
+    separator: str | None = None
+    nowhere: frozenset[str] = frozenset()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in (self.code, self.name, self.lat, self.lon) if rule)
+
+    def find(self, row: Row, form: Form, gazetteer: "Gazetteer") -> Where:
+        """The place of *row*; raises `CellError` (`place_unknown`, `place_missing`)."""
+        places, written, left_out = self._named(row, form, gazetteer)
+        lat = self.lat.find(row, form).value if self.lat else None
+        lon = self.lon.find(row, form).value if self.lon else None
+        if lat is not None and lon is not None:
+            return Where(places[0].code, lat, lon, "exact")
+        also = f"; {', '.join(left_out)} is left out" if left_out else ""
+        if len(places) == 1:
+            told = f"place: {written} is put at {places[0].name('en')}{also}"
+            return Where(places[0].code, assumed=(told,) if left_out else ())
+        told = f"place: {written} stands for the mean point of {len(places)} places"
+        return Where(
+            places[0].code,
+            round(sum(place.lat for place in places) / len(places), 5),
+            round(sum(place.lon for place in places) / len(places), 5),
+            "municipality",
+            (f"{told}, put under {places[0].name('en')}{also}",),
+        )
+
+    def _named(
+        self, row: Row, form: Form, gazetteer: "Gazetteer"
+    ) -> tuple[list[Place], str, list[str]]:
+        column = ""
+        for rule, look_up in ((self.code, gazetteer.by_code), (self.name, gazetteer.by_name)):
+            found = Found(None) if rule is None else rule.find(row, form)
+            column = found.column or column
+            if not found.value:
+                continue
+            split = found.value.split(self.separator) if self.separator else [found.value]
+            words = [word.strip() for word in split if word.strip()]
+            left_out = [word for word in words if folded(word) in self.nowhere]
+            places = [
+                _known(look_up(word), word, column, gazetteer.region)
+                for word in words
+                if word not in left_out
+            ]
+            if not places:
+                text = f"{found.value!r} names no place. Say the municipality, or several."
+                raise CellError(column, found.value, "place_unknown", text)
+            return places, found.value, left_out
+        raise CellError(column, "", "place_missing", "Say the municipality by code or by name.")
+
+
+class Gazetteer:
+    """The places of a region, by code and by name."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        self._codes = {place.code: place for place in region.places}
+        self._bare: dict[str, Place | None] = {}
+        self._names: dict[str, Place | None] = {}
+        for place in region.places:
+            _enter(self._bare, place.code.lstrip("0"), place)
+            for name in {folded(each) for each in place.names.values()}:
+                _enter(self._names, name, place)
+
+    def by_code(self, written: str) -> Place | None:
+        """The place of a code; its leading zeros may have been eaten by a spreadsheet."""
+        code = written.strip()
+        return self._codes.get(code) or self._bare.get(code.lstrip("0"))
+
+    def by_name(self, written: str) -> Place | None:
+        """The place of a name in any language, its code if that is what stands there; None when
+        there is none or more than one."""
+        return self._names.get(folded(written)) or self._codes.get(written.strip())
+
+
+def _enter(index: dict[str, Place | None], word: str, place: Place) -> None:
+    index[word] = None if word in index else place
+
+
+def _known(place: Place | None, written: str, column: str, region: Region) -> Place:
+    if place is None:
+        text = f"{region.name('en')} has no one place called {written!r}. Check the name or code."
+        raise CellError(column, written, "place_unknown", text)
+    return place
+
+
+def place_fields(where: Where) -> dict[str, Any]:
+    """*where* as fields of a handed-in project or area."""
+    named = ("municipality", "lat", "lon", "precision")
+    told = {name: getattr(where, name) for name in named}
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,95 @@
+"""The kinds of value that a field may hold, read from a cell or checked in a mapping."""
+
+from collections.abc import Callable
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from shared.client.cells import BadCell, Form, date_in, folded, number_in
+from shared.vocabulary import enumerations
+from shared.vocabulary.identifiers import is_token
+from shared.vocabulary.materials import material
+from shared.vocabulary.units import UNITS, BadUnit, si
+
+Kind = str
+"""`text`, `number`, `date`, `flag`, `material`, `unit`, `measure`, `token` or an enumeration."""
+
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "1", "kyllä", "ja"), True),
+    **dict.fromkeys(("false", "no", "0", "ei", "nej"), False),
+}
+_QUALITY: Final = "quality"
+
+
+def read_as(kind: Kind, written: str, form: Form) -> Any:
+    """*written* as a value of *kind*; raises `BadCell` or another `ValueError` with a remedy."""
+    if kind == "text":
+        return written
+    if kind == "number":
+        return number_in(written, form.decimal)
+    if kind == "date":
+        return date_in(written, form.dates, ZoneInfo(form.time_zone))
+    return checked(kind, _FLAGS.get(folded(written), written) if kind == "flag" else written)
+
+
+def checked(kind: Kind, value: Any) -> Any:
+    """*value* when it is one of *kind*, with its capitals as we write them; else `ValueError`."""
+    if kind == "text":
+        return str(value)
+    if kind in _CHECKS:
+        _CHECKS[kind](value)
+        return value
+    known = _codes(kind)
+    found = known.get(folded(str(value)))
+    if found is None:
+        close = get_close_matches(folded(str(value)), known, n=1)
+        hint = f"Did you mean {known[close[0]]}?" if close else f"Use: {', '.join(known.values())}."
+        raise BadCell(value=value, wanted=f"a code of {kind}", remedy=hint)
+    return found
+
+
+def _codes(kind: Kind) -> dict[str, str]:
+    if kind == _QUALITY:
+        names = ("suitability_class", "suitability_tier")
+        known = (*(code for name in names for code in enumerations.codes(name)), "any")
+    else:
+        known = enumerations.codes(kind)
+    return {folded(code): code for code in known}
+
+
+def _number(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadCell(value=value, wanted="a number", remedy="Write it without quotes.")
+
+
+def _flag(value: Any) -> None:
+    if not isinstance(value, bool):
+        raise BadCell(value=value, wanted="a flag", remedy="Write true or false.")
+
+
+def _date(value: Any) -> None:
+    if not isinstance(value, date):
+        raise BadCell(value=value, wanted="a date", remedy="Write it like 2027-05-31.")
+
+
+def _unit(value: Any) -> None:
+    if value not in UNITS:
+        raise BadUnit(value=value, remedy=f"Use one of: {', '.join(UNITS)}.")
+
+
+def _token(value: Any) -> None:
+    if not is_token(str(value)):
+        remedy = "Use 2 to 32 of a-z, 0-9 and hyphen."
+        raise BadCell(value=value, wanted="a token of an organisation", remedy=remedy)
+
+
+_CHECKS: Final[dict[str, Callable[[Any], object]]] = {
+    "number": _number,
+    "flag": _flag,
+    "date": _date,
+    "unit": _unit,
+    "measure": lambda value: si(0, str(value)),
+    "token": _token,
+    "material": lambda value: material(str(value)),
+}

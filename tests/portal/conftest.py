@@ -1,0 +1,388 @@
+"""The portal under uvicorn, a real provider, and small real servers that answer as the services."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from aiohttp import web
+from fastapi import FastAPI
+from joserfc import jwt
+
+from deploy.demo_oidc import DemoOidc, DemoPerson
+from services.portal.app import build
+from services.portal.settings import Settings
+from shared.access import Asker, asker_of, new_signing_key, sign
+from shared.http import application
+from shared.vocabulary.regions import shipped
+from tests.conftest import free_port
+
+PEOPLE = (
+    DemoPerson("aino", "Aino Esimerkki", "Massakoordinaattori, Kiviset"),
+    DemoPerson("elsa", "Elsa <Seutu>", "Seudun koordinaattori"),
+    DemoPerson("stranger", "Outi Outo", "ei jäsen"),
+)
+SECRET = "only-for-tests"
+NAME = web.AppKey("name", str)
+
+
+class AllIsWell:
+    """The health of a portal without a broker."""
+
+    async def problems(self) -> list[str]:
+        return []
+
+
+def a_match(**told: Any) -> dict[str, Any]:
+    """A proposed match as the matcher tells it: moraine from Espoo to Vantaa."""
+    first = date(2026, 5, 18)
+    body = {
+        "match_id": str(uuid.uuid4()),
+        "revision": 1,
+        "state": "proposed",
+        "route": "direct",
+        "surplus": {"organisation": "kiviset", "material": "till", "region": "99",
+                    "place": {"municipality": "049"}},
+        "need": {"organisation": None, "material": "till", "region": "99",
+                 "place": {"municipality": "092"}},
+        "tonnes": {"low": 3000, "likely": 3300, "high": 3600},
+        "window": {"first": first.isoformat(), "last": (first + timedelta(27)).isoformat()},
+        "distance_km": 17.42,
+        "value": {"cents_per_t": 1234},
+        "asks": ["kiviset", "soraset"],
+        "accepted_by": [],
+        "at": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+    return {**body, **told}
+
+
+@dataclass
+class Services:
+    """Four small servers with just what the portal asks of them."""
+
+    provider: DemoOidc
+    key: Any = field(default_factory=new_signing_key)
+    matches: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    months: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
+    hangs: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+    urls: dict[str, str] = field(default_factory=dict)
+
+    def asker(self, request: web.Request) -> Asker:
+        return asker_of(request.headers["authorization"].removeprefix("Bearer "), self.key)
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        if told.get("key") == "mk_portal":
+            asker = Asker("portal", "service")
+        else:
+            claims = jwt.decode(told["id_token"], self.provider.key, algorithms=["RS256"]).claims
+            known = {"aino": Asker("p-aino", "person", {"kiviset": ("coordinator",)}, (), 3),
+                     "elsa": Asker("p-elsa", "person", {}, ("99",), 1)}  # fmt: skip
+            if claims["sub"] not in known or claims["sub"] in self.removed:
+                return web.json_response({"code": "not_known"}, status=401)
+            asker = known[claims["sub"]]
+        return web.json_response(
+            {
+                "token": sign(asker, self.key),
+                "expires_in": 300,
+                "asker": {
+                    "subject": asker.subject,
+                    "kind": asker.kind,
+                    "organisations": {name: list(r) for name, r in asker.organisations.items()},
+                    "regions": list(asker.regions),
+                    "session": asker.session,
+                },
+            }
+        )
+
+    async def regions(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        rows = [{**one.to_json(), "places": len(one.places)} for one in shipped().values()]
+        return web.json_response({"items": rows, "next": None, "as_of": None})
+
+    async def region(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        found = shipped().get(request.match_info["code"])
+        if found is None:
+            return web.json_response({"code": "region_unknown"}, status=404)
+        return web.json_response(found.to_json())
+
+    async def list_matches(self, request: web.Request) -> web.Response:
+        asker = self.asker(request)
+        organisation = request.query.get("organisation")
+        region = request.query["region"]
+        assert request.query["order"] == "newest"
+        states = request.query.getall("state")
+        rows = [
+            one
+            for one in self.matches
+            if one["surplus"]["region"] == region
+            and one["state"] in states
+            and (
+                asker.coordinates(region)
+                or {*one["asks"], *one["accepted_by"]} & set(asker.organisations)
+            )
+            and (organisation is None or organisation in one["asks"] + one["accepted_by"])
+        ]
+        return self.answer({"items": rows[::-1][: int(request.query["limit"])], "next": None})
+
+    async def counts(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        agreed = [one for one in self.matches if one["state"] == "agreed"]
+        proposed = [one for one in self.matches if one["state"] in ("proposed", "accepted")]
+        return self.answer(
+            {
+                "open_lots": 14,
+                "proposed": len(proposed),
+                "proposed_t": sum(one["tonnes"]["likely"] for one in proposed),
+                "agreed": len(agreed),
+                "agreed_t": sum(one["tonnes"]["likely"] for one in agreed),
+            }
+        )
+
+    async def decide(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        match = next(one for one in self.matches if one["match_id"] == request.match_info["id"])
+        self.decisions.append((match["match_id"], told, dict(request.headers)))
+        if request.headers["If-Match"] != f'"{match["revision"]}"':
+            changed = [
+                {"field": "revision", "was": 1, "now": 2},
+                {"field": "tonnes", "was": 6200, "now": match["tonnes"]["likely"]},
+            ]
+            body = {"code": "match_changed", "match": match, "changed": changed}
+            return web.json_response(body, status=409)
+        match["revision"] += 1
+        mine = told["organisation"]
+        match["asks"] = [one for one in match["asks"] if one != mine]
+        if told["decision"] == "accept":
+            match["accepted_by"] = [*match["accepted_by"], mine]
+            match["state"] = "accepted" if match["asks"] else "agreed"
+        else:
+            match["state"], match["asks"] = "declined", []
+        return self.answer({"match": match})
+
+    async def balance(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        half = len(self.months) // 2
+        after = request.query.get("after")
+        rows = self.months[half:] if after else self.months[:half]
+        return self.answer({"items": rows, "next": None if after else "more"})
+
+    async def list_figures(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        return self.answer({"items": self.figures, "next": None})
+
+    async def inbox(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        return self.answer({"items": self.entries, "next": None})
+
+    def answer(self, body: dict[str, Any]) -> web.Response:
+        return web.json_response({**body, "as_of": "2026-05-04T07:42:00+00:00"})
+
+    @web.middleware
+    async def mood(self, request: web.Request, handler: Any) -> Any:
+        name = request.app[NAME]
+        self.asked.append(f"{name} {request.path}")
+        if name in self.hangs:
+            await asyncio.sleep(5)
+        if name in self.down:
+            return web.json_response({"code": "database_away"}, status=503)
+        return await handler(request)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Services"]:
+        routes = {
+            "registry": [
+                web.post("/tokens", self.tokens),
+                web.get("/regions", self.regions),
+                web.get("/regions/{code}", self.region),
+            ],
+            "matcher": [
+                web.get("/matches", self.list_matches),
+                web.get("/counts", self.counts),
+                web.post("/matches/{id}/decisions", self.decide),
+            ],
+            "indicators": [
+                web.get("/balance", self.balance),
+                web.get("/figures", self.list_figures),
+            ],
+            "notifier": [web.get("/inbox", self.inbox)],
+        }
+        runners = []
+        for name, table in routes.items():
+            app = web.Application(middlewares=[self.mood])
+            app[NAME] = name
+            app.add_routes(table)
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            await runner.setup()
+            port = free_port()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            self.urls[name] = f"http://127.0.0.1:{port}"
+            runners.append(runner)
+        yield self
+        for runner in runners:
+            await runner.cleanup()
+
+
+@dataclass
+class Portal:
+    """A running portal: its address, its application, and how it hears a signal."""
+
+    url: str
+    app: FastAPI
+    service: Any
+    server: uvicorn.Server
+
+    async def hears(self, service: str, topic: str, region: str = "99", **more: Any) -> None:
+        """What the run loop does with a message of `signals.>`."""
+        organisation = more.pop("organisation", "-")
+        body = {"id": "", "revision": 1, "origin": "", **more}
+        subject = f"signals.{service}.{topic}.{region}.{organisation}"
+        await self.service.listens(self.app, subject, json.dumps(body).encode())
+
+
+@asynccontextmanager
+async def serving(server: uvicorn.Server) -> AsyncIterator[None]:
+    """*server* as a task of this loop, stopped at the end."""
+    server.config.install_signal_handlers = False  # type: ignore[attr-defined]
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        assert not task.done(), "the server did not start"
+        await asyncio.sleep(0.01)
+    yield
+    server.should_exit = True
+    await task
+
+
+@asynccontextmanager
+async def a_portal(
+    services: Services, folder: Path, port: int, **told: Any
+) -> AsyncIterator[Portal]:
+    """The portal on *port*, over *services*."""
+    (folder / "key").write_text("mk_portal\n")
+    (folder / "cookie").write_text("a secret of tests, longer than thirty-two signs\n")
+    settings = Settings(
+        registry_url=services.urls["registry"],
+        portal_matcher_url=services.urls["matcher"],
+        portal_indicators_url=services.urls["indicators"],
+        portal_notifier_url=services.urls["notifier"],
+        portal_oidc_issuer=services.provider.issuer,
+        portal_oidc_client_secret=SECRET,
+        portal_cookie_key_file=folder / "cookie",
+        service_key_file=folder / "key",
+        **{"portal_beat_s": 1.0, "portal_renew_s": 0.0, "portal_backend_timeout_s": 1.0, **told},
+    )
+    service = build(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await service.on_start(app)
+        yield
+        await service.on_stop(app)
+
+    app = application(
+        name="portal", router=service.api, database=None, public_key=None,
+        health=AllIsWell(), settings=settings, lifespan=lifespan,
+    )  # fmt: skip
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    async with serving(server):
+        yield Portal(f"http://127.0.0.1:{port}", app, service, server)
+        await service.on_stop(app)  # as the run loop does, before the server waits for streams
+
+
+@pytest.fixture(scope="session")
+def provider_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the provider keeps its key: an RSA key takes its time to make."""
+    return tmp_path_factory.mktemp("oidc") / "key.jwk"
+
+
+@pytest.fixture(scope="session")
+async def provider_running(provider_key: Path) -> AsyncIterator[DemoOidc]:
+    """The demo's provider, on loopback, once a run."""
+    port = free_port()
+    made = DemoOidc(
+        f"http://127.0.0.1:{port}", "massakoppi-portal", SECRET, [], PEOPLE, provider_key
+    )
+    async with serving(made.server("127.0.0.1", port)):
+        yield made
+
+
+@pytest.fixture
+def provider(provider_running: DemoOidc) -> DemoOidc:
+    """The demo's provider, as if just started."""
+    provider_running.redirect_uris = []
+    provider_running.codes.clear()
+    return provider_running
+
+
+@pytest.fixture
+async def services(provider: DemoOidc) -> AsyncIterator[Services]:
+    """The four services, with a year of balance, a few figures and one match."""
+    made = Services(provider)
+    made.matches.append(a_match())
+    now = datetime.now(UTC)
+    start = now.year * 12 + now.month - 3
+    for step in range(12):
+        year, month = divmod(start + step, 12)
+        made.months += [
+            {"month": f"{year}-{month + 1:02d}", "material": material,
+             "surplus_t": round(share * (9000 + 5200 * ((step * 7) % 5)), 1),
+             "need_t": round(share * (7000 + 6100 * ((step * 3) % 4)), 1)}
+            for material, share in (("till", 0.6), ("clay", 0.4))
+        ]  # fmt: skip
+    for name, unit, value in (
+        ("K1a", "share 0..1", 0.4321), ("K1b", "share 0..1", 0.51), ("K2", "share 0..1", None),
+        ("K3", "t", -31250.4), ("K4", "t", 18250.0), ("K5", "tkm", 254300.0), ("K6", "km", 17.38),
+        ("K7", "t CO2e", 61.2), ("K8", "EUR, VAT 0", 143200.0),
+    ):  # fmt: skip
+        made.figures += [
+            {"indicator": name, "unit": unit, "state": state, "projection": True,
+             "value": None if value is None else value * part, "counterfactual": "CF-1",
+             "unverified_share": 0.82}
+            for state, part in (("forecast", 1.0), ("proposed", 0.72), ("agreed", 0.31))
+        ]  # fmt: skip
+    async with made.running():
+        yield made
+
+
+@pytest.fixture
+async def portal(services: Services, tmp_path: Path) -> AsyncIterator[Portal]:
+    """The portal over the four services."""
+    port = free_port()
+    services.provider.redirect_uris = [f"http://127.0.0.1:{port}/callback"]
+    async with a_portal(services, tmp_path, port) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client that keeps cookies, as a browser without scripts."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar, headers={"Accept-Language": "fi"}) as made:
+        yield made
+
+
+async def sign_in(browser: aiohttp.ClientSession, portal: Portal, who: str = "aino") -> Any:
+    """Sign *who* in as a person would; the last answer."""
+    async with browser.get(f"{portal.url}/login", allow_redirects=False) as answer:
+        to = answer.headers["Location"]
+    async with browser.get(to + f"&as={who}") as answer:
+        await answer.text()
+        return answer

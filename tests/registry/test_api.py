@@ -1,0 +1,607 @@
+"""The registry over HTTP, running: who may ask what, and what is answered."""
+
+import asyncio
+import base64
+import io
+import json
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import web
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from services.registry import handlers, store
+from services.registry.app import build
+from services.registry.settings import Settings
+from shared.access import Asker, asker_of
+from shared.http import application
+from shared.work import Database
+from tests.registry.builders import a_forecast, a_project, an_area, headers, knock
+from tests.registry.conftest import (
+    ACME,
+    ACMES_COORDINATOR,
+    ACMES_READER,
+    MATCHER,
+    NORTH,
+    OPERATOR,
+    UUSIMAA,
+    Http,
+    rows,
+)
+
+
+async def hand_in(http: Http, event: str, told: Any, *, by: Asker | None = ACME,
+                  path: str = "/intake", **attributes: Any) -> tuple[int, Any]:  # fmt: skip
+    return await http.ask("POST", path, by=by, headers=headers(event, **attributes),
+                          data=json.dumps(told).encode())  # fmt: skip
+
+
+# who asks
+
+
+async def test_the_operators_key_gives_the_operators_token(http: Http):
+    """Keys of the platform are read from the file that provision writes."""
+    for key, kind in ((http.operator_key, "operator"), (http.matcher_key, "service")):
+        status, told = await http.ask("POST", "/tokens", json={"key": key})
+        assert (status, told["asker"]["kind"], told["expires_in"]) == (200, kind, 300)
+        assert asker_of(told["token"], http.signing).kind == kind
+
+
+async def test_an_organisations_key_gives_its_token_until_revoked(http: Http):
+    """Shown once, kept as a digest, refused when revoked, lapsed or its organisation suspended."""
+    _, made = await http.ask("POST", "/organisations", by=OPERATOR, json={
+        "token": "kaivuri", "title": "Kaivuri Oy", "region": "01", "business_id": "13669598",
+    })  # fmt: skip
+    assert made["organisation"]["business_id"] == "1366959-8"
+    kept = await rows(http.app.state.database, "SELECT digest FROM organisation_key")
+    assert made["key"] not in [each.digest for each in kept]
+
+    status, told = await http.ask("POST", "/tokens", json={"key": made["key"]})
+    assert status == 200
+    assert told["asker"]["organisations"] == {"kaivuri": ["reporter"]}
+
+    await http.ask("PATCH", "/organisations/kaivuri", by=OPERATOR, json={"status": "suspended"})
+    assert (await http.ask("POST", "/tokens", json={"key": made["key"]}))[0] == 401
+    await http.ask("PATCH", "/organisations/kaivuri", by=OPERATOR, json={"status": "active"})
+    assert (await http.ask("POST", "/tokens", json={"key": made["key"]}))[0] == 200
+
+    path = f"/organisations/kaivuri/keys/{made['key_id']}"
+    assert (await http.ask("DELETE", path, by=OPERATOR))[0] == 204
+    status, problem = await http.ask("POST", "/tokens", json={"key": made["key"]})
+    assert (status, problem["code"]) == (401, "not_known")
+    assert (await http.ask("DELETE", path, by=OPERATOR))[0] == 404
+
+
+async def test_a_key_lapses(http: Http):
+    """An expiry is kept to the moment."""
+    _, made = await http.ask("POST", "/organisations/acme/keys", by=OPERATOR, json={
+        "kind": "https", "expires_at": "2099-01-01T00:00:00Z"})  # fmt: skip
+    assert (await http.ask("POST", "/tokens", json={"key": made["key"]}))[0] == 200
+    async with http.app.state.database.begin_work() as work:
+        keys = store.ledger.metadata.tables["organisation_key"]
+        await work.session.execute(keys.update().values(expires_at=work.now))
+    assert (await http.ask("POST", "/tokens", json={"key": made["key"]}))[0] == 401
+
+    status, problem = await http.ask("POST", "/organisations/acme/keys", by=OPERATOR, json={
+        "kind": "https", "expires_at": "2001-01-01T00:00:00Z"})  # fmt: skip
+    assert (status, problem["code"]) == (422, "expiry_past")
+
+
+async def test_the_public_key_checks_tokens(http: Http):
+    """What /keys gives reads what /tokens signed, and holds no private half."""
+    status, told = await http.ask("GET", "/keys")
+    assert status == 200 and "d" not in told["keys"][0]
+    _, token = await http.ask("POST", "/tokens", json={"key": http.operator_key})
+    assert asker_of(token["token"], OKPKey.import_key(told["keys"][0])).is_operator
+
+
+async def test_a_credential_is_one_of_two(http: Http):
+    """Neither, both or something else is no credential."""
+    for told, status in (({}, 422), ({"key": "a", "id_token": "b"}, 422), ({"pin": 1}, 422),
+                         ({"key": "mk_nobody"}, 401), ({"id_token": "x"}, 422)):  # fmt: skip
+        assert (await http.ask("POST", "/tokens", json=told))[0] == status
+
+
+# sign-in
+
+
+class Issuer:
+    """An OIDC provider: what it publishes, and tokens it signs."""
+
+    def __init__(self) -> None:
+        self.key = RSAKey.generate_key(2048, auto_kid=True)
+        self.url = ""
+        self.asked = 0
+
+    def publish(self, *keys: Any) -> dict[str, Any]:
+        return {"keys": [key.as_dict(private=False) for key in keys]}
+
+    def id_token(self, key: Any = None, alg: str = "RS256", **claims: Any) -> str:
+        told = {"iss": self.url, "aud": "massakoppi", "sub": "s-1", "exp": int(time.time()) + 60,
+                "iat": int(time.time()), **claims}  # fmt: skip
+        signing = key or self.key
+        header = {"alg": alg, **({"kid": signing.kid} if signing.kid else {})}
+        return jwt.encode(header, told, signing, algorithms=[alg])
+
+
+@pytest.fixture
+async def issuer():
+    made = Issuer()
+
+    async def about(_: web.Request) -> web.Response:
+        return web.json_response({"issuer": made.url, "jwks_uri": f"{made.url}/jwks"})
+
+    async def jwks(_: web.Request) -> web.Response:
+        made.asked += 1
+        return web.json_response(made.publish(made.key))
+
+    app = web.Application()
+    app.router.add_get("/.well-known/openid-configuration", about)
+    app.router.add_get("/jwks", jwks)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def signed(http: Http, issuer: Issuer, serve, tmp_path):
+    """The registry that trusts *issuer*, with Maija of acme as a member."""
+    settings = Settings(**{**http.settings.model_dump(), "registry_oidc_issuer": issuer.url})
+    database: Database = http.app.state.database
+
+    class Ready:
+        async def problems(self) -> list[str]:
+            return []
+
+    app = application(name="registry", router=build(settings).api, database=database,
+                      public_key=http.signing, health=Ready(), settings=settings)  # fmt: skip
+    http.url = await serve(app)
+    async with database.begin_work() as work:
+        http.person = await handlers.add_member(  # type: ignore[attr-defined]
+            work, actor="test", token="acme", name="Maija", email="maija@example.test",
+            roles=["coordinator"])  # fmt: skip
+    return http
+
+
+async def test_a_person_signs_in_by_verified_address_and_then_by_subject(signed: Http, issuer):
+    """The first time binds the provider's subject; an address alone opens nothing afterwards."""
+    unverified = issuer.id_token(email="maija@example.test")
+    assert (await signed.ask("POST", "/tokens", json={"id_token": unverified}))[0] == 401
+
+    first = issuer.id_token(email="Maija@example.test", email_verified=True)
+    status, told = await signed.ask("POST", "/tokens", json={"id_token": first})
+    assert status == 200
+    assert told["asker"] == {"subject": str(signed.person), "kind": "person",
+                             "organisations": {"acme": ["coordinator"]}, "regions": [],
+                             "session": 1, "language": "fi"}  # fmt: skip
+
+    by_subject = issuer.id_token()
+    assert (await signed.ask("POST", "/tokens", json={"id_token": by_subject}))[0] == 200
+    other = issuer.id_token(sub="s-2", email="maija@example.test", email_verified=True)
+    assert (await signed.ask("POST", "/tokens", json={"id_token": other}))[0] == 401
+    assert issuer.asked == 1
+
+
+async def test_a_removed_person_gets_no_token(signed: Http, issuer):
+    """Roles that change make the session older; the last membership gone ends it."""
+    token = issuer.id_token(email="maija@example.test", email_verified=True)
+    await signed.ask("POST", "/tokens", json={"id_token": token})
+    await signed.ask("POST", "/organisations/acme/members", by=OPERATOR, json={
+        "name": "Maija", "email": "maija@example.test", "roles": ["reader"]})  # fmt: skip
+    _, told = await signed.ask("POST", "/tokens", json={"id_token": token})
+    assert (told["asker"]["session"], told["asker"]["organisations"]) == (2, {"acme": ["reader"]})
+
+    path = f"/organisations/acme/members/{signed.person}"
+    assert (await signed.ask("DELETE", path, by=OPERATOR))[0] == 204
+    assert (await signed.ask("POST", "/tokens", json={"id_token": token}))[0] == 401
+
+
+async def test_a_forged_sign_in_is_refused(signed: Http, issuer):
+    """Wrong issuer, audience, time, key or algorithm: nobody is known by it."""
+    mine = {"email": "maija@example.test", "email_verified": True}
+    _, claims, signature = issuer.id_token(**mine).split(".")
+    header = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
+    shared = OctKey.import_key(json.dumps(issuer.key.as_dict(private=False)))
+    forged = [
+        issuer.id_token(iss="http://elsewhere", **mine),
+        issuer.id_token(aud="another", **mine),
+        issuer.id_token(exp=int(time.time()) - 3600, **mine),
+        issuer.id_token(exp=None, **mine),
+        issuer.id_token(key=RSAKey.generate_key(2048, auto_kid=True), **mine),
+        issuer.id_token(key=ECKey.generate_key("P-256", auto_kid=True), alg="ES256", **mine),
+        issuer.id_token(key=shared, alg="HS256", **mine),
+        f"{header}.{claims}.",
+        f"{header}.{claims}.{signature}",
+        "nonsense",
+        "a.b.c",
+    ]
+    for token in forged:
+        status, problem = await signed.ask("POST", "/tokens", json={"id_token": token})
+        assert (status, problem["code"]) == (401, "not_known"), token
+    assert (await rows(signed.app.state.database, "SELECT subject FROM person"))[0][0] is None
+    assert issuer.asked <= 2
+
+
+async def test_new_keys_of_the_provider_are_fetched(signed: Http, issuer, monkeypatch):
+    """A provider that turned to another key is asked for it."""
+    monkeypatch.setattr("services.registry.gateways.LEAST_PAUSE_S", 0.0)
+    mine = {"email": "maija@example.test", "email_verified": True}
+    await signed.ask("POST", "/tokens", json={"id_token": issuer.id_token(**mine)})
+    issuer.key = ECKey.generate_key("P-256", auto_kid=True)
+
+    token = issuer.id_token(alg="ES256", **mine)
+    assert (await signed.ask("POST", "/tokens", json={"id_token": token}))[0] == 200
+
+
+# organisations
+
+
+async def test_organisations_are_added_by_operator_or_regional_coordinator(http: Http):
+    """In their own region only, once each, with a token and business id that can be."""
+    told = {"token": "uusi", "title": "Uusi", "region": "01"}
+    for by, status in ((ACME, 403), (ACMES_COORDINATOR, 403), (UUSIMAA, 201), (OPERATOR, 409)):
+        assert (await http.ask("POST", "/organisations", by=by, json=told))[0] == status
+    assert (await http.ask("POST", "/organisations", by=UUSIMAA,
+                           json={**told, "token": "muu", "region": "06"}))[0] == 403  # fmt: skip
+    for wrong, code in (({"token": "UPPER*"}, "token_invalid"),
+                        ({"region": "77"}, "region_unknown"),
+                        ({"business_id": "1366959-7"}, "business_id_invalid"),
+                        ({"actor_type": "circus"}, "actor_type_unknown")):  # fmt: skip
+        status, problem = await http.ask("POST", "/organisations", by=OPERATOR,
+                                         json={**told, "token": "third", **wrong})  # fmt: skip
+        assert (status, problem["code"]) == (422, code)
+
+
+async def test_an_organisation_is_told_with_its_members_ids(http: Http):
+    """Each change is one revision; no name and no address leaves."""
+    _, made = await http.ask("POST", "/organisations/acme/members", by=ACMES_COORDINATOR, json={
+        "name": "Kaisa", "email": "kaisa@example.test", "roles": ["coordinator", "reporter"],
+    })  # fmt: skip
+    told = await rows(
+        http.app.state.database,
+        "SELECT payload FROM outbox WHERE name LIKE 'registry.organisation%' ORDER BY created_at",
+    )
+    last = json.loads(bytes(told[-1].payload))
+
+    assert (last["organisation"], last["revision"]) == ("acme", 2)
+    assert last["members"] == [
+        {"person": made["person"], "roles": ["coordinator", "reporter"], "regions": []}
+    ]
+    assert b"kaisa" not in b"".join(bytes(each.payload).lower() for each in told)
+
+
+async def test_a_coordinator_cannot_raise_itself_to_a_region(http: Http):
+    """Regions are given only by who holds them; a known person's sign-in is not taken over."""
+    member = {"name": "K", "email": "k@example.test", "roles": ["regional_coordinator"],
+              "regions": ["01"]}  # fmt: skip
+    path = "/organisations/acme/members"
+    status, problem = await http.ask("POST", path, by=ACMES_COORDINATOR, json=member)
+    assert (status, problem["code"]) == (422, "role_refused")
+    assert (await http.ask("POST", path, by=UUSIMAA, json=member))[0] == 201
+    assert (await http.ask("POST", path, by=UUSIMAA, json={**member, "regions": ["06"]}))[0] == 422
+
+    await http.ask("POST", "/organisations/north/members", by=OPERATOR, json={
+        "name": "N", "email": "n@example.test", "roles": ["coordinator"], "subject": "s-n",
+    })  # fmt: skip
+    status, problem = await http.ask("POST", path, by=ACMES_COORDINATOR, json={
+        "name": "Other", "email": "n@example.test", "roles": ["reader"], "subject": "mine",
+    })  # fmt: skip
+    assert (status, problem["code"]) == (409, "person_differs")
+
+
+async def test_names_are_given_to_services_only(http: Http):
+    """/people is for the platform; members see each other."""
+    _, made = await http.ask("POST", "/organisations/acme/members", by=OPERATOR, json={
+        "name": "Kaisa", "email": "kaisa@example.test", "roles": ["coordinator"],
+        "language": "sv",
+    })  # fmt: skip
+    status, told = await http.ask("GET", f"/people?ids={made['person']}", by=MATCHER)
+    assert status == 200
+    assert told == [{"person": made["person"], "name": "Kaisa", "email": "kaisa@example.test",
+                     "language": "sv", "organisations": ["acme"], "roles": ["coordinator"],
+                     "regions": []}]  # fmt: skip
+    for by in (ACME, ACMES_COORDINATOR, UUSIMAA):
+        assert (await http.ask("GET", f"/people?ids={made['person']}", by=by))[0] == 403
+    for by, status in ((ACMES_READER, 200), (UUSIMAA, 200), (NORTH, 403), (ACME, 403)):
+        assert (await http.ask("GET", "/organisations/acme/members", by=by))[0] == status
+
+
+async def test_nats_keys_are_registered_revoked_and_listed_for_the_server(http: Http):
+    """Only public halves, of active organisations, unrevoked."""
+    public = "U" + "B" * 55
+    _, made = await http.ask("POST", "/organisations/acme/keys", by=ACMES_COORDINATOR,
+                             json={"kind": "nats", "public_key": public})  # fmt: skip
+    assert (await http.ask("POST", "/organisations/north/keys", by=OPERATOR,
+            json={"kind": "nats", "public_key": public}))[0] == 409  # fmt: skip
+    assert (await http.ask("POST", "/organisations/acme/keys", by=OPERATOR,
+            json={"kind": "nats", "public_key": "SUSECRET"}))[0] == 422  # fmt: skip
+    _, users = await http.ask("GET", "/nats-users", by=MATCHER)
+    assert users["items"] == [{"organisation": "acme", "public_key": public}]
+    assert (await http.ask("GET", "/nats-users", by=ACME))[0] == 403
+
+    await http.ask("DELETE", f"/organisations/acme/keys/{made['id']}", by=OPERATOR)
+    assert (await http.ask("GET", "/nats-users", by=OPERATOR))[1]["items"] == []
+    _, keys = await http.ask("GET", "/organisations/acme/keys", by=OPERATOR)
+    assert {each["kind"] for each in keys["items"]} == {"https", "nats"}
+    assert all("digest" not in each and "key" not in each for each in keys["items"])
+
+
+async def test_mandates_are_given_listed_and_ended(http: Http):
+    """By who manages the owner, to an organisation that is known."""
+    path = "/organisations/acme/mandates"
+    assert (await http.ask("POST", path, by=NORTH, json={"reporter": "north"}))[0] == 403
+    assert (await http.ask("POST", path, by=ACMES_COORDINATOR, json={"reporter": "north"}))[
+        0
+    ] == 201
+    assert (await http.ask("POST", path, by=OPERATOR, json={"reporter": "ghost"}))[0] == 422
+    assert (await http.ask("POST", path, by=OPERATOR, json={"reporter": "acme"}))[0] == 422
+    _, listed = await http.ask("GET", path, by=ACME)
+    assert [each["reporter"] for each in listed["items"]] == ["north"]
+    assert (await http.ask("DELETE", f"{path}/north", by=OPERATOR))[0] == 204
+    assert (await http.ask("DELETE", f"{path}/north", by=OPERATOR))[0] == 404
+
+
+async def test_every_administrative_change_leaves_a_trail(http: Http):
+    """Who, what, to what; and never a name or a key."""
+    await http.ask("POST", "/organisations/acme/members", by=UUSIMAA, json={
+        "name": "Kaisa", "email": "kaisa@example.test", "roles": ["coordinator"]})  # fmt: skip
+    await http.ask("PATCH", "/organisations/acme", by=OPERATOR, json={"status": "suspended"})
+    await http.ask("POST", "/organisations/acme/mandates", by=OPERATOR, json={"reporter": "north"})
+    async with http.app.state.database.session() as session:
+        trail = await store.trail(session, "organisation/acme")
+    found = [(each.actor, each.action) for each in trail]
+    assert found[-3:] == [("person/p-regional", "member-kept"),
+                          ("operator/operator", "organisation-suspended"),
+                          ("operator/operator", "mandate-given")]  # fmt: skip
+    assert "aisa" not in json.dumps([each.detail for each in trail])
+
+
+# regions
+
+
+INDIANA = {
+    "code": "us-in", "names": {"en": "Indiana"}, "bounding_box": [-88.2, 37.7, -84.7, 41.8],
+    "metric_crs": "EPSG:26916", "sample": False, "meets": [], "source": "test",
+    "licence": "test",
+    "places": [{"code": "097", "names": {"en": "Marion"}, "lat": 39.78, "lon": -86.14}],
+}  # fmt: skip
+
+
+async def test_a_region_is_data(http: Http):
+    """Added by file, it takes projects at once; the same again is fine, another is a conflict."""
+    assert (await http.ask("POST", "/regions", by=UUSIMAA, json=INDIANA))[0] == 403
+    for _ in range(2):
+        assert (await http.ask("POST", "/regions", by=OPERATOR, json=INDIANA))[0] == 201
+    other = {**INDIANA, "metric_crs": "EPSG:32616"}
+    assert (await http.ask("POST", "/regions", by=OPERATOR, json=other))[0] == 409
+    status, problem = await http.ask("POST", "/regions", by=OPERATOR, json={**INDIANA, "code": "*"})
+    assert (status, problem["code"]) == (422, "region_invalid")
+
+    _, listed = await http.ask("GET", "/regions", by=ACME)
+    assert {each["code"]: each["places"] for each in listed["items"]}["us-in"] == 1
+    _, shown = await http.ask("GET", "/regions/us-in", by=ACME)
+    assert shown["places"][0]["code"] == "097"
+    assert (await http.ask("GET", "/regions/zz", by=ACME))[0] == 404
+    told = a_project(region="us-in", municipality="097", lat=39.7, lon=-86.1)
+    told["precision"] = "municipality"
+    assert (await hand_in(http, "project-added", told))[0] == 202
+    place = (await rows(http.app.state.database, "SELECT state->'place' AS p FROM project"))[0].p
+    assert (place if isinstance(place, dict) else json.loads(place))["precision"] == "municipality"
+
+
+# the door
+
+
+async def test_an_event_is_answered_202_with_its_receipt_after_the_commit(http: Http):
+    """Binary or structured, the same receipt; again, the same."""
+    status, receipt = await hand_in(http, "project-added", a_project(), id="1")
+    assert (status, receipt["verdict"], receipt["code"]) == (202, "accepted", "taken")
+    assert receipt["canonical"]["revision"] == 1 and receipt["organisation"] == "acme"
+
+    structured = {"specversion": "1.0", "id": "1", "source": "/company/system",
+                  "type": "intake.project-added.v1", "data": a_project()}  # fmt: skip
+    whole = {"content-type": "application/cloudevents+json"}
+    status, again = await http.ask(
+        "POST", "/intake", by=ACME, data=json.dumps(structured), headers=whole
+    )
+    assert (status, again) == (202, receipt)
+
+
+async def test_a_rejected_event_is_a_problem_with_every_reason(http: Http):
+    """In the language of the request; with another body under a known id too."""
+    await hand_in(http, "project-added", a_project())
+    told = {**headers("forecast-updated", id="2"), "accept-language": "sv-FI,sv;q=0.9"}
+    bad = json.dumps(a_forecast(quantity=-1, material="klay"))
+    status, problem = await http.ask("POST", "/intake", by=ACME, data=bad, headers=told)
+    assert (status, problem["code"]) == (422, "rejected")
+    assert http.last.content_type == "application/problem+json"
+    assert {each["code"]: each["pointer"] for each in problem["reasons"]} == {
+        "number_negative": "/quantity", "material_unknown": "/material"}  # fmt: skip
+    assert "okänt material" in json.dumps(problem["reasons"], ensure_ascii=False)
+
+    status, problem = await hand_in(http, "forecast-updated", a_forecast(), id="2")
+    assert (status, problem["code"]) == (422, "event_id_reused")
+    status, problem = await hand_in(http, "forecast-updated", a_forecast(project="P-9"))
+    assert (status, problem["code"]) == (422, "project_unknown")
+    status, problem = await http.ask("POST", "/intake", by=ACME, json={})
+    assert (status, problem["code"]) == (422, "envelope_unreadable")
+
+
+async def test_who_reports_comes_from_the_credential(http: Http):
+    """Nobody hands in for another, whatever the event says."""
+    assert (await hand_in(http, "project-added", a_project(), by=None))[0] == 401
+    for by in (OPERATOR, MATCHER, ACMES_READER, UUSIMAA):
+        assert (await hand_in(http, "project-added", a_project(), by=by))[0] == 403
+    path = "/intake?organisation=north"
+    assert (await hand_in(http, "project-added", a_project(), path=path))[0] == 403
+    status, receipt = await hand_in(http, "project-added", a_project(), by=ACMES_COORDINATOR,
+                                    source="/north")  # fmt: skip
+    assert (status, receipt["organisation"]) == (202, "acme")
+
+
+async def test_a_batch_has_a_receipt_for_each(http: Http):
+    """In order, good and bad beside each other."""
+
+    def item(n: int, event: str, told: Any) -> dict[str, Any]:
+        return {"specversion": "1.0", "id": f"b-{n}", "source": "/s",
+                "type": f"intake.{event}.v1", "data": told}  # fmt: skip
+
+    items = [item(0, "project-added", a_project()),
+             *[item(n, "forecast-updated", a_forecast(f"F-{n}")) for n in range(1, 150)],
+             item(150, "forecast-updated", a_forecast(quantity=-1)), {"no": "event"}]  # fmt: skip
+    batch = {"content-type": "application/cloudevents-batch+json"}
+
+    status, receipts = await http.ask("POST", "/intake", by=ACME, json=None, headers=batch,
+                                      data=json.dumps(items))  # fmt: skip
+
+    assert status == 200 and len(receipts) == 152
+    assert [each["code"] for each in receipts[:150]] == ["taken"] * 150
+    assert [each["code"] for each in receipts[150:]] == ["number_negative", "envelope_unreadable"]
+
+    for body, expected in ((b"{}", 422), (b"[" + b"1," * 1000 + b"1]", 413)):
+        assert (await http.ask("POST", "/intake", by=ACME, headers=batch, data=body))[0] == expected
+
+
+async def test_too_large_a_body_is_not_read_on(http: Http):
+    """256 KiB for one event, 4 MiB for a batch."""
+    status, problem = await http.ask("POST", "/intake", by=ACME, data=b"x" * 300_000,
+                                     headers=headers("project-added"))  # fmt: skip
+    assert (status, problem["code"]) == (413, "body_too_large")
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    assert (await http.ask("POST", "/intake", by=ACME, data=io.BytesIO(b" " * 5_000_000),
+                           headers=batch))[0] == 413  # fmt: skip
+
+
+async def test_the_same_id_at_once_is_taken_once(http: Http):
+    """One 202; the other hears that it is being handled, or gets the same receipt."""
+    answers = await asyncio.gather(
+        *[hand_in(http, "project-added", a_project(), id="same") for _ in range(6)]
+    )
+    assert {status for status, _ in answers} <= {202, 409}
+    assert (await rows(http.app.state.database, "SELECT revision FROM project")) == [(1,)]
+
+
+async def test_receipts_are_asked_for_by_source_and_id_or_in_order(http: Http):
+    """Own ones only; a page goes on where the last ended."""
+    await hand_in(http, "project-added", a_project(), id="1")
+    await hand_in(http, "project-added", a_project(municipality="837"), id="1", by=NORTH)
+    await hand_in(http, "forecast-updated", a_forecast(quantity=-1), id="2")
+
+    _, found = await http.ask("GET", "/receipts?source=/company/system&id=1", by=ACME)
+    assert [(each["organisation"], each["code"]) for each in found["items"]] == [("acme", "taken")]
+    _, first = await http.ask("GET", "/receipts?limit=1", by=ACME)
+    _, second = await http.ask("GET", f"/receipts?limit=1&after={first['next']}", by=ACME)
+    _, third = await http.ask("GET", f"/receipts?limit=1&after={second['next']}", by=ACME)
+    assert [page["items"][0]["event_id"] for page in (first, second)] == ["1", "2"]
+    assert (third["items"], third["next"]) == ([], None)
+    assert len((await http.ask("GET", "/receipts", by=OPERATOR))[1]["items"]) == 3
+    assert (await http.ask("GET", "/receipts?after=nonsense", by=ACME))[0] == 422
+
+
+# what is known
+
+
+async def test_each_sees_what_is_theirs(http: Http):
+    """Own, one's region's, and what is told to every member; the platform sees all."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.judge([
+            knock("project-added", a_project("mine")),
+            knock("project-added", a_project("theirs", municipality="837"), by="north"),
+            knock("project-added", a_project("open", municipality="837", visibility="forum"),
+                  by="north"),
+            knock("area-updated", an_area(municipality="837"), by="north"),
+        ], work)  # fmt: skip
+
+    async def seen(by: Asker, query: str = "") -> set[str]:
+        _, found = await http.ask("GET", f"/projects{query}", by=by)
+        return {each["external_id"] for each in found["items"]}
+
+    assert await seen(OPERATOR) == await seen(MATCHER) == {"mine", "theirs", "open"}
+    assert await seen(ACME) == await seen(UUSIMAA) == {"mine", "open"}
+    assert await seen(NORTH) == {"theirs", "open"}
+    assert await seen(OPERATOR, "?region=06") == {"theirs", "open"}
+    assert await seen(OPERATOR, "?organisation=acme") == {"mine"}
+    assert len((await http.ask("GET", "/areas", by=ACME))[1]["items"]) == 1
+
+    _, all_of = await http.ask("GET", "/projects", by=OPERATOR)
+    hidden = next(each for each in all_of["items"] if each["external_id"] == "theirs")
+    path = f"/projects/{hidden['project_id']}"
+    assert (await http.ask("GET", path, by=ACME))[0] == 404
+    assert (await http.ask("GET", path, by=NORTH))[0] == 200
+    assert (await http.ask("GET", path))[0] == 401
+
+
+async def test_pages_go_on_without_a_gap(http: Http):
+    """Every forecast once, however small the page."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.judge([
+            knock("project-added", a_project()),
+            *[knock("forecast-updated", a_forecast(f"F-{n}")) for n in range(25)],
+        ], work)  # fmt: skip
+
+    found: list[str] = []
+    after = ""
+    while True:
+        _, page = await http.ask("GET", f"/forecasts?limit=10{after}", by=ACME)
+        found += [each["forecast_id"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert len(found) == len(set(found)) == 25
+    project = (await http.ask("GET", "/projects", by=ACME))[1]["items"][0]["project_id"]
+    _, of_project = await http.ask("GET", f"/forecasts?project={project}&limit=200", by=ACME)
+    assert len(of_project["items"]) == 25
+
+
+async def test_one_thing_has_its_revision_as_its_tag(http: Http):
+    """What has not changed is not sent again."""
+    _, receipt = await hand_in(http, "project-added", a_project())
+    path = f"/projects/{receipt['canonical']['id']}"
+    status, told = await http.ask("GET", path, by=ACME)
+    tag = http.last.headers["ETag"]
+    assert (status, tag, told["revision"]) == (200, '"1"', 1)
+    assert (await http.ask("GET", path, by=ACME, headers={"If-None-Match": tag}))[0] == 304
+    await hand_in(http, "project-updated", a_project(title="New"))
+    assert (await http.ask("GET", path, by=ACME, headers={"If-None-Match": tag}))[0] == 200
+
+
+async def test_no_route_answers_without_a_token(http: Http):
+    """Every route but tokens and keys asks who asks."""
+    someone = UUID(int=0)
+    for method, path in (
+        ("GET", "/organisations"), ("POST", "/organisations"), ("GET", "/organisations/acme"),
+        ("PATCH", "/organisations/acme"), ("GET", "/organisations/acme/keys"),
+        ("POST", "/organisations/acme/keys"), ("DELETE", f"/organisations/acme/keys/{someone}"),
+        ("GET", "/organisations/acme/mandates"), ("POST", "/organisations/acme/mandates"),
+        ("DELETE", "/organisations/acme/mandates/north"), ("GET", "/organisations/acme/members"),
+        ("POST", "/organisations/acme/members"),
+        ("DELETE", f"/organisations/acme/members/{someone}"), ("GET", f"/people?ids={someone}"),
+        ("GET", "/nats-users"), ("GET", "/regions"), ("GET", "/regions/01"), ("POST", "/regions"),
+        ("POST", "/intake"), ("GET", "/receipts"), ("GET", "/projects"),
+        ("GET", f"/projects/{someone}"), ("GET", "/forecasts"), ("GET", f"/forecasts/{someone}"),
+        ("GET", "/areas"), ("GET", f"/areas/{someone}"),
+    ):  # fmt: skip
+        assert (await http.ask(method, path, json={} if method != "GET" else None))[0] == 401, path
+    asked = {(method, route.path) for route in build(http.settings).api.routes
+             for method in getattr(route, "methods", ())}  # fmt: skip
+    assert len(asked) in (0, 28)
+
+
+async def test_suspended_organisations_keep_no_open_door(http: Http):
+    """The card asks which doors are open."""
+    service = build(http.settings)
+    database = http.app.state.database
+    await http.ask("POST", "/organisations/acme/keys", by=OPERATOR,
+                   json={"kind": "nats", "public_key": "U" + "C" * 55})  # fmt: skip
+    assert await service.takes_in.organisations(database) == ["acme"]
+    await http.ask("PATCH", "/organisations/acme", by=UUSIMAA, json={"status": "suspended"})
+    assert await service.takes_in.organisations(database) == []
+    assert (await http.ask("PATCH", "/organisations/acme", by=ACMES_COORDINATOR,
+                           json={"status": "active"}))[0] == 403  # fmt: skip
