@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from deploy.asking import Asking
-from deploy.cli.terms import Advance
 from deploy.system import System
 from shared.client import (
     Credentials,
@@ -22,6 +21,7 @@ from shared.client import (
     read_mapping,
     send_all,
 )
+from shared.client.sending import Progress
 from shared.vocabulary.regions import Region, region_from
 
 
@@ -109,7 +109,7 @@ async def hand_in_file(
     organisation: str | None,
     region: str | None,
     dry_run: bool,
-    progress: Advance,
+    progress: Progress,
 ) -> Handed:
     """Read *file* by its mapping and hand its rows in."""
     mapping = read_mapping(mapping_name)
@@ -129,7 +129,7 @@ async def hand_in_file(
 
 
 async def hand_in_events(
-    system: System, file: Path, organisation: str, *, progress: Advance
+    system: System, file: Path, organisation: str, *, progress: Progress
 ) -> Handed:
     """Hand in the events of a JSONL *file* as *organisation*."""
     done = Handed(prepare(events_from_jsonl(file, organisation)))
@@ -143,7 +143,7 @@ async def _titles(system: System) -> dict[str, str]:
     return {one["title"]: one["organisation"] for one in found["items"]}
 
 
-async def send(system: System, done: Handed, progress: Advance = lambda _d, _t=None: None) -> None:
+async def send(system: System, done: Handed, progress: Progress | None = None) -> None:
     """Send what *done* has prepared, each event as its organisation."""
     begun = time.perf_counter()
     async with AsyncExitStack() as stack:

@@ -36,7 +36,10 @@ def masked(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableM
 def set_up(*, service: str, level: str, as_json: bool) -> None:
     """Structured logs on standard error, one line an entry, with *service* bound."""
     renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if as_json
+        # plain: the pretty one prints local values, keys among them
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     shape: list[Any] = [structlog.processors.format_exc_info] if as_json else []
     structlog.configure(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from deploy.allinone import Platform
 from deploy.servers import Nats, Postgres, free_port
 from shared.settings import SharedSettings
 from shared.work import Database, Ledger
@@ -115,4 +116,10 @@ async def database_for(
     await admin.dispose()
 
 
-__all__ = ["AsyncEngine", "AsyncSession", "eventually", "free_port"]
+@pytest.fixture(scope="session")
+async def platform() -> AsyncIterator[Platform]:
+    """The whole platform as processes, once a run: for journeys and flows."""
+    from tests.platform import platform_running  # noqa: PLC0415  (it uses this file)
+
+    async with platform_running() as running:
+        yield running

@@ -130,11 +130,11 @@ def _own_views(records: Records) -> Line:
                 wanted[one.body["match_id"], one.body["revision"], side,
                        contract is MatchFound] += 1  # fmt: skip
     had: Counter[tuple[str, int, str, bool]] = Counter()
-    for contract in (OwnMatchFound, OwnMatchChanged):
-        for one in records.announced(contract):
+    for view in (OwnMatchFound, OwnMatchChanged):
+        for one in records.announced(view):
             side = one.subject.split(".")[1]
             had[one.body["match_id"], one.body["revision"], side,
-                contract is OwnMatchFound] += 1  # fmt: skip
+                view is OwnMatchFound] += 1  # fmt: skip
     found = [f"match {' '.join(map(str, key))}: {had[key]} views instead of {wanted[key]}"
              for key in {*wanted, *had} if had[key] != wanted[key]]  # fmt: skip
     counted = {"wanted": wanted.total(), "told": had.total()}
@@ -154,9 +154,8 @@ def _notifications(records: Records) -> Line:
         sent[one.body["notification_id"]].append(one.body)
     for row in rows:
         told = [body["result"] for body in sent.pop(row["id"], [])]
-        if len(set(told)) != len(told) or (row["result"] is not None) != bool(told):
-            found.append(f"notification {row['id']} is {row['result']}, told as {told}")
-        elif told and told[-1] != row["result"]:
+        last = told[-1] if told else None
+        if len(set(told)) != len(told) or last != row["result"]:
             found.append(f"notification {row['id']} is {row['result']}, told as {told}")
     found += [f"notification {id} was told and is not kept" for id in sent]
     counts = Counter(row["channel"] for row in rows)

@@ -49,9 +49,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
         tell(found)
         return
     rows = [
-        {**one, "name": one["names"].get("en") or one["names"].get("fi"),
-         "places": len(one.get("places", []))}
-        for one in found
+        {**one, "name": one["names"].get("en") or one["names"].get("fi")} for one in found
     ]  # fmt: skip
     show(rows, "code", "name", "places", "metric_crs", "sample", "meets")
 

@@ -113,6 +113,8 @@ class Event(Part):
 
 def encoded(value: str) -> str:
     """*value* as CloudEvents ask of a header: printable ASCII, the rest percent-encoded."""
+    if value.isascii() and value.isprintable() and "%" not in value and '"' not in value:
+        return value
     return quote(value, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
 
 

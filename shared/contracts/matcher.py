@@ -20,7 +20,7 @@ class Side(Part):
     forecast_id: UUID
     forecast_revision: int
     project_id: UUID
-    organisation: str | None
+    organisation: str | None = None
     region: str
     material: str
     place: Place

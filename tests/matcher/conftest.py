@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from services.matcher import handlers, store
-from services.matcher.domain import Match, Rules
+from services.matcher.domain import Rules, Stands
 from shared.service.due import Worker
 from shared.work import Database
 
@@ -49,15 +49,15 @@ class Matcher:
         await worker.hand_over(rows)
         return len(rows)
 
-    async def hears_and_settles(self, *events: Any) -> list[Match]:
+    async def hears_and_settles(self, *events: Any) -> list[Stands]:
         """Hear of *events*, then settle what became dirty; what stands then."""
         await self.hears(*events)
         await self.works_off("dirty")
         return await self.standing()
 
-    async def standing(self) -> list[Match]:
+    async def standing(self) -> list[Stands]:
         async with self.database.session() as session:
-            return [one for one in await store.standing_matches(session) if one.standing == 1]
+            return [one for one in await store.what_stands(session) if one.standing == 1]
 
     async def settles_all(self, **told: int) -> dict[str, Any]:
         async with self.database.begin_work() as work:

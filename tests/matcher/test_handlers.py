@@ -36,9 +36,7 @@ def some_forecasts(count, *, seed=1, span_km=60, **told):
         events.append(
             make(
                 forecast_id=some_id(seed * 10_000 + number),
-                project_id=some_id(
-                    seed * 10_000 + 5000 + number - number % 2 * chance.choice([0, 1])
-                ),
+                project_id=some_id(seed * 10_000 + 5000 + chance.choice([number, number // 2])),
                 tonnes=chance.randrange(60, 5000),
                 north_km=chance.uniform(0, span_km),
                 lon=24.9 + chance.uniform(0, span_km) / 55,
@@ -176,9 +174,12 @@ async def test_a_mark_set_while_its_cell_is_settled_survives(matcher):
     row = (await matcher.rows("SELECT * FROM dirty"))[0]
     async with matcher.database.begin_work() as settling:
         async with matcher.database.begin_work() as other:  # commits first, after the read below
-            marks = await store.marks_in(settling.session, [row.cell])
+            marks = await store.hold(settling.session, [row.cell])
             await store.mark_dirty(other.session, [row.cell])
-        assert not await store.clean_mark(settling.session, row.cell, marks[row.cell])
+        finished = await store.finish(
+            settling.session, row.cell, marks[row.cell], told=(), tiles=(), due=settling.now
+        )
+        assert not finished
     assert len(await matcher.rows("SELECT * FROM dirty WHERE claimed_by IS NULL")) == 1
     await matcher.works_off("dirty")
     assert await matcher.rows("SELECT * FROM dirty") == []
@@ -235,7 +236,7 @@ async def test_sweeps_come_close_to_the_optimum_by_themselves(matcher):
     await matcher.works_off()
     assert await matcher.rows("SELECT * FROM sweep") == []
     figures = (await matcher.rows("SELECT value_cents, optimum_cents FROM settled"))[0]
-    assert figures.value_cents >= 0.995 * figures.optimum_cents
+    assert figures.value_cents >= 0.99 * figures.optimum_cents
     assert await over_committed(matcher) == []
 
 

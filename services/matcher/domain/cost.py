@@ -1,6 +1,6 @@
 """Distance, value and climate of pairs: as arrays for the plan, one by one for people."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -98,7 +98,7 @@ def value_of(surplus: Lot, need: Lot, km: float, rules: Rules) -> Value:
     to giver, negative the other way. A price of CO2e is in *cents*, so in neither side's part.
     """
     avoided, bought = disposal(surplus.kind), purchase(need.kind)
-    haul = int(haul_cents(np.array([km]))[0])
+    haul = round(km * HAUL_CENTS_PER_TKM)  # to even, as the arrays do
     payer = _payer(surplus.transport_payer, need.transport_payer)
     givers = {"giver": haul, "taker": 0, "shared": haul // 2}[payer]
     giver, taker = avoided.cents - givers, bought.cents - (haul - givers)
@@ -162,7 +162,7 @@ class Numbers:
     def __init__(self) -> None:
         self.known: dict[Hashable, int] = {}
 
-    def of(self, things: Iterator[Any]) -> Ints:
+    def of(self, things: Iterable[Any]) -> Ints:
         known = self.known
         return np.array([known.setdefault(one, len(known)) for one in things], dtype=np.int64)
 
@@ -185,23 +185,23 @@ def sides(surpluses: Sequence[Lot], needs: Sequence[Lot]) -> Sides:
 
     def columns(lots: Sequence[Lot]) -> Columns:
         kinds = Numbers()
-        kind = kinds.of(lot.kind for lot in lots)
+        told: Any = Lot(*zip(*lots, strict=True)) if lots else Lot(*[()] * len(Lot._fields))
         return Columns(
             lots=lots,
-            lat=np.array([lot.lat for lot in lots]),
-            lon=np.array([lot.lon for lot in lots]),
-            first=np.array([lot.first.toordinal() for lot in lots], dtype=np.int64),
-            last=np.array([lot.last.toordinal() for lot in lots], dtype=np.int64),
-            per_day=np.array([(lot.weekly_t or np.inf) / 7 for lot in lots]),
-            kind=kind,
+            lat=np.array(told.lat, dtype=np.float64),
+            lon=np.array(told.lon, dtype=np.float64),
+            first=np.array([day.toordinal() for day in told.first], dtype=np.int64),
+            last=np.array([day.toordinal() for day in told.last], dtype=np.int64),
+            per_day=np.array([(rate or np.inf) / 7 for rate in told.weekly_t]),
+            kind=kinds.of(told.kind),
             kind_set=kinds.things,
-            place=places.of((lot.region, lot.meets) for lot in lots),
-            project=projects.of(lot.project_id for lot in lots),
-            organisation=organisations.of(lot.organisation for lot in lots),
-            exact=np.array([lot.exact for lot in lots], dtype=np.bool_),
-            municipality=towns.of((lot.region, lot.municipality) for lot in lots),
-            hidden=np.array([lot.visibility == "region" for lot in lots], dtype=np.bool_),
-            net=np.array([lot.net_of_own_use for lot in lots], dtype=np.bool_),
+            place=places.of(zip(told.region, told.meets, strict=True)),
+            project=projects.of(told.project_id),
+            organisation=organisations.of(told.organisation),
+            exact=np.array(told.exact, dtype=np.bool_),
+            municipality=towns.of(zip(told.region, told.municipality, strict=True)),
+            hidden=np.array([one == "region" for one in told.visibility], dtype=np.bool_),
+            net=np.array(told.net_of_own_use, dtype=np.bool_),
         )
 
     left, right = columns(surpluses), columns(needs)
@@ -245,24 +245,36 @@ def arcs(
     """
     both = sides(surpluses, needs)
     found = [_block(both, rows, some, rules, today) for rows, some in _blocks(both, rules)]
-    joined = _joined(found) if found else _NONE
-    if excluded and len(joined.surplus):
-        ids = zip(joined.surplus.tolist(), joined.need.tolist(), strict=True)
-        keep = np.array(
-            [(surpluses[s].id, needs[n].id) not in excluded for s, n in ids], dtype=np.bool_
-        )
-        joined = joined.take(keep)
-    return joined.take(np.lexsort((joined.need, joined.surplus)))
+    joined = _joined(found, len(needs)) if found else _NONE
+    gone = _rows_of(excluded, surpluses, needs) if excluded else set()
+    if gone and len(joined.surplus):
+        keys = joined.surplus * len(needs) + joined.need
+        joined = joined.take(~np.isin(keys, np.fromiter(gone, np.int64, len(gone))))
+    return joined
+
+
+def _rows_of(
+    pairs: Collection[tuple[UUID, UUID]], surpluses: Sequence[Lot], needs: Sequence[Lot]
+) -> set[int]:
+    row_of = {lot.id: row for row, lot in enumerate(surpluses)}
+    column_of = {lot.id: row for row, lot in enumerate(needs)}
+    return {
+        row_of[surplus] * len(needs) + column_of[need]
+        for surplus, need in pairs
+        if surplus in row_of and need in column_of
+    }
 
 
 _EMPTY: Final[Ints] = np.zeros(0, np.int64)
 _NONE: Final = Arcs(_EMPTY, _EMPTY, _EMPTY, _EMPTY, np.zeros(0), np.zeros(0, np.bool_))
 
 
-def _joined(found: Sequence[Arcs]) -> Arcs:
+def _joined(found: Sequence[Arcs], width: int) -> Arcs:
+    """The arcs of all blocks in the order of rows; within a block they are."""
     if len(found) == 1:
         return found[0]
-    return Arcs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    every = Arcs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    return every.take(np.argsort(every.surplus * width + every.need))
 
 
 def _blocks(both: Sides, rules: Rules) -> Iterator[tuple[Ints, Ints]]:
@@ -389,16 +401,17 @@ def explain(
     today: date,
     excluded: bool = False,
     tonnes: int | None = None,
+    km: float | None = None,
 ) -> tuple[Finding, ...]:
     """
-    Every gate of one pair, whether it holds or not; *tonnes* are those of a match, else the most.
+    Every gate of one pair, whether it holds or not; *tonnes* and road *km* are those of a match.
 
     The same answers as `arcs`: a pair is an arc exactly when all of these hold.
     """
     kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site)
     own = surplus.project_id == need.project_id
     found = [*kinds, _time(surplus, need, rules, today, tonnes), _visible(surplus, need)]
-    km = road_km_between(surplus, need, rules)
+    km = road_km_between(surplus, need, rules) if km is None else km
     if own:
         net = surplus.net_of_own_use or need.net_of_own_use
         told = "net of own use" if net else "own site"

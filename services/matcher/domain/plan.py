@@ -1,6 +1,6 @@
 """The optimum: which tonnes go where, as a minimum-cost flow, and what that changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -14,10 +14,9 @@ from services.matcher.domain.values import (
     EXCLUDES,
     HOLDS,
     ONSITE,
-    PROPOSED,
     Lot,
-    Match,
     Rules,
+    Stands,
 )
 
 ONSITE_BONUS: Final = 1_000_000
@@ -42,7 +41,7 @@ class Change(NamedTuple):
     *match* is the one that stands now; None for a pair that is new.
     """
 
-    match: Match | None
+    match: Stands | None
     surplus: Lot
     need: Lot
     tonnes: int
@@ -75,7 +74,7 @@ class Plan(NamedTuple):
     short: list[tuple[Lot, int]]
 
 
-def replan(lots: Sequence[Lot], matches: Sequence[Match], rules: Rules, *, today: date) -> Plan:
+def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
@@ -91,10 +90,14 @@ def replan(lots: Sequence[Lot], matches: Sequence[Match], rules: Rules, *, today
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
-    stands = _stands(pairs, surpluses, needs, free)
+    arc_of = _arcs_of(pairs, surpluses, needs, free)
+    stands = _stands(pairs, free, arc_of)
     tonnes = best_flow(supply, demand, pairs, stands, rules)
 
-    changes = _changes(pairs, tonnes, surpluses, needs, free, known)
+    changes = [
+        *_begun(pairs, tonnes, surpluses, needs, arc_of),
+        *_continued(pairs, tonnes, known, free, arc_of),
+    ]
     return Plan(
         changes,
         sum(one.tonnes * one.cents_per_t for one in free.values()),
@@ -104,13 +107,13 @@ def replan(lots: Sequence[Lot], matches: Sequence[Match], rules: Rules, *, today
 
 
 def optimum_cents(
-    lots: Sequence[Lot], matches: Sequence[Match], rules: Rules, *, today: date
+    lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
     return replan(lots, matches, rules, today=today).after_cents
 
 
-def _is_free(match: Match, known: Mapping[UUID, Lot]) -> bool:
+def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
     return (
         match.standing == HOLDS
         and match.is_free
@@ -121,8 +124,8 @@ def _is_free(match: Match, known: Mapping[UUID, Lot]) -> bool:
 
 def _left(
     known: Mapping[UUID, Lot],
-    matches: Sequence[Match],
-    free: Mapping[tuple[UUID, UUID], Match],
+    matches: Sequence[Stands],
+    free: Mapping[tuple[UUID, UUID], Stands],
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
     left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
@@ -147,7 +150,7 @@ def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str)
     return [known[id] for id in sorted(left) if left[id] > 0 and known[id].direction == direction]
 
 
-def _excluded(matches: Sequence[Match], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
+def _excluded(matches: Sequence[Stands], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
     """Pairs declined in the terms they still have, and pairs that wait for an answer."""
     found = set()
     for match in matches:
@@ -161,27 +164,44 @@ def _excluded(matches: Sequence[Match], known: Mapping[UUID, Lot]) -> set[tuple[
     return found
 
 
-def _stands(
+def _arcs_of(
     pairs: Arcs,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    free: Mapping[tuple[UUID, UUID], Match],
-) -> Ints:
-    """The tonnes that stand as proposals on each arc."""
-    stands = np.zeros(len(pairs.surplus), dtype=np.int64)
-    if not free:
-        return stands
+    free: Mapping[tuple[UUID, UUID], Stands],
+) -> dict[tuple[UUID, UUID], int]:
+    """The arc of each free match that still has one."""
     row_of = {lot.id: row for row, lot in enumerate(surpluses)}
     column_of = {lot.id: row for row, lot in enumerate(needs)}
-    keys = pairs.surplus * max(1, len(needs)) + pairs.need
-    for (surplus_id, need_id), match in free.items():
-        row, column = row_of.get(surplus_id), column_of.get(need_id)
-        if row is None or column is None:
-            continue
-        key = row * len(needs) + column
-        at = int(np.searchsorted(keys, key))
-        if at < len(keys) and keys[at] == key and not pairs.onsite[at]:
-            stands[at] = match.tonnes
+    width = max(1, len(needs))
+    wanted = {
+        pair: row_of[pair[0]] * width + column_of[pair[1]]
+        for pair in free
+        if pair[0] in row_of and pair[1] in column_of
+    }
+    keys = pairs.surplus * width + pairs.need
+    if not wanted or not len(keys):
+        return {}
+    asked = np.fromiter(wanted.values(), np.int64, len(wanted))
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    there = keys[at] == asked
+    return {
+        pair: row
+        for pair, row, is_there in zip(wanted, at.tolist(), there.tolist(), strict=True)
+        if is_there
+    }
+
+
+def _stands(
+    pairs: Arcs,
+    free: Mapping[tuple[UUID, UUID], Stands],
+    arc_of: Mapping[tuple[UUID, UUID], int],
+) -> Ints:
+    """The tonnes that stand as proposals on each arc; the own site needs no bonus to stay."""
+    stands = np.zeros(len(pairs.surplus), dtype=np.int64)
+    for pair, at in arc_of.items():
+        stands[at] = free[pair].tonnes
+    stands[pairs.onsite] = 0
     return stands
 
 
@@ -260,44 +280,58 @@ def _solve(
     return tonnes
 
 
-def _changes(
+def _begun(
     pairs: Arcs,
     tonnes: Ints,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    free: Mapping[tuple[UUID, UUID], Match],
-    known: Mapping[UUID, Lot],
-) -> list[Change]:
-    changes = []
-    planned = set()
-    partners = _Partners(pairs)
-    for at in np.flatnonzero(tonnes).tolist():
+    arc_of: Mapping[tuple[UUID, UUID], int],
+) -> Iterator[Change]:
+    """What is planned for pairs that have no match yet."""
+    is_new = tonnes > 0
+    is_new[list(arc_of.values())] = False
+    rows = np.flatnonzero(is_new).tolist()
+    partners = _Partners(pairs) if rows else None
+    for at in rows:
         surplus, need = surpluses[pairs.surplus[at]], needs[pairs.need[at]]
-        match = free.get((surplus.id, need.id))
-        planned.add((surplus.id, need.id))
-        change = Change(match, surplus, need, int(tonnes[at]), int(pairs.cents[at]),
-                        float(pairs.km[at]), bool(pairs.onsite[at]))  # fmt: skip
-        if match is None or _differs(match, change):
-            count, best = partners.of(at)
-            changes.append(change._replace(alternatives=count, next_best_cents=best))
+        yield _change(None, surplus, need, int(tonnes[at]), pairs, at, partners)
+
+
+def _continued(
+    pairs: Arcs,
+    tonnes: Ints,
+    known: Mapping[UUID, Lot],
+    free: Mapping[tuple[UUID, UUID], Stands],
+    arc_of: Mapping[tuple[UUID, UUID], int],
+) -> Iterator[Change]:
+    """What becomes of the matches that stand, where it is another thing than before."""
+    partners: _Partners | None = None
+    planned, worth = tonnes.tolist(), pairs.cents.tolist()
     for pair, match in free.items():
-        if pair not in planned:
-            changes.append(
-                Change(match, known[pair[0]], known[pair[1]], 0, match.cents_per_t, match.km,
-                       match.route == ONSITE)
-            )  # fmt: skip
-    return changes
+        surplus, need = known[pair[0]], known[pair[1]]
+        at = arc_of.get(pair)
+        if at is None or planned[at] == 0:
+            yield Change(match, surplus, need, 0, match.cents_per_t, match.km,
+                         match.route == ONSITE)  # fmt: skip
+        elif (match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms) != (
+            planned[at], worth[at], surplus.terms, need.terms,
+        ):  # fmt: skip
+            partners = partners or _Partners(pairs)
+            yield _change(match, surplus, need, planned[at], pairs, at, partners)
 
 
-def _differs(match: Match, change: Change) -> bool:
-    return (
-        match.tonnes != change.tonnes
-        or match.cents_per_t != change.cents_per_t
-        or match.surplus_terms != change.surplus.terms
-        or match.need_terms != change.need.terms
-        or (match.route == ONSITE) != change.onsite
-        or (match.state == PROPOSED and (match.first, match.last) != (change.first, change.last))
-    )
+def _change(
+    match: Stands | None,
+    surplus: Lot,
+    need: Lot,
+    tonnes: int,
+    pairs: Arcs,
+    at: int,
+    partners: "_Partners | None",
+) -> Change:
+    change = Change(match, surplus, need, tonnes, int(pairs.cents[at]), float(pairs.km[at]),
+                    bool(pairs.onsite[at]))  # fmt: skip
+    return change if partners is None else partners.told_with(change, at)
 
 
 class _Partners:
@@ -308,11 +342,12 @@ class _Partners:
         self.by_need = np.argsort(pairs.need, kind="stable")
         self.needs = pairs.need[self.by_need]
 
-    def of(self, at: int) -> tuple[int, int | None]:
-        """How many there are beside the arc *at*, and the cents of the best."""
+    def told_with(self, change: Change, at: int) -> Change:
+        """*change* with how many there are beside the arc *at*, and the cents of the best."""
         pairs = self.pairs
         low, high = np.searchsorted(pairs.surplus, (pairs.surplus[at], pairs.surplus[at] + 1))
         left, right = np.searchsorted(self.needs, (pairs.need[at], pairs.need[at] + 1))
         others = np.concatenate((np.arange(low, high), self.by_need[left:right]))
         others = others[others != at]
-        return len(others), int(pairs.cents[others].max()) if len(others) else None
+        best = int(pairs.cents[others].max()) if len(others) else None
+        return change._replace(alternatives=len(others), next_best_cents=best)

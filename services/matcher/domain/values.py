@@ -104,6 +104,36 @@ class Lot(NamedTuple):
         return kind_of(self.kind).material
 
 
+class Stands(NamedTuple):
+    """What a plan must know of a match, in the order of its columns there."""
+
+    id: UUID
+    revision: int
+    surplus_id: UUID
+    need_id: UUID
+    state: str
+    route: str
+    standing: int
+    tonnes: int
+    cents_per_t: int
+    km: float
+    first: date
+    last: date
+    surplus_terms: int
+    need_terms: int
+    alarm: str
+    told_revision: int
+
+    @property
+    def pair(self) -> tuple[UUID, UUID]:
+        return self.surplus_id, self.need_id
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the plan may change it: proposed, or on the own site."""
+        return self.state == PROPOSED or (self.route == ONSITE and self.state == AGREED)
+
+
 class Match(NamedTuple):
     """
     A movement of whole tonnes between two lots, in the order of its columns.
@@ -155,9 +185,9 @@ class Match(NamedTuple):
         return tuple(filter(None, self.accepted_by.split(",")))
 
     @property
-    def is_free(self) -> bool:
-        """Whether the plan may change it: proposed, or on the own site."""
-        return self.state == PROPOSED or (self.route == ONSITE and self.state == AGREED)
+    def stands(self) -> Stands:
+        """What a plan must know of it."""
+        return Stands(*(getattr(self, name) for name in Stands._fields))
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from services.matcher.domain import (
     Match,
     Plan,
     Rules,
+    Stands,
     cells_around,
     neighbourhood,
     optimum_cents,
@@ -54,7 +55,7 @@ class Ground:
     """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
 
     lots: Mapping[UUID, Lot]
-    matches: Sequence[Match]
+    matches: Sequence[Stands]
     marks: Mapping[int, UUID]
 
 
@@ -71,11 +72,16 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     plan = await _planned(ground, rules, work)
 
     quiet = not ground.marks.keys() - {row.cell}
-    await _record(ground, plan, work, rules, quiet=quiet)
-    if plan.changes:
-        due = work.now + timedelta(seconds=rules.sweep_after_s)
-        await store.mark_for_sweep(work.session, {tile_of(row.cell)}, due)
-    if not await store.clean_mark(work.session, row.cell, generation):
+    _, told = await _record(ground, plan, work, rules, quiet=quiet)
+    finished = await store.finish(
+        work.session,
+        row.cell,
+        generation,
+        told=told,
+        tiles={tile_of(row.cell)} if plan.changes else (),
+        due=work.now + timedelta(seconds=rules.sweep_after_s),
+    )
+    if not finished:
         work.wake("dirty")
     _measured("neighbourhood", begun)
 
@@ -92,7 +98,8 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
 
     plan = await _planned(ground, rules, work)
 
-    await _record(ground, plan, work, rules, quiet=not ground.marks)
+    _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
+    await store.told(work.session, told)
     await store.swept(work.session, row.tile, row.generation, later)
     if plan.after_cents - plan.before_cents >= _WORTH_ANOTHER_SWEEP:
         tiles = {tile_of(one.surplus.cell) for one in plan.changes} | {row.tile}
@@ -120,7 +127,7 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = Ground(lots, await store.standing_matches(work.session), {})
+    ground = Ground(lots, await store.what_stands(work.session), {})
     best = await asyncio.to_thread(
         optimum_cents, list(lots.values()), ground.matches, _exact(rules), today=work.today
     )
@@ -129,7 +136,8 @@ async def settle_all(
     while rounds < 8:
         rounds += 1
         plan = await _planned(ground, rules, work)
-        changed = await _record(ground, plan, work, rules, quiet=True)
+        changed, told = await _record(ground, plan, work, rules, quiet=True)
+        await store.told(work.session, told)
         if not plan.changes or rules == _exact(rules):
             break
         ground = replace(ground, matches=_after(ground.matches, changed))
@@ -189,24 +197,26 @@ async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]
 async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
     """Hold *cells* and those of the partners of their lots, and read what is there."""
     session = work.session
-    more: set[int] = set()
+    held = set(cells)
     while True:
-        held = await store.hold_around(session, cells, more)
-        marks = await store.marks_in(session, cells)
+        marks = await store.hold(session, held)
         lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
-        matches = await store.matches_around(session, list(lots)) if lots else []
-        partners = {
-            id
-            for one in matches
-            if one.standing == HOLDS and (one.surplus_id in lots or one.need_id in lots)
-            for id in one.pair
-        } - lots.keys()
+        matches = {one.id: one for one in await store.what_stands_of(session, lots)}
+        holding = [one for one in matches.values() if one.standing == HOLDS]
+        partners = {id for one in holding for id in one.pair} - lots.keys()
         if partners:
-            lots |= await store.lots_of(session, sorted(partners))
-        more = {lot.cell for lot in lots.values()}
-        if more <= held:
-            return Ground(lots, matches, marks)
-        await store.let_go(session)
+            more, all_free = await store.hold_too(session, partners, held)
+            lots |= await store.lots_of(session, partners)
+            # what they hold elsewhere is fixed, and takes from what they have left
+            elsewhere = await store.what_stands_of(session, partners)
+            matches |= {one.id: one for one in elsewhere}
+            known = {lot.cell for lot in lots.values()} <= held | more
+            held |= more
+            if not (all_free and known):
+                await store.let_go(session)
+                continue
+        near = {cell: mark for cell, mark in marks.items() if cell in set(cells)}
+        return Ground(lots, list(matches.values()), near)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
@@ -218,51 +228,49 @@ async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
 
 async def _record(
     ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
-) -> list[Match]:
-    """Write the differences of *plan*, and tell of them; the matches as they now are."""
-    changed = {one.id: one for one in (_changed(change, work) for change in plan.changes)}
-    for one in (*_closed(ground, work), *await _alarmed(ground, plan, work)):
-        changed[one.id] = one
-    told = await _told(ground, changed, work, rules, quiet=quiet)
-    await store.keep_matches(work.session, list((changed | told).values()))
+) -> tuple[list[Match], list[UUID]]:
+    """Write the differences of *plan*, and tell; the matches as they now are, and those told."""
+    calls = _alarms(ground, plan)
+    closed = [one.id for one in ground.matches if _is_closed(one, ground)]
+    news = [one.id for one in ground.matches if one.standing == HOLDS and is_news(one)]
+    standing = [change.match.id for change in plan.changes if change.match is not None]
+    asked = {*calls, *closed, *news, *standing}
+    known = {one.id: one for one in await store.matches_of(work.session, asked)} if asked else {}
+
+    changed = {one.id: one for one in (_changed(each, known, work) for each in plan.changes)}
+    changed |= {id: _alarmed(known[id], calls[id], work) for id in calls if id in known}
+    changed |= {id: _withdrawn(known[id], work) for id in closed if id in known}
+    now = known | changed
+    told = await _told(ground, [one for one in now.values() if is_news(one)], work, rules,
+                       quiet=quiet)  # fmt: skip
+
+    written = changed | told
+    await store.keep_matches(work.session, list(written.values()))
     for region in {one.region for one in changed.values()}:
         work.signal("flow", region)
-    return list((changed | told).values())
+    return list(written.values()), sorted(told)
 
 
 async def _told(
-    ground: Ground, changed: Mapping[UUID, Match], work: Work, rules: Rules, *, quiet: bool
+    ground: Ground, news: Sequence[Match], work: Work, rules: Rules, *, quiet: bool
 ) -> dict[UUID, Match]:
     """Tell what is news: at once where it is quiet, else within the time set."""
-    waiting = {one.id: one for one in ground.matches if one.standing == HOLDS}
-    news = [one for one in (waiting | dict(changed)).values() if is_news(one)]
-    at_once = [
-        one
-        for one in news
-        if one.surplus_id in ground.lots and one.need_id in ground.lots and quiet
-    ][:_TOLD_AT_ONCE]
-    told = {one.id: announced(one, ground.lots, work, rules) for one in at_once}
+    here = [one for one in news if ground.lots.keys() >= set(one.pair)] if quiet else []
+    told = {one.id: announced(one, ground.lots, work, rules) for one in here[:_TOLD_AT_ONCE]}
     within = timedelta(seconds=0 if quiet else rules.tell_within_s)
     later = {one.id: work.now + within for one in news if one.id not in told}
     await store.tell_later(work.session, later, work.correlation)
-    await store.told(work.session, sorted(told))
     if later and quiet:
         work.wake("tell")
     return told
 
 
-def _changed(change: Change, work: Work) -> Match:
+def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
     """The match that *change* makes of the one that stood, or a new one."""
-    was, surplus, need = change.match, change.surplus, change.need
+    was = known[change.match.id] if change.match is not None else None
+    surplus, need = change.surplus, change.need
     if was is not None and change.tonnes == 0:
-        over = was.last < work.today
-        return was._replace(
-            revision=was.revision + 1,
-            state=EXPIRED if over else WITHDRAWN,
-            standing=HISTORY,
-            change="expired" if over else "withdrawn",
-            changed_at=work.now,
-        )
+        return _withdrawn(was, work)
     word = "proposed" if was is None else "tonnes" if was.tonnes != change.tonnes else "terms"
     return Match(
         id=uuid7() if was is None else was.id,
@@ -296,22 +304,26 @@ def _changed(change: Change, work: Work) -> Match:
     )
 
 
-def _closed(ground: Ground, work: Work) -> Iterable[Match]:
-    """What one side had accepted, and whose forecast is no longer offered: withdrawn."""
-    for match in ground.matches:
-        ends = [ground.lots[id] for id in match.pair if id in ground.lots]
-        if match.state == ACCEPTED and any(not lot.is_open for lot in ends):
-            yield match._replace(
-                revision=match.revision + 1,
-                state=WITHDRAWN,
-                standing=HISTORY,
-                change="withdrawn",
-                changed_at=work.now,
-            )
+def _withdrawn(match: Match, work: Work) -> Match:
+    """*match*, ended because the forecasts changed, or because its time is over."""
+    over = match.last < work.today
+    return match._replace(
+        revision=match.revision + 1,
+        state=EXPIRED if over else WITHDRAWN,
+        standing=HISTORY,
+        change="expired" if over else "withdrawn",
+        changed_at=work.now,
+    )
 
 
-async def _alarmed(ground: Ground, plan: Plan, work: Work) -> list[Match]:
-    """Decided matches whose forecast fell below them: kept as agreed, told once per revision."""
+def _is_closed(match: Stands, ground: Ground) -> bool:
+    """Whether one side had accepted it, and a forecast of it is no longer offered."""
+    ends = [ground.lots[id] for id in match.pair if id in ground.lots]
+    return match.state == ACCEPTED and any(not lot.is_open for lot in ends)
+
+
+def _alarms(ground: Ground, plan: Plan) -> dict[UUID, list[str]]:
+    """Decided matches whose forecast fell below them, with the forecasts' sides and revisions."""
     calls: dict[UUID, list[str]] = {}
     for lot, _ in plan.short:
         call = f"{lot.direction}:{lot.revision}"
@@ -319,22 +331,17 @@ async def _alarmed(ground: Ground, plan: Plan, work: Work) -> list[Match]:
             decided = match.standing == HOLDS and not match.is_free and lot.id in match.pair
             if decided and call not in match.alarm.split():
                 calls.setdefault(match.id, []).append(call)
-    if not calls:
-        return []
-    return [
-        match._replace(
-            revision=match.revision + 1,
-            change="forecast_below_agreed",
-            alarm=" ".join(_renewed(match.alarm, calls[match.id])),
-            changed_at=work.now,
-        )
-        for match in await store.matches_of(work.session, sorted(calls))
-        if match.state != ACCEPTED or _is_open(match, ground)
-    ]
+    return calls
 
 
-def _is_open(match: Match, ground: Ground) -> bool:
-    return all(ground.lots[id].is_open for id in match.pair if id in ground.lots)
+def _alarmed(match: Match, calls: Sequence[str], work: Work) -> Match:
+    """*match* kept as it was decided, to be told once per revision of the forecast."""
+    return match._replace(
+        revision=match.revision + 1,
+        change="forecast_below_agreed",
+        alarm=" ".join(_renewed(match.alarm, calls)),
+        changed_at=work.now,
+    )
 
 
 def _renewed(alarm: str, calls: Sequence[str]) -> list[str]:
@@ -342,8 +349,8 @@ def _renewed(alarm: str, calls: Sequence[str]) -> list[str]:
     return list(by_side.values())
 
 
-def _after(matches: Sequence[Match], changed: Sequence[Match]) -> list[Match]:
-    now = {one.id: one for one in (*matches, *changed)}
+def _after(matches: Sequence[Stands], changed: Sequence[Match]) -> list[Stands]:
+    now = {one.id: one for one in (*matches, *(each.stands for each in changed))}
     return [one for one in now.values() if one.standing != HISTORY]
 
 
@@ -367,7 +374,7 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    matches = await store.standing_matches(work.session)
+    matches = await store.what_stands(work.session)
     value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
         replan, list(lots.values()), matches, _exact(rules), today=work.today

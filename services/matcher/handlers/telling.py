@@ -16,6 +16,7 @@ from services.matcher.domain import (
     Lot,
     Match,
     Rules,
+    Stands,
     cell_of,
     centre_of,
     explain,
@@ -49,7 +50,7 @@ async def tell(row: Any, work: Work, *, rules: Rules) -> None:
     await store.told(work.session, sorted(due))
 
 
-def is_news(match: Match) -> bool:
+def is_news(match: Match | Stands) -> bool:
     """Whether *match* has a revision to tell; one that came and went untold has none."""
     if match.told_revision == 0 and match.standing == HISTORY:
         return False
@@ -92,7 +93,7 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
     """The terms of *match* as its two lots are now: sides, tonnes, value, reasons, papers."""
     surplus, need = lots[match.surplus_id], lots[match.need_id]
     worth = value_of(surplus, need, match.km, rules)
-    findings = explain(surplus, need, rules, today=today, tonnes=match.tonnes)
+    findings = explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
     needed = [one.needed for one in findings if one.needed and one.verdict == "conditional"]
     beside = json.loads(surplus.beside), json.loads(need.beside)
     return {

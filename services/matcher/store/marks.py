@@ -1,6 +1,6 @@
 """Locks on cells, and the marks that say what is still to be settled, swept or told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,28 +21,19 @@ _CELL_LOCK = 715_002
 _HOLD = text(
     f"""
     WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0))
-    SELECT cell, pg_advisory_xact_lock({_CELL_LOCK}, cell)
-    FROM (SELECT cell FROM unnest(CAST(:cells AS int[])) AS told(cell), alive
-          ORDER BY cell OFFSET 0) AS sorted
+    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({_CELL_LOCK}, sorted.cell)
+    FROM (SELECT told.cell FROM unnest(CAST(:cells AS int[])) AS told(cell), alive
+          ORDER BY told.cell OFFSET 0) AS sorted
+    LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
+        ON true
     """
 )
-_HOLD_AROUND = text(
+# never waits: who holds cells already may not wait for more out of order
+_TRY_HOLD = text(
     f"""
-    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0)),
-    here AS MATERIALIZED (SELECT id FROM lot WHERE cell = ANY(CAST(:cells AS int[]))),
-    partner AS (
-        SELECT need_id AS id FROM match
-        WHERE standing = 1 AND surplus_id IN (SELECT id FROM here)
-        UNION
-        SELECT surplus_id FROM match WHERE standing = 1 AND need_id IN (SELECT id FROM here)
-    ),
-    wanted AS (
-        SELECT cell FROM lot WHERE id IN (SELECT id FROM partner)
-        UNION SELECT unnest(CAST(:cells AS int[]))
-        UNION SELECT unnest(CAST(:more AS int[]))
-    )
-    SELECT cell, pg_advisory_xact_lock({_CELL_LOCK}, cell)
-    FROM (SELECT cell FROM wanted, alive ORDER BY cell OFFSET 0) AS sorted
+    SELECT cell, pg_try_advisory_xact_lock({_CELL_LOCK}, cell) AS held
+    FROM (SELECT DISTINCT cell FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))
+          AND NOT cell = ANY(CAST(:cells AS int[])) OFFSET 0) AS wanted
     """
 )
 _HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({_REGION_LOCK}, 0)")
@@ -54,21 +45,27 @@ _PATIENCE = text(
 )
 
 
-async def hold(session: AsyncSession, cells: Iterable[int]) -> None:
-    """Hold *cells* until the transaction ends; in one order, so nobody waits in a ring."""
-    (await session.execute(_HOLD, {"cells": sorted(set(cells))})).all()
-
-
-async def hold_around(
-    session: AsyncSession, cells: Sequence[int], more: Iterable[int] = ()
-) -> set[int]:
+async def hold(session: AsyncSession, cells: Iterable[int]) -> dict[int, UUID]:
     """
-    Hold *cells*, *more* of them, and those of the partners that lots in *cells* have now.
+    Hold *cells* until the transaction ends; in one order, so nobody waits in a ring.
 
-    Returns what is held. The partners are looked up before the locks are had: look again after.
+    Returns the marks that were on them before: cell and generation.
     """
-    found = await session.execute(_HOLD_AROUND, {"cells": list(cells), "more": sorted(more)})
-    return {row.cell for row in found}
+    found = (await session.execute(_HOLD, {"cells": sorted(set(cells))})).all()
+    return {row.cell: row.generation for row in found if row.generation is not None}
+
+
+async def hold_too(
+    session: AsyncSession, ids: Iterable[UUID], cells: Collection[int]
+) -> tuple[set[int], bool]:
+    """
+    Hold the cells of the lots *ids* beside *cells*, which are held, without waiting for any.
+
+    Returns the cells, and whether all of them were free.
+    """
+    told = {"ids": list(ids), "cells": list(cells)}
+    found = (await session.execute(_TRY_HOLD, told)).all()
+    return {row.cell for row in found}, all(row.held for row in found)
 
 
 async def hold_all(session: AsyncSession) -> None:
@@ -102,7 +99,21 @@ _CLEAN = text(
     RETURNING dirty.cell
     """
 )
-_CLEAN_ONE = text("DELETE FROM dirty WHERE cell = :cell AND generation = :generation")
+_FINISH = text(
+    """
+    WITH gone AS (
+        DELETE FROM dirty WHERE cell = :cell AND generation = :generation RETURNING 1
+    ), told AS (
+        DELETE FROM tell WHERE match_id = ANY(CAST(:told AS uuid[]))
+    ), wider AS (
+        INSERT INTO sweep (tile, due_at)
+        SELECT tile, :due FROM unnest(CAST(:tiles AS int[])) AS marked(tile) ORDER BY tile
+        ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
+            due_at = greatest(sweep.due_at, excluded.due_at)
+    )
+    SELECT count(*) FROM gone
+    """
+)
 _RELEASE = text(
     "UPDATE dirty SET claimed_by = NULL, claimed_until = NULL, attempts = 0 WHERE cell = :cell"
 )
@@ -128,15 +139,29 @@ async def every_mark(session: AsyncSession) -> dict[int, UUID]:
     return {row.cell: row.generation for row in await session.execute(_MARKS)}
 
 
-async def clean_mark(session: AsyncSession, cell: int, generation: UUID) -> bool:
+async def finish(
+    session: AsyncSession,
+    cell: int,
+    generation: UUID,
+    *,
+    told: Iterable[UUID],
+    tiles: Iterable[int],
+    due: datetime,
+) -> bool:
     """
     Take the mark off *cell* if it is still the one that was read; whether it was.
 
-    A mark set in the meantime stays, and is given back to be claimed at once.
+    A mark set in the meantime stays, and is given back to be claimed at once. The matches *told*
+    wait no more, and *tiles* are swept when nothing more happened there until *due*.
     """
-    told = {"cell": cell, "generation": generation}
-    gone = await session.execute(_CLEAN_ONE, told)
-    if gone.rowcount:  # type: ignore[attr-defined]
+    finished = {
+        "cell": cell,
+        "generation": generation,
+        "told": sorted(told),
+        "tiles": sorted(set(tiles)),
+        "due": due,
+    }
+    if (await session.execute(_FINISH, finished)).scalar_one():
         return True
     await session.execute(_RELEASE, {"cell": cell})
     return False

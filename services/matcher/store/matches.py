@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Match
+from services.matcher.domain import Match, Stands
 
 MATCH = ", ".join(Match._fields)
 _TYPES = """
@@ -20,41 +20,28 @@ _TYPES = """
     next_best_cents int, alarm text, told_revision int, born_at timestamptz,
     changed_at timestamptz, judged text
 """
-# what was judged is long and no plan reads it; `_KEEP` leaves it as it is
-_BARE = MATCH.replace("judged", "NULL::text")
-_AROUND = text(
+_STANDS = ", ".join(Stands._fields)
+_TOUCHING = text(
     f"""
-    WITH here AS MATERIALIZED (SELECT unnest(CAST(:ids AS uuid[])) AS id),
-    ends AS MATERIALIZED (
-        SELECT id FROM here
-        UNION
-        SELECT need_id FROM match WHERE standing = 1 AND surplus_id IN (SELECT id FROM here)
-        UNION
-        SELECT surplus_id FROM match WHERE standing = 1 AND need_id IN (SELECT id FROM here)
-    )
-    SELECT {_BARE} FROM match WHERE standing > 0 AND surplus_id IN (SELECT id FROM ends)
-    UNION
-    SELECT {_BARE} FROM match WHERE standing > 0 AND need_id IN (SELECT id FROM ends)
+    SELECT {_STANDS} FROM match
+    WHERE standing > 0 AND (surplus_id = ANY(CAST(:ids AS uuid[]))
+                            OR need_id = ANY(CAST(:ids AS uuid[])))
     """
 )
-_STANDING = text(f"SELECT {_BARE} FROM match WHERE standing > 0")
+_STANDING = text(f"SELECT {_STANDS} FROM match WHERE standing > 0")
 _ONE = text(f"SELECT {MATCH} FROM match WHERE id = :id")
 _SOME = text(f"SELECT {MATCH} FROM match WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-async def matches_around(session: AsyncSession, ids: Sequence[UUID]) -> list[Match]:
-    """
-    What stands of the lots *ids* and of the partners they have, excluded pairs too.
-
-    Without what was judged.
-    """
-    found = await session.execute(_AROUND, {"ids": list(ids)})
-    return [Match._make(row) for row in found]
+async def what_stands_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Stands]:
+    """What stands of the lots *ids*, and the pairs with them that are excluded."""
+    found = await session.execute(_TOUCHING, {"ids": list(ids)})
+    return [Stands._make(row) for row in found]
 
 
-async def standing_matches(session: AsyncSession) -> list[Match]:
+async def what_stands(session: AsyncSession) -> list[Stands]:
     """Everything that holds tonnes or excludes a pair."""
-    return [Match._make(row) for row in await session.execute(_STANDING)]
+    return [Stands._make(row) for row in await session.execute(_STANDING)]
 
 
 async def match_of(session: AsyncSession, id: UUID) -> Match | None:
@@ -74,8 +61,7 @@ _KEEP = text(
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_TYPES})
     ), ended AS (
         UPDATE match SET
-            {", ".join(f"{name} = told.{name}" for name in Match._fields[1:-1])},
-            judged = coalesce(told.judged, match.judged)
+            {", ".join(f"{name} = told.{name}" for name in Match._fields if name != "id")}
         FROM told WHERE match.id = told.id
         RETURNING match.id
     ), begun AS (

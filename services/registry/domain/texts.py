@@ -14,7 +14,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         " whole as application/cloudevents+json.",
         "Tämä ei ole CloudEvent: puuttuu {missing}. Lähetä attribuutit ce-otsakkeina tai koko"
         " viesti muodossa application/cloudevents+json.",
-        "Detta är ingen CloudEvent: {missing} saknas. Sänd attributen som ce-rubriker eller allt"
+        "Detta är ingen CloudEvent: {missing} saknas. Sänd egenskaperna som ce-rubriker eller allt"
         " som application/cloudevents+json.",
     ),
     "specversion_unknown": (
@@ -221,7 +221,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "no_conversion_factor": (
         "{field} {value}: no factor to tonnes is known for {material}. Tell tonnes.",
         "{field} {value}: aineelle {material} ei tunneta kerrointa tonneiksi. Kerro tonneina.",
-        "{field} {value}: ingen faktor till ton är känd för {material}. Säg det i ton.",
+        "{field} {value}: inget omräkningstal till ton är känt för {material}. Säg det i ton.",
     ),
     "acid_sulphate_contradicts": (
         "{field} {value} contradicts the material sulphide_clay. Say potential, actual or unknown,"

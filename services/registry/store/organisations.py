@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, or_, select, text, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -71,7 +71,7 @@ async def organisation(
     """The organisation *token*, held until the work ends where *hold*."""
     question = select(OrganisationRow).where(col(OrganisationRow.token) == token)
     if hold:
-        question = question.with_for_update()
+        question = question.with_for_update(key_share=True)
     return (await session.execute(question)).scalars().one_or_none()
 
 
@@ -350,14 +350,3 @@ async def trail(session: AsyncSession, object: str | None = None) -> Sequence[Tr
     if object is not None:
         question = question.where(col(TrailRow.object) == object)
     return (await session.execute(question)).scalars().all()
-
-
-async def counts(session: AsyncSession) -> dict[str, int]:
-    """How many of each thing are kept."""
-    names = ("organisation", "project", "forecast", "area", "delivery", "intake")
-    found = {}
-    for name in names:
-        found[name] = int(
-            (await session.execute(select(func.count()).select_from(text(name)))).scalar_one()
-        )
-    return found

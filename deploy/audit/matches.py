@@ -1,0 +1,214 @@
+"""The matches: no lot over-committed, each judged and valued again, decisions as they were made."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from deploy.audit.effects import by_match
+from deploy.audit.pairs import Limits, gates_that_fail, most_tonnes, road_km, worth
+from deploy.audit.records import Records, Row, newest
+from deploy.audit.report import Line, line
+from shared.contracts import ForecastUpdated, MatchChanged, MatchFound
+
+HOLDS = 1
+"""The *standing* of a match that holds tonnes."""
+A_METRE_KM = 0.0015
+
+
+def matches(records: Records) -> list[Line]:
+    """The promises about matches."""
+    limits = limits_of(records)
+    return [
+        _commitments(records),
+        _verdicts(records, limits),
+        _values(records, limits),
+        _decisions(records),
+    ]
+
+
+def limits_of(records: Records) -> Limits:
+    """The operator's settings of the matcher, as this environment tells them."""
+    told = vars(records["matcher"].service.settings)
+    return Limits(
+        reach_km=told["matcher_reach_km"],
+        reach_by_material=dict(told["matcher_reach_km_by_material"]),
+        same_place_km=told["matcher_same_place_km"],
+        worth_cents=told["matcher_worth_cents_per_t"],
+        co2e_cents_per_t=told["matcher_co2e_cents_per_t"],
+        processing_on_site=told["matcher_processing_on_site"],
+    )
+
+
+def _holding(records: Records) -> list[Row]:
+    return [row for row in records.rows("matcher", "match") if row["standing"] == HOLDS]
+
+
+def _is_free(match: Row) -> bool:
+    """Whether the plan may still change it: nobody has decided."""
+    return (match["route"], match["state"]) == ("onsite", "agreed") or bool(
+        match["state"] == "proposed"
+    )
+
+
+def _commitments(records: Records) -> Line:
+    forecasts = newest(records.heard("matcher", ForecastUpdated), "forecast_id")
+    free: dict[str, int] = defaultdict(int)
+    fixed: dict[str, list[Row]] = defaultdict(list)
+    rows = _holding(records)
+    for match in rows:
+        for id in (match["surplus_id"], match["need_id"]):
+            if _is_free(match):
+                free[id] += match["tonnes"]
+            else:
+                fixed[id].append(match)
+    found = []
+    alarms = 0
+    for id in {*free, *fixed}:
+        if id not in forecasts:
+            found.append(f"lot {id} holds matches and was never told")
+            continue
+        lot = forecasts[id].body
+        is_open = lot.get("status", "offered") == "offered"
+        most = int(lot["quantity"]["likely_t"] + 1e-9) if is_open else 0
+        decided = sum(match["tonnes"] for match in fixed[id])
+        if free[id] > max(0, most - decided):
+            found.append(f"lot {id}: {free[id]} t proposed and {decided} t decided of {most} t")
+        if decided > most:
+            silent = [match["id"] for match in fixed[id] if not _alarmed(match, lot["direction"])]
+            alarms += len(fixed[id]) - len(silent)
+            found += [f"match {one} stands on lot {id} that fell to {most} t, and no alarm"
+                      for one in silent]  # fmt: skip
+    counted = {"matches": len(rows), "lots": len({*free, *fixed}), "alarms": alarms}
+    return line("no lot is over-committed", counted, found)
+
+
+def _alarmed(match: Row, direction: str) -> bool:
+    return any(call.startswith(f"{direction}:") for call in match["alarm"].split())
+
+
+def _verdicts(records: Records, limits: Limits) -> Line:
+    """Every gate of what is proposed holds, on the forecasts as they are now."""
+    forecasts = newest(records.heard("matcher", ForecastUpdated), "forecast_id")
+    found = []
+    open_matches = [row for row in _holding(records) if _is_free(row)]
+    for match in open_matches:
+        ends = [forecasts.get(match[name]) for name in ("surplus_id", "need_id")]
+        if None in ends:
+            continue
+        surplus, need = (end.body for end in ends if end is not None)
+        found += [f"match {match['id']}: {gate} does not hold"
+                  for gate in gates_that_fail(surplus, need, limits)]  # fmt: skip
+        found += [f"match {match['id']}: {one}" for one in _terms(match, surplus, need, limits)]
+    return line("every proposal passes every gate, judged again", {"proposals": len(open_matches)},
+                found)  # fmt: skip
+
+
+def _terms(match: Row, surplus: Row, need: Row, limits: Limits) -> Iterable[str]:
+    first = max(surplus["window"]["first"], need["window"]["first"])
+    last = min(surplus["window"]["last"], need["window"]["last"])
+    on_site = surplus["project_id"] == need["project_id"]
+    km = road_km(surplus, need, limits)
+    if match["tonnes"] < 1 or match["tonnes"] > most_tonnes(surplus, need) + 1e-6:
+        yield f"{match['tonnes']} t, at most {most_tonnes(surplus, need):g} t fit in the window"
+    if match["route"] != "onsite" and (match["first"], match["last"]) != (first, last):
+        yield f"from {match['first']} to {match['last']}, not {first} to {last}"
+    if (match["route"] == "onsite") != on_site:
+        yield f"route is {match['route']}"
+    if abs(match["km"] - km) > A_METRE_KM:
+        yield f"{match['km']} km, not {km} km"
+    cents = worth(surplus, need, match["km"], limits).cents
+    if match["cents_per_t"] != cents:
+        yield f"{match['cents_per_t']} cents a tonne, not {cents}"
+
+
+def _values(records: Records, limits: Limits) -> Line:
+    """What each match was last told to be worth follows from the very revisions it was told of."""
+    forecasts = {(one.body["forecast_id"], one.body["revision"]): one.body
+                 for one in records.announced(ForecastUpdated)}  # fmt: skip
+    told = by_match([*records.announced(MatchFound), *records.announced(MatchChanged)])
+    found = []
+    for id, each in told.items():
+        body = each[-1].body
+        ends = [forecasts.get((body[end]["forecast_id"], body[end]["forecast_revision"]))
+                for end in ("surplus", "need")]  # fmt: skip
+        if None in ends:
+            found.append(f"match {id} names a revision of a forecast that was never told")
+            continue
+        surplus, need = (end for end in ends if end is not None)
+        found += [f"match {id}: {one}" for one in _told_worth(body, surplus, need, limits)]
+    return line("every match is worth what it was told to be, to the cent", {"matches": len(told)},
+                found)  # fmt: skip
+
+
+def _told_worth(body: Row, surplus: Row, need: Row, limits: Limits) -> Iterable[str]:
+    value, climate = body["value"], body["climate"]
+    again = worth(surplus, need, body["distance_km"], limits)
+    pairs = (
+        ("cents a tonne", value["cents_per_t"], again.cents),
+        ("disposal avoided", value["disposal_avoided_cents_per_t"], again.disposal),
+        ("purchase avoided", value["purchase_avoided_cents_per_t"], again.purchase),
+        ("haul", value["haul_cents_per_t"], again.haul),
+        ("cents", value["total_cents"], again.cents * body["tonnes"]["likely"]),
+        ("grams saved", climate["saved_g_per_t"], again.grams),
+    )
+    for name, kept, wanted in pairs:
+        if kept != wanted:
+            yield f"{name} is {kept}, not {wanted}"
+    gains = value["giver_gain_cents_per_t"] + value["taker_gain_cents_per_t"]
+    if gains != again.disposal + again.purchase - again.haul:
+        yield f"the two sides gain {gains} together"
+
+
+def _decisions(records: Records) -> Line:
+    """The decisions on a match, one after the other, lead to the state it is in."""
+    made: dict[str, list[Row]] = defaultdict(list)
+    for row in records.rows("matcher", "decision"):
+        made[row["match_id"]].append(row)
+    found = []
+    kept = {row["id"]: row for row in records.rows("matcher", "match")}
+    for id, match in kept.items():
+        decisions = sorted(made.pop(id, []), key=lambda row: int(row["revision_made"]))
+        found += [f"match {id}: {one}" for one in _follows(match, decisions)]
+    found += [f"match {id} was decided on and is not kept" for id in made]
+    counted = {"decisions": len(records.rows("matcher", "decision"))}
+    return line("decisions stand as they were made", counted, found)
+
+
+def _follows(match: Row, decisions: list[Row]) -> Iterable[str]:
+    sides = {match["surplus_organisation"], match["need_organisation"]}
+    accepted: list[str] = []
+    declined: Row | None = None
+    for row in decisions:
+        if row["revision_made"] != row["revision_seen"] + 1:
+            yield f"a decision on revision {row['revision_seen']} made {row['revision_made']}"
+        if row["organisation"] not in sides:
+            yield f"{row['organisation']} decided, and is no side of it"
+        if row["decision"] == "accept":
+            accepted.append(row["organisation"])
+        elif row["decision"] == "undo":
+            accepted = []
+        else:
+            declined = row
+    revisions = [row["revision_made"] for row in decisions]
+    if len(set(revisions)) != len(revisions):
+        yield f"decisions made the revisions {revisions}"
+    if list(filter(None, match["accepted_by"].split(","))) != accepted:
+        yield f"accepted by {match['accepted_by']!r}, decided by {accepted}"
+    if match["declined_by"] != (declined["organisation"] if declined else None):
+        yield f"declined by {match['declined_by']}"
+    allowed = _states(match, sides, accepted, declined)
+    if match["state"] not in allowed:
+        yield f"is {match['state']}, decisions lead to {' or '.join(allowed)}"
+
+
+def _states(
+    match: Row, sides: set[str], accepted: list[str], declined: Row | None
+) -> tuple[str, ...]:
+    if declined is not None:
+        return ("declined",)
+    if match["route"] == "onsite":
+        return "agreed", "withdrawn", "expired"
+    if sides <= set(accepted):
+        return "agreed", "moving", "done"
+    if accepted:
+        return "accepted", "withdrawn", "expired"
+    return "proposed", "withdrawn", "expired"

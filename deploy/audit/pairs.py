@@ -1,0 +1,345 @@
+"""
+May this serve that, and what is it worth? Judged again, straight from the vocabulary's tables.
+
+Works on the bodies of two `forecast-updated`. Only what decides is worked out: which gates do not
+hold, the road kilometres, and cents and grams a tonne.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from math import asin, cos, inf, radians, sin, sqrt
+from typing import Any
+
+from deploy.audit.records import Row
+from shared.vocabulary.distance import EARTH_RADIUS_KM
+from shared.vocabulary.tables import table
+
+CENTS_PER_EUR = 100
+PERMITTED = ("processing_site", "disposal_site", "hazardous_reception")
+ROUTES = ("mara", "permit", "end_of_waste", "by_product")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the operator set for the matcher."""
+
+    reach_km: float
+    reach_by_material: dict[str, float]
+    same_place_km: float
+    worth_cents: int
+    co2e_cents_per_t: int
+    processing_on_site: bool
+
+    def reach(self, material: str) -> float:
+        return self.reach_by_material.get(material, self.reach_km)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A tonne of a pair against what it would meet without it: cents and grams of CO2e."""
+
+    cents: int
+    disposal: int
+    purchase: int
+    haul: int
+    grams: int
+
+
+# --- the tables -------------------------------------------------------------------------------
+
+
+@cache
+def _group(material: str) -> str | None:
+    """The group of *material*; None for one that is not known."""
+    told = table("materials")
+    for name in ("natural", "products", "recovered", "import_groupings"):
+        for row in told[name]:
+            if row["id"] == material:
+                return {"products": "product", "import_groupings": "import_grouping"}.get(
+                    name, name
+                )
+    return None
+
+
+@cache
+def _mara(material: str) -> Row | None:
+    ids = {row["id"]: row.get("mara_id") for name in ("natural", "products", "recovered",
+           "import_groupings") for row in table("materials")[name]}  # fmt: skip
+    return next((row for row in table("mara")["materials"] if row["id"] == ids.get(material)), None)
+
+
+@cache
+def _rank(enumeration: str, code: str | None) -> int | None:
+    rows = table("enumerations")["enumerations"][enumeration]
+    return next((row.get("rank") for row in rows if row["id"] == code), None)
+
+
+@cache
+def _use(use: str | None) -> Row | None:
+    return next((row for row in table("gates")["uses"] if row["use"] == use), None)
+
+
+@cache
+def _substitutes(material: str) -> Row | None:
+    rows = table("gates")["material_substitution"]
+    return next((row for row in rows if row["need_material"] == material), None)
+
+
+# --- the gates --------------------------------------------------------------------------------
+
+
+def gates_that_fail(surplus: Row, need: Row, limits: Limits) -> list[str]:
+    """The gates that do not hold between two forecasts; windows, place and worth among them."""
+    return [*_of_kinds(surplus, need, limits), *_of_pair(surplus, need, limits)]
+
+
+def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+    if days_together(surplus, need) < 1:
+        yield "time"
+    hidden = "region" in (surplus.get("visibility"), need.get("visibility"))
+    if hidden and surplus["organisation"] != need["organisation"]:
+        yield "visibility"
+    if surplus["project_id"] == need["project_id"]:
+        if surplus.get("net_of_own_use") or need.get("net_of_own_use"):
+            yield "own site"
+        return
+    km = road_km(surplus, need, limits)
+    if km > limits.reach(surplus["material"]) + 0.001:
+        yield "reach"
+    if not _regions_meet(surplus, need):
+        yield "region"
+    if worth(surplus, need, km, limits).cents <= limits.worth_cents:
+        yield "value"
+
+
+def _regions_meet(one: Row, other: Row) -> bool:
+    if one["region"] == other["region"]:
+        return True
+    return other["region"] in one.get("meets", ()) and one["region"] in other.get("meets", ())
+
+
+def _of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+    gates = (
+        ("contamination", _contamination(surplus, need)),
+        ("waste status", _waste(surplus)),
+        ("mara", _mara_holds(surplus, need)),
+        ("acid sulphate", _acid_sulphate(surplus, need)),
+        ("invasive", _invasive(surplus, need)),
+        ("material", _material(surplus, need, limits)),
+        ("suitability", _suitable(surplus, need)),
+        ("frost and size", _frost_and_size(surplus, need)),
+    )
+    yield from (name for name, holds in gates if not holds)
+
+
+def _contamination(surplus: Row, need: Row) -> bool:
+    rank = _rank("contamination", surplus.get("contamination", "unknown"))
+    limit = _rank("contamination", need.get("max_contamination", "P0"))
+    if rank is None or limit is None or rank > limit or rank >= 4:
+        return False
+    return rank < 2 or need.get("site_kind", "construction_site") in PERMITTED
+
+
+def _waste(surplus: Row) -> bool:
+    status, route = surplus.get("waste_status", "unknown"), surplus.get("legal_route")
+    if status == "unknown":
+        return False
+    is_waste = status == "waste" or _group(surplus["material"]) == "recovered"
+    routes = (*ROUTES, "ysl136") if status == "waste" else ROUTES
+    return not is_waste or route in routes or status in ("by_product", "end_of_waste")
+
+
+def _mara_holds(surplus: Row, need: Row) -> bool:
+    if surplus.get("legal_route") != "mara":
+        return True
+    rules = _mara(surplus["material"])
+    if rules is None or need.get("groundwater_area") is not False:
+        return False
+    layers = {row["structure"]: row["max_layer_m"] for row in rules["allowed"]}
+    limit, layer = layers.get(need.get("structure", "")), need.get("layer_m")
+    if limit is None or layer is None or layer > limit:
+        return False
+    piece, largest = surplus.get("max_particle_mm"), rules.get("max_particle_mm")
+    return piece is None or largest is None or bool(piece <= largest)
+
+
+def _acid_sulphate(surplus: Row, need: Row) -> bool:
+    status = surplus.get("acid_sulphate", "unknown")
+    if status in ("potential", "actual") or (
+        status == "none" and surplus["material"] == "sulphide_clay"
+    ):
+        return bool(need.get("accepts_acid_sulphate")) or need.get("use") == "underwater_fill"
+    return status in ("none", "unknown")
+
+
+def _invasive(surplus: Row, need: Row) -> bool:
+    status = surplus.get("invasive_status", "unknown")
+    if status == "present":
+        growing = need.get("use") in ("growing_medium", "landscaping")
+        return need.get("site_kind") == "disposal_site" and not growing
+    return status in ("none_observed", "treated", "unknown")
+
+
+def _material(surplus: Row, need: Row, limits: Limits) -> bool:
+    material, use = surplus["material"], need.get("use")
+    if _group(material) in (None, "import_grouping"):
+        return False
+    rows = [_substitutes(need["material"])]
+    if use is not None and use != "unspecified":
+        rows.append(_use(use))
+    for row in rows:
+        if row is None:
+            return False
+        as_it_is = material in row["direct"] or any(
+            each["material"] == material
+            or (
+                each["material"] == "*"
+                and material not in table("gates")["not_mineral"]["materials"]
+            )
+            for each in row["conditional"]
+        )
+        worked = any(each["material"] == material for each in row["after_processing"])
+        if not (as_it_is or (worked and limits.processing_on_site)):
+            return False
+    return True
+
+
+def _suitable(surplus: Row, need: Row) -> bool:
+    use = _use(need.get("use"))
+    asked = [need.get("quality", "unknown"), use["min_suitability_tier"] if use else None]
+    accepts = bool(need.get("accepts_unknown_quality"))
+    return all(
+        _at_least(surplus.get("quality", "unknown"), one, accepts)
+        for one in asked
+        if one not in (None, "any", "unknown")
+    )
+
+
+def _at_least(offered: str, wanted: str, accepts_unknown: bool) -> bool:
+    """Of the wanted tier or a better one; in the same tier also of the wanted class or better."""
+    tiers: dict[str, int] = table("gates")["quality_order"]["tiers"]
+    classes = {row["id"]: row["tier"] for row in
+               table("enumerations")["enumerations"]["suitability_class"]}  # fmt: skip
+    known = {*tiers, *classes}
+    if wanted not in known or offered not in {*known, "any", "unknown"}:
+        return False
+    if offered in ("any", "unknown"):
+        return accepts_unknown
+    have, want = tiers[classes.get(offered, offered)], tiers[classes.get(wanted, wanted)]
+    if have != want:
+        return have > want
+    if wanted not in classes or offered not in classes:
+        return wanted not in classes or accepts_unknown
+    families = [one.rstrip("0123456789") for one in (offered, wanted)]
+    numbers = [int(one.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") or 0) for one in (offered, wanted)]
+    return families[0] == families[1] and numbers[0] <= numbers[1]
+
+
+def _frost_and_size(surplus: Row, need: Row) -> bool:
+    use = _use(need.get("use"))
+    asked = (need.get("max_frost_class"), use["max_frost_class"] if use else None)
+    ranks = [_rank("frost_class", one) for one in asked]
+    limit = min((one for one in ranks if one is not None), default=None)
+    rank = _rank("frost_class", surplus.get("frost_class"))
+    if limit is not None and rank is not None and rank > limit:
+        return False
+    size, piece = need.get("max_particle_mm"), surplus.get("max_particle_mm")
+    return size is None or piece is None or bool(piece <= size)
+
+
+# --- time, place, worth -----------------------------------------------------------------------
+
+
+def days_together(one: Row, other: Row) -> int:
+    """The days that lie in both windows."""
+    first = max(one["window"]["first"], other["window"]["first"])
+    last = min(one["window"]["last"], other["window"]["last"])
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
+
+
+def most_tonnes(one: Row, other: Row) -> float:
+    """The tonnes that can be moved in the days of both, at the slower weekly rate."""
+    rates = [each["weekly_rate_t"] for each in (one, other) if each.get("weekly_rate_t")]
+    return float(min(rates, default=inf)) / 7 * days_together(one, other)
+
+
+def road_km(one: Row, other: Row, limits: Limits) -> float:
+    """Great circle times the ratio of its length, in kilometres to the metre."""
+    here, there = one["place"], other["place"]
+    lat, other_lat = radians(here["lat"]), radians(there["lat"])
+    half = (other_lat - lat) / 2, radians(there["lon"] - here["lon"]) / 2
+    chord = sin(half[0]) ** 2 + cos(lat) * cos(other_lat) * sin(half[1]) ** 2
+    straight = 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
+    vague = "municipality" == here["precision"] == there["precision"]
+    same = (one["region"], here["municipality"]) == (other["region"], there["municipality"])
+    if vague and same and one["project_id"] != other["project_id"]:
+        straight = limits.same_place_km
+    return round(straight * _ratio(straight), 3)
+
+
+def _ratio(straight_km: float) -> float:
+    bands: list[dict[str, Any]] = table("distance_ratio")["bands"]
+    middles = [((band["from_km"] + band["to_km"]) / 2, float(band["ratio"])) for band in bands]
+    before = middles[0]
+    for after in middles:
+        if straight_km <= after[0]:
+            if after is before:
+                return after[1]
+            share = (straight_km - before[0]) / (after[0] - before[0])
+            return before[1] + share * (after[1] - before[1])
+        before = after
+    return before[1]
+
+
+def worth(surplus: Row, need: Row, km: float, limits: Limits) -> Worth:
+    """What a tonne is worth over *km*: disposal and purchase avoided, less the haul."""
+    told = table("counterfactual")
+    cents_km, grams_km = _factor("transport_4ax") * CENTS_PER_EUR, _vehicle() * 1000
+    there, back = told["reception_km"]["value"], told["quarry_km"]["value"]
+    fee = _factor(_gate_fee(surplus))
+    bought = _bought(need)
+    disposal = round(fee * CENTS_PER_EUR + there * cents_km)
+    price = _factor(bought + told["virgin"]["price_suffix"])
+    purchase = round(price * CENTS_PER_EUR + back * cents_km)
+    haul = round(km * cents_km)
+    avoided = round(there * grams_km + _factor("tip_site_handling") * 1000)
+    made = round(back * grams_km + _factor(bought) * 1000)
+    grams = avoided + made - round(km * grams_km)
+    priced = round(grams * limits.co2e_cents_per_t / 1e6)
+    return Worth(disposal + purchase - haul + priced, disposal, purchase, haul, grams)
+
+
+def _gate_fee(surplus: Row) -> str:
+    rules = table("counterfactual")["gate_fee"]
+    by_class = rules["by_contamination"].get(surplus.get("contamination"))
+    return str(by_class or _listed(surplus["material"], rules))
+
+
+def _bought(need: Row) -> str:
+    """What would be bought in place of what the need names."""
+    material = need["material"]
+    if _group(material) is None:
+        material = "crushed_rock" if need.get("use") in ("sub_base", "base") else "sand"
+    return _listed(material, table("counterfactual")["virgin"])
+
+
+def _listed(material: str, rules: Row) -> str:
+    rows = rules["by_material"].items()
+    return next((id for id, members in rows if material in members), str(rules["otherwise"]))
+
+
+@cache
+def _factor(id: str) -> float:
+    told = table("factors")
+    return next(float(row["value"]) for kind in ("costs", "unit_work", "materials_a1a3", "fuel")
+                for row in told[kind] if row["id"] == id)  # fmt: skip
+
+
+@cache
+def _vehicle() -> float:
+    told = table("factors")
+    default = told["meta"]["default_vehicle"]
+    return next(float(row["co2e_kg_per_tkm_with_empty_return"]) for row in told["vehicles"]
+                if row["id"] == default)  # fmt: skip

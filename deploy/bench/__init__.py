@@ -1,0 +1,6 @@
+"""
+The measurements: latency, intake and settling, each beside a floor or peers in the same run.
+
+`lots` makes the masses, `ground` the servers they are measured on, `figures` what is told. A bench
+runs on a data folder of its own and leaves nothing behind.
+"""

@@ -1,0 +1,128 @@
+"""The matcher's card taken step by step in this process: what is told, then what is due."""
+
+import time
+from collections.abc import Sequence
+from typing import Self
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.matcher.domain import HOLDS, Lot, Rules
+from services.matcher.app import build
+from services.matcher.settings import Settings
+from deploy.provision import provision_databases
+from shared.contracts import ForecastUpdated
+from shared.service import Service
+from shared.service.consume import hand_over
+from shared.service.due import Worker
+from shared.work import Database
+
+Pair = tuple[UUID, UUID]
+
+_LOTS = text(f"SELECT {', '.join(Lot._fields)} FROM lot")
+_STANDING = text(f"SELECT surplus_id, need_id, tonnes FROM match WHERE standing = {HOLDS}")
+_VALUE = text(
+    f"SELECT coalesce(sum(tonnes * cents_per_t), 0)::bigint FROM match WHERE standing = {HOLDS}"
+)
+_SWEEP_NOW = text("UPDATE sweep SET due_at = now()")
+_FAILED = text(
+    "SELECT (SELECT count(*) FROM dirty WHERE attempts > 0) "
+    "+ (SELECT count(*) FROM sweep WHERE attempts > 0)"
+)
+
+
+class NotMeasured(Exception):
+    """The bench could not measure; what is measured failed."""
+
+
+class Driven:
+    """
+    A matcher with a database of its own and real commits, but no process and no bus.
+
+    What it announces stays in its outbox. Sweeps happen when `sweep` is called, and only then.
+    """
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        if service.ledger is None:
+            raise NotMeasured("the matcher's card keeps nothing")
+        self.service = service
+        self.rules: Rules = settings.rules()
+        self.database = Database.open(service.ledger, settings)
+        self.workers = {
+            due.table: Worker(self.database, due, handler)
+            for due, handler in service.works_off.items()
+        }
+
+    @classmethod
+    async def open(cls, postgres_url: str) -> Self:
+        """An empty one on the server at *postgres_url*; its database is made, or emptied."""
+        settings = Settings(
+            postgres_url=postgres_url, matcher_sweep_after_s=86_400, matcher_measure_up_to_lots=0
+        )
+        service = build(settings)
+        await provision_databases(postgres_url, [service])
+        made = cls(service, settings)
+        tables = ", ".join(made.service.ledger.metadata.tables) if made.service.ledger else ""
+        async with made.database.engine.begin() as connection:
+            await connection.execute(text(f"TRUNCATE {tables}"))
+        return made
+
+    async def close(self) -> None:
+        await self.database.close()
+
+    async def tell(self, events: Sequence[ForecastUpdated]) -> None:
+        """Hand *events* to the card's handler, in one transaction."""
+        async with self.database.begin_work(correlation=str(events[0].id)) as work:
+            await hand_over(work, self.service.reacts_to[ForecastUpdated], events)
+
+    async def settle(self) -> list[float]:
+        """Settle every neighbourhood that is dirty; the seconds each took, claim and all."""
+        return await self._work_off("dirty")
+
+    async def sweep(self, most: int = 2_000) -> list[float]:
+        """Sweep until nothing improves; the seconds of each. Ends after *most*."""
+        seconds: list[float] = []
+        while len(seconds) < most:
+            async with self.database.engine.begin() as connection:
+                await connection.execute(_SWEEP_NOW)
+            found = await self._work_off("sweep")
+            if not found:
+                break
+            seconds += found
+        return seconds
+
+    async def _work_off(self, table: str) -> list[float]:
+        worker, seconds = self.workers[table], []
+        while True:
+            begun = time.perf_counter()
+            rows = await worker.claim(1)
+            if not rows:
+                break
+            await worker.hand_over(rows)
+            seconds.append(time.perf_counter() - begun)
+        async with self.database.engine.connect() as connection:
+            failed = (await connection.execute(_FAILED)).scalar_one()
+        if failed:
+            raise NotMeasured(f"{failed} neighbourhoods could not be settled; see the log above")
+        return seconds
+
+    async def lots(self) -> list[Lot]:
+        """The lots as the matcher keeps them."""
+        async with self.database.engine.connect() as connection:
+            return [Lot._make(row) for row in await connection.execute(_LOTS)]
+
+    async def standing(self) -> dict[Pair, int]:
+        """The tonnes that stand on each pair."""
+        async with self.database.engine.connect() as connection:
+            found = await connection.execute(_STANDING)
+            return {(row.surplus_id, row.need_id): row.tonnes for row in found}
+
+    async def value_cents(self) -> int:
+        """What stands, in cents."""
+        async with self.database.engine.connect() as connection:
+            return int((await connection.execute(_VALUE)).scalar_one())
+
+
+def changed_pairs(before: dict[Pair, int], after: dict[Pair, int]) -> int:
+    """How many pairs carry other tonnes than before."""
+    return sum(before.get(pair) != after.get(pair) for pair in before.keys() | after.keys())

@@ -1,0 +1,162 @@
+"""Peers (a) and (b): lots in memory by place and kind, each change served at once and greedily."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+
+from services.matcher.domain import Lot, Rules, cells_around, kind_of
+from services.matcher.domain.cost import Arcs, arcs
+from services.matcher.domain.fit import kinds_fit
+from deploy.bench.peers.worth import Pair, Worth
+
+
+class InMemory:
+    """
+    Takes changes one by one: the changed lot's tonnes come free and it chooses anew, then each
+    partner it left chooses again. A subclass says which pairs it finds and in what order.
+    """
+
+    def __init__(self, rules: Rules, today: date) -> None:
+        self.rules = rules
+        self.today = today
+        self.lots: dict[UUID, Lot] = {}
+        self.left: dict[UUID, int] = {}
+        self.partners: dict[UUID, dict[UUID, int]] = defaultdict(dict)
+        self.shelves: dict[tuple[bool, int], dict[str, dict[UUID, Lot]]] = {}
+
+    def finds(self, surplus: Lot, need: Lot) -> bool:
+        """Whether this peer's search shows the pair, all gates aside."""
+        raise NotImplementedError
+
+    def order(self, found: Arcs) -> list[int]:
+        """The rows of *found* in the order in which they are served."""
+        raise NotImplementedError
+
+    def change(self, lot: Lot) -> None:
+        """*lot* is new, or now as told here."""
+        freed = self._take_off(lot.id)
+        self._put_on(lot)
+        self._choose(lot)
+        for other in freed:
+            self._choose(self.lots[other])
+
+    @property
+    def flows(self) -> dict[Pair, int]:
+        """The tonnes of each pair, surplus first."""
+        return {
+            (id, other): tonnes
+            for id, partners in self.partners.items()
+            if self.lots[id].is_surplus
+            for other, tonnes in partners.items()
+        }
+
+    def _take_off(self, id: UUID) -> list[UUID]:
+        lot = self.lots.get(id)
+        if lot is None:
+            return []
+        self.shelves[lot.is_surplus, lot.cell][lot.kind].pop(id, None)
+        freed = self.partners.pop(id, {})
+        for other, tonnes in freed.items():
+            self.left[other] += tonnes
+            del self.partners[other][id]
+        return list(freed)
+
+    def _put_on(self, lot: Lot) -> None:
+        self.lots[lot.id] = lot
+        self.left[lot.id] = lot.likely if lot.is_open else 0
+        if lot.is_open:
+            shelf = self.shelves.setdefault((lot.is_surplus, lot.cell), {})
+            shelf.setdefault(lot.kind, {})[lot.id] = lot
+
+    def _choose(self, lot: Lot) -> None:
+        if self.left[lot.id] <= 0:
+            return
+        near = list(self._near(lot))
+        if not near:
+            return
+        sides = ([lot], near) if lot.is_surplus else (near, [lot])
+        found = arcs(*sides, self.rules, today=self.today)
+        for at in self.order(found):
+            row = found.need[at] if lot.is_surplus else found.surplus[at]
+            self._serve(lot.id, near[row].id, int(found.most[at]))
+            if self.left[lot.id] <= 0:
+                break
+
+    def _near(self, lot: Lot) -> Iterator[Lot]:
+        """Lots of the other direction, of kinds that fit, with tonnes left, in reach by air."""
+        for cell in cells_around(lot.cell, self.rules.reach(lot.material)):
+            for kind, shelf in self.shelves.get((not lot.is_surplus, cell), {}).items():
+                pair = (lot.kind, kind) if lot.is_surplus else (kind, lot.kind)
+                if shelf and kinds_fit(*pair, self.rules.processing_on_site):
+                    yield from self._open(lot, shelf.values())
+
+    def _open(self, lot: Lot, others: Iterable[Lot]) -> Iterator[Lot]:
+        for other in others:
+            pair = (lot, other) if lot.is_surplus else (other, lot)
+            overlap = other.first <= lot.last and lot.first <= other.last
+            if overlap and self.left[other.id] > 0 and self.finds(*pair):
+                yield other
+
+    def _serve(self, id: UUID, other: UUID, most: int) -> None:
+        known = self.partners[id].get(other, 0)
+        tonnes = min(self.left[id], self.left[other], most - known)
+        if tonnes <= 0:
+            return
+        self.left[id] -= tonnes
+        self.left[other] -= tonnes
+        self.partners[id][other] = self.partners[other][id] = known + tonnes
+
+
+class FilterSearch(InMemory):
+    """
+    (a) What a list with filters shows: the material by name, the class asked for, one window
+    within the other; first come, first served, the best of what is shown.
+    """
+
+    def finds(self, surplus: Lot, need: Lot) -> bool:
+        dug, asked = kind_of(surplus.kind), kind_of(need.kind)
+        inside = need.first <= surplus.first and surplus.last <= need.last
+        around = surplus.first <= need.first and need.last <= surplus.last
+        return (
+            dug.material == asked.material
+            and asked.quality in (dug.quality, "unknown")
+            and (inside or around)
+        )
+
+    def order(self, found: Arcs) -> list[int]:
+        return np.lexsort((-found.cents, ~found.onsite)).tolist()  # type: ignore[no-any-return]
+
+
+class NearestFirst(InMemory):
+    """(b) Every gate as it is, and always the nearest partner that has tonnes left."""
+
+    def finds(self, surplus: Lot, need: Lot) -> bool:
+        return True
+
+    def order(self, found: Arcs) -> list[int]:
+        return np.lexsort((found.km, ~found.onsite)).tolist()  # type: ignore[no-any-return]
+
+
+def nearest_first_at_once(worth: Worth) -> int:
+    """(b) with all lots known at once: the nearest pair of all first. What it is worth, in cents."""
+    pairs = worth.arcs
+    supply, demand = worth.supply.tolist(), worth.demand.tolist()
+    cents = 0
+    for at in np.lexsort((pairs.km, ~pairs.onsite)).tolist():
+        s, n = int(pairs.surplus[at]), int(pairs.need[at])
+        tonnes = min(supply[s], demand[n], int(pairs.most[at]))
+        if tonnes > 0:
+            supply[s] -= tonnes
+            demand[n] -= tonnes
+            cents += tonnes * int(pairs.cents[at])
+    return cents
+
+
+def flows_of(peer: InMemory, lots: Sequence[Lot]) -> dict[Pair, int]:
+    """What *peer* makes of *lots*, told one by one."""
+    for lot in lots:
+        peer.change(lot)
+    return peer.flows

@@ -1,0 +1,66 @@
+"""Every feasible pair of a set of lots with what it is worth: the same yardstick for all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from services.matcher.domain import Lot, Rules
+from services.matcher.domain.cost import Arcs, Ints, arcs
+from services.matcher.domain.plan import best_flow
+
+import numpy as np
+
+Pair = tuple[UUID, UUID]
+
+
+class Worth:
+    """The pairs of *lots* under *rules*, judged once."""
+
+    def __init__(self, lots: Sequence[Lot], rules: Rules, today: date) -> None:
+        open_lots = sorted((lot for lot in lots if lot.is_open and lot.likely > 0),
+                           key=lambda lot: lot.id)  # fmt: skip
+        self.rules = replace(rules, standing_bonus_cents_per_t=0, smallest_load_t=0)
+        self.today = today
+        self.surpluses = [lot for lot in open_lots if lot.is_surplus]
+        self.needs = [lot for lot in open_lots if not lot.is_surplus]
+        self.arcs: Arcs = arcs(self.surpluses, self.needs, self.rules, today=today)
+        self.supply = _tonnes(self.surpluses)
+        self.demand = _tonnes(self.needs)
+
+    def optimum_cents(self) -> int:
+        """The full optimum, with bonus and smallest load off."""
+        stands = np.zeros(len(self.arcs.surplus), dtype=np.int64)
+        found = best_flow(self.supply, self.demand, self.arcs, stands, self.rules)
+        return int((found * self.arcs.cents).sum())
+
+    def cents(self, flows: Mapping[Pair, int]) -> int:
+        """What *flows* are worth; tonnes on a pair that is not feasible are worth nothing."""
+        worth = {
+            (self.surpluses[s].id, self.needs[n].id): cents
+            for s, n, cents in zip(
+                self.arcs.surplus.tolist(),
+                self.arcs.need.tolist(),
+                self.arcs.cents.tolist(),
+                strict=True,
+            )
+        }
+        return sum(tonnes * worth.get(pair, 0) for pair, tonnes in flows.items())
+
+    @property
+    def contained(self) -> float:
+        """The share of the feasible pairs of which one window lies within the other."""
+        first = [np.array([lot.first.toordinal() for lot in side]) for side in self._sides]
+        last = [np.array([lot.last.toordinal() for lot in side]) for side in self._sides]
+        s, n = self.arcs.surplus, self.arcs.need
+        inside = (first[0][s] >= first[1][n]) & (last[0][s] <= last[1][n])
+        around = (first[0][s] <= first[1][n]) & (last[0][s] >= last[1][n])
+        return float((inside | around).mean()) if len(s) else 0.0
+
+    @property
+    def _sides(self) -> tuple[list[Lot], list[Lot]]:
+        return self.surpluses, self.needs
+
+
+def _tonnes(lots: Sequence[Lot]) -> Ints:
+    return np.array([lot.likely for lot in lots], dtype=np.int64)
