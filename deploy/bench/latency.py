@@ -13,19 +13,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from deploy.asking import Asking
+from deploy.bench import door
 from deploy.bench.driven import NotMeasured
 from deploy.bench.figures import Figure, Goal, Report, percentile
 from deploy.bench.floor import FloorEcho, FloorTold, build, teller_card
 from deploy.bench.ground import Ground, Module, fill, own_ground, until, waiting
-from deploy.bench.lots import REGION, lots, more_lots, with_tonnes
+from deploy.bench.lots import lots, more_lots, with_tonnes
 from deploy.cli.terms import progress
-from deploy.organisations import add_organisation
 from shared.access import Asker, read_key, sign
-from shared.client import Credentials, Outgoing, Sender
 from shared.contracts import ForecastUpdated, MatchFound
 from shared.contracts.base import Event, uuid7
-from shared.contracts.intake import HandedForecast, HandedProject
 from shared.outbox import Relay
 from shared.service.bus import Bus
 from shared.settings import SharedSettings
@@ -90,7 +87,6 @@ class Heard:
     """What a stream brought, and when: by the event that caused it, and the first since asked."""
 
     def __init__(self) -> None:
-        self.by_cause: dict[str, float] = {}
         self.since: asyncio.Future[float] | None = None
         self.awaited: tuple[str, asyncio.Future[float]] | None = None
 
@@ -137,16 +133,16 @@ async def listen(client: Client, contract: type[Event]) -> Heard:
     return heard
 
 
-async def measure(count: int, *, seed: int, changed: int, door: int) -> Report:
+async def measure(count: int, *, seed: int, changed: int, knocks: int) -> Report:
     """
     *changed* changes one at a time among *count* settled lots, each beside one of the floor; then
-    *door* changes that a company hands in at the registry's door.
+    *knocks* changes that a company hands in at the registry's door.
     """
-    asked = {"lots": count, "seed": seed, "changes": changed, "door": door}
+    asked = {"lots": count, "seed": seed, "changes": changed, "knocks": knocks}
     began, clock = datetime.now(UTC), time.perf_counter()
     settings = SharedSettings()
     async with own_ground([teller_card(settings), build(settings)]) as ground:
-        figures = await _measure(ground, count, seed=seed, changed=changed, door=door)
+        figures = await _measure(ground, count, seed=seed, changed=changed, knocks=knocks)
     return Report("latency", asked, figures, began, time.perf_counter() - clock)
 
 
@@ -161,7 +157,9 @@ async def _measure(
         floor = await listen(client, FloorEcho)
         news = await _news(ground, told, changed, seed=seed)
         inside, below, silent = await _one_at_a_time(teller, matcher, floor, news)
-        outside = await _at_the_door(ground, matcher, door, count, seed=seed) if door else []
+        outside: list[float] = []
+        if knocks:
+            outside = await _at_the_door(ground, matcher, knocks, count, seed=seed)
     return _figures(inside, below, silent, outside, count)
 
 
@@ -249,23 +247,22 @@ async def _at_the_door(
 ) -> list[float]:
     """Seconds from handing a change in to its match, through the registry."""
     await ground.begin(ground.add("registry"))
-    async with Asking(ground.system) as ask:
-        made = await add_organisation(
-            ground.system, ask, token="bench", title="Bench", region=REGION
-        )
-    credentials = Credentials(**made.to_json())
+    credentials = await door.opened(ground)
     random = Random(f"door {seed}")
     seconds: list[float] = []
     async with credentials.sender() as sender:
-        handed = await _known_at_the_door(sender, more_lots(count, among=among, seed=seed + 1))
+        projects, forecasts = door.handed_in(more_lots(count, among=among, seed=seed + 1))
+        outcome = await sender.send([door.outgoing(one) for one in (*projects, *forecasts)])
+        if outcome.rejected:
+            raise NotMeasured(f"the registry refused what the bench hands in: {outcome.reasons}")
         await _quiet(ground, 60)
-        with progress("changes at the door", len(handed)) as advance:
-            for done, forecast in enumerate(handed, start=1):
+        with progress("changes at the door", len(forecasts)) as advance:
+            for done, forecast in enumerate(forecasts, start=1):
                 quantity = max(60.0, round(forecast.quantity * random.choice((0.6, 0.8, 1.3))))
-                event = forecast.model_copy(update={"quantity": quantity})
+                changed = forecast.model_copy(update={"quantity": quantity})
                 first = matcher.expect_any()
                 begun = time.perf_counter()
-                sending = asyncio.create_task(sender.send([_outgoing(event, done)]))
+                sending = asyncio.create_task(sender.send([door.outgoing(changed, done)]))
                 seen = await _in_time(first)
                 await sending
                 if seen is not None:
@@ -273,53 +270,6 @@ async def _at_the_door(
                 await asyncio.sleep(PAUSE_S)
                 advance(done)
     return seconds
-
-
-async def _known_at_the_door(
-    sender: Sender, told: Sequence[ForecastUpdated]
-) -> list[HandedForecast]:
-    """Hand in a project and a forecast for each of *told*, and await their receipts."""
-    projects, forecasts = [], []
-    for number, one in enumerate(told):
-        projects.append(
-            HandedProject(
-                external_id=f"p{number}",
-                title=f"Bench {number}",
-                region=REGION,
-                lat=one.place.lat,
-                lon=one.place.lon,
-            )
-        )
-        forecasts.append(
-            HandedForecast(
-                external_id=f"f{number}",
-                project=f"p{number}",
-                direction=one.direction,
-                material=one.material,
-                use=one.use,
-                quality=one.quality,
-                accepts_unknown_quality=one.accepts_unknown_quality,
-                frost_class=one.frost_class,
-                contamination=one.contamination,
-                contamination_basis=one.contamination_basis,
-                max_contamination=one.max_contamination,
-                acid_sulphate=one.acid_sulphate,
-                invasive_status=one.invasive_status,
-                waste_status=one.waste_status,
-                quantity=one.quantity.value,
-                unit="t",
-                available_from=one.window.first,
-                available_to=one.window.last,
-            )
-        )
-    events = [_outgoing(one, 0) for one in (*projects, *forecasts)]
-    outcome = await sender.send(events)
-    refused = {event.event.external_id for event, _ in outcome.refused}
-    return [one for one in forecasts if one.external_id not in refused and one.project not in refused]
-
-
-def _outgoing(event: HandedProject | HandedForecast, turn: int) -> Outgoing:
-    return Outgoing("bench", event, "bench", f"{event.external_id}-{turn}")
 
 
 def _figures(

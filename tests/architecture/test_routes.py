@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from deploy.cards import cards
@@ -38,10 +37,10 @@ def routes(router: APIRouter) -> Iterator[APIRoute]:
             yield from routes(route.original_router)  # type: ignore[attr-defined]
 
 
-def asked(dependant: Dependant) -> Iterator[Callable[..., Any] | None]:
+def asked(needed: Any) -> Iterator[Callable[..., Any] | None]:
     """Everything that is called before the route's own function, however deep."""
-    yield dependant.call
-    for one in dependant.dependencies:
+    yield needed.call
+    for one in needed.dependencies:
         yield from asked(one)
 
 
@@ -58,7 +57,7 @@ def test_a_route_asks_who_asks_or_is_on_the_list(service: Service) -> None:
     unguarded = {
         f"{method} {route.path}"
         for route in routes(service.api)
-        if gate not in asked(route.dependant)
+        if gate not in asked(route.dependant)  # codespell:ignore dependant
         for method in route.methods
     }
 

@@ -27,7 +27,15 @@ NOWHERE = {
     "something left open": r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b",
 }
 MAIL = re.compile(r"(?<![\w/])[\w.+-]+@((?:[\w-]+\.)+[a-z]{2,})\b")
-INVENTED = (".example", "example.com", "example.fi", "example.invalid", "example.test", "y.fi", "z.fi")
+INVENTED = (
+    ".example",
+    "example.com",
+    "example.fi",
+    "example.invalid",
+    "example.test",
+    "y.fi",
+    "z.fi",
+)
 
 
 @cache
@@ -108,12 +116,20 @@ def test_a_path_in_code_marks_is_there(path: Path) -> None:
 def test_a_command_in_a_document_exists(path: Path) -> None:
     """`make x` is a target, `massakoppi x` a command."""
     text = path.read_text()
-    targets = set(re.findall(r"^([\w-]+(?: [\w-]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    makes = {name for line in targets for name in line.split()}
-    known = commands()
 
-    assert set(re.findall(r"(?:`|^ *)make ([a-z-]+)", text, re.MULTILINE)) <= makes
-    assert set(re.findall(r"(?:`|^ *)(?:\.venv/bin/)?massakoppi ([a-z-]+)", text, re.MULTILINE)) <= known
+    assert said_after("make", text) <= targets()
+    assert said_after("(?:.venv/bin/)?massakoppi", text) <= commands()
+
+
+def said_after(command: str, text: str) -> set[str]:
+    """The words that follow *command* at the beginning of a code mark or of a line."""
+    return set(re.findall(rf"(?:`|^ *){command} ([a-z][a-z-]*)", text, re.MULTILINE))
+
+
+def targets() -> set[str]:
+    """What `make` can be told."""
+    lines = re.findall(r"^([\w-]+(?: [\w-]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return {name for line in lines for name in line.split()}
 
 
 def commands() -> set[str]:

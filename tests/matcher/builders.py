@@ -1,10 +1,10 @@
 """Forecasts and lots that are valid by default and told by keyword."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.matcher.domain import Lot, Match, terms_of
+from services.matcher.domain import Lot, Stands, terms_of
 from services.matcher.handlers import heard
 from shared.contracts import ForecastUpdated
 
@@ -85,10 +85,9 @@ def lot(forecast: ForecastUpdated) -> Lot:
     return heard(forecast)
 
 
-def a_match(surplus: Lot, need: Lot, **told: Any) -> Match:
-    """A proposal of 100 t between *surplus* and *need*."""
-    now = datetime(2027, 1, 15, 8).astimezone()
-    return Match(
+def a_match(surplus: Lot, need: Lot, **told: Any) -> Stands:
+    """A proposal of 100 t between *surplus* and *need*, as a plan sees it."""
+    return Stands(
         **{
             "id": uuid4(),
             "revision": 1,
@@ -104,20 +103,8 @@ def a_match(surplus: Lot, need: Lot, **told: Any) -> Match:
             "last": min(surplus.last, need.last),
             "surplus_terms": surplus.terms,
             "need_terms": need.terms,
-            "surplus_organisation": surplus.organisation,
-            "need_organisation": need.organisation,
-            "region": surplus.region,
-            "accepted_by": "",
-            "declined_by": None,
-            "decline_reason": None,
-            "change": "proposed",
-            "alternatives": 0,
-            "next_best_cents": None,
             "alarm": "",
             "told_revision": 0,
-            "born_at": now,
-            "changed_at": now,
-            "judged": None,
             **told,
         }
     )

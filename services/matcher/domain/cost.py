@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -185,23 +186,24 @@ def sides(surpluses: Sequence[Lot], needs: Sequence[Lot]) -> Sides:
 
     def columns(lots: Sequence[Lot]) -> Columns:
         kinds = Numbers()
-        told: Any = Lot(*zip(*lots, strict=True)) if lots else Lot(*[()] * len(Lot._fields))
+        parts = zip(*lots, strict=True) if lots else repeat((), len(Lot._fields))
+        told: dict[str, Any] = dict(zip(Lot._fields, parts, strict=True))
         return Columns(
             lots=lots,
-            lat=np.array(told.lat, dtype=np.float64),
-            lon=np.array(told.lon, dtype=np.float64),
-            first=np.array([day.toordinal() for day in told.first], dtype=np.int64),
-            last=np.array([day.toordinal() for day in told.last], dtype=np.int64),
-            per_day=np.array([(rate or np.inf) / 7 for rate in told.weekly_t]),
-            kind=kinds.of(told.kind),
+            lat=np.array(told["lat"], dtype=np.float64),
+            lon=np.array(told["lon"], dtype=np.float64),
+            first=np.array([day.toordinal() for day in told["first"]], dtype=np.int64),
+            last=np.array([day.toordinal() for day in told["last"]], dtype=np.int64),
+            per_day=np.array([(rate or np.inf) / 7 for rate in told["weekly_t"]]),
+            kind=kinds.of(told["kind"]),
             kind_set=kinds.things,
-            place=places.of(zip(told.region, told.meets, strict=True)),
-            project=projects.of(told.project_id),
-            organisation=organisations.of(told.organisation),
-            exact=np.array(told.exact, dtype=np.bool_),
-            municipality=towns.of(zip(told.region, told.municipality, strict=True)),
-            hidden=np.array([one == "region" for one in told.visibility], dtype=np.bool_),
-            net=np.array(told.net_of_own_use, dtype=np.bool_),
+            place=places.of(zip(told["region"], told["meets"], strict=True)),
+            project=projects.of(told["project_id"]),
+            organisation=organisations.of(told["organisation"]),
+            exact=np.array(told["exact"], dtype=np.bool_),
+            municipality=towns.of(zip(told["region"], told["municipality"], strict=True)),
+            hidden=np.array([one == "region" for one in told["visibility"]], dtype=np.bool_),
+            net=np.array(told["net_of_own_use"], dtype=np.bool_),
         )
 
     left, right = columns(surpluses), columns(needs)
