@@ -1,4 +1,4 @@
-"""Rows of the shape of a state's planned earthwork pay items, drawn from a seed; and their region."""
+"""Rows of the shape of planned earthwork pay items, drawn from a seed; and their region."""
 
 import csv
 import os

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from nats.js.api import ConsumerConfig
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deploy.allinone import PORTS, Platform, Process
 from deploy.asking import Answered, Asking
@@ -63,17 +63,21 @@ class World:
     begun: float = field(default_factory=time.monotonic)
     kills: dict[str, int] = field(default_factory=dict)
     in_flight_at_kills: list[int] = field(default_factory=list)
+    engines: dict[str, AsyncEngine] = field(default_factory=dict)
+    platform: Platform = field(init=False)
 
     # -- the platform ---------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Everything up, organisations and their people known, each door open."""
+    def __post_init__(self) -> None:
         more = {
             name: {"ACK_WAIT_S": str(ACK_WAIT_S), "FAILURES_UNTIL_DEAD": "2", "RETRY_CAP_S": "3"}
             for name in SERVICES
         }
         more["notifier"]["NOTIFIER_WEBHOOK_NETWORKS"] = '["127.0.0.1/32"]'
         self.platform = Platform(self.folder, oidc=False, ports=dict.fromkeys(PORTS, 0), more=more)
+
+    async def start(self) -> None:
+        """Everything up, organisations and their people known, each door open."""
         await self.platform.start()
         self.system = self.platform.system
         base = self.system.postgres_url.replace("postgresql://", "postgresql+asyncpg://")
@@ -87,9 +91,11 @@ class World:
         self.say("the platform runs")
 
     async def stop(self) -> None:
-        for engine in self.engines.values():
-            await engine.dispose()
-        self.platform.stop()
+        try:
+            for engine in self.engines.values():
+                await engine.dispose()
+        finally:
+            self.platform.stop()
 
     def say(self, told: str) -> None:
         self.timeline.append(f"{time.monotonic() - self.begun:7.2f} s  {told}")

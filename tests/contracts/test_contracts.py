@@ -52,9 +52,7 @@ def test_a_contract_is_as_committed(name: str) -> None:
 
 def test_every_committed_schema_has_its_contract() -> None:
     """A contract that was told once does not vanish, nor leave its schema behind."""
-    left_behind = {p.stem for p in (Path(__file__).parent / "schemas").glob("*.json")} - set(
-        CONTRACTS
-    )
+    left_behind = {path.stem for path in SCHEMAS.glob("*.json")} - set(CONTRACTS)
 
     assert not left_behind, f"schemas without a contract: {sorted(left_behind)}"
 

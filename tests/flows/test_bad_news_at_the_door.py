@@ -153,9 +153,7 @@ async def test_a_contractor_reports_for_its_client_under_a_mandate(
 ) -> None:
     """Without one it is refused; with one, owner and reporter are both kept."""
     client = await company(platform, "tilaaja")
-    refused = await door.knock(
-        a_project("for-client", owner="tilaaja").body(), "project-added"
-    )
+    refused = await door.knock(a_project("for-client", owner="tilaaja").body(), "project-added")
     assert {reason["code"] for reason in refused["reasons"]} == {"no_mandate"}
 
     async with Asking(platform.system) as ask:

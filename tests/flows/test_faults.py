@@ -34,10 +34,13 @@ async def test_an_import_in_which_everything_is_killed_ends_as_the_quiet_one(
 ):
     """Each service is killed, two at named points, NATS too: same lots, receipts, decisions."""
     seed = random.randrange(10**6)
-    quiet, faulty = await asyncio.gather(_in_quiet(folders[0]), _in_trouble(folders[1], seed))
+    async with asyncio.TaskGroup() as group:
+        quiet = group.create_task(_in_quiet(folders[0]))
+        faulty = group.create_task(_in_trouble(folders[1], seed))
+    outcome, story = faulty.result()
     with capsys.disabled():
-        print(f"\n{faulty[1]}")
-    assert faulty[0] == quiet
+        print(f"\n{story}")
+    assert outcome == quiet.result()
 
 
 async def _in_quiet(folder: Path) -> Outcome:

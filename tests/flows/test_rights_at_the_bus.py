@@ -133,7 +133,9 @@ async def test_a_hostile_reply_subject_makes_no_event_and_no_verdict(
 async def receipts_of(client: Any, organisation: str) -> list[Any]:
     """Receipts told to *organisation*."""
     found = []
-    reader = await client.jetstream().subscribe(f"receipts.{organisation}.*.*", ordered_consumer=True)
+    reader = await client.jetstream().subscribe(
+        f"receipts.{organisation}.*.*", ordered_consumer=True
+    )
     try:
         while True:
             found.append(json.loads((await reader.next_msg(timeout=0.5)).data))
