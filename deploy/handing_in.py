@@ -140,7 +140,7 @@ async def hand_in_events(
 async def _titles(system: System) -> dict[str, str]:
     async with Asking(system) as ask:
         found = await ask("registry", "GET", "/organisations", limit=200)
-    return {one["title"]: one["organisation"] for one in found["items"]}
+    return {one["title"]: one["token"] for one in found["items"]}
 
 
 async def send(system: System, done: Handed, progress: Progress | None = None) -> None:

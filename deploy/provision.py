@@ -72,6 +72,10 @@ class Drift:
 @asynccontextmanager
 async def connected(url: str, seed: str, name: str) -> AsyncIterator[Client]:
     """A connection as a user of the server, closed at the end."""
+
+    async def quietly(_: Exception) -> None:
+        """What is wrong is raised to the caller, not logged beside."""
+
     client = await nats.connect(
         url,
         nkeys_seed_str=seed.strip(),
@@ -79,6 +83,7 @@ async def connected(url: str, seed: str, name: str) -> AsyncIterator[Client]:
         inbox_prefix=b"_INBOX_system" if name == "system" else b"_INBOX",
         connect_timeout=5,
         max_reconnect_attempts=3,
+        error_cb=quietly,
     )
     try:
         yield client

@@ -9,7 +9,7 @@ from deploy.organisations import add_organisation
 from shared.client import Credentials, Outgoing
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import CONTENT_TYPE
-from shared.contracts.intake import HandedForecast, HandedProject
+from shared.contracts.intake import Handed, HandedForecast, HandedProject
 from shared.vocabulary.distance import straight_km
 from shared.vocabulary.regions import shipped
 
@@ -41,9 +41,7 @@ def handed_in(
         lat, lon = one.place.lat, one.place.lon
         if not region.contains(lat, lon):
             continue
-        nearest = min(
-            region.places, key=lambda place: straight_km(lat, lon, place.lat, place.lon)
-        )
+        nearest = min(region.places, key=lambda place: straight_km(lat, lon, place.lat, place.lon))
         projects.append(
             HandedProject(
                 external_id=f"project {number}",
@@ -68,7 +66,7 @@ def handed_in(
     return projects, forecasts
 
 
-def outgoing(event: HandedProject | HandedForecast, turn: int = 0) -> Outgoing:
+def outgoing(event: Handed, turn: int = 0) -> Outgoing:
     """*event* as it is handed in; *turn* makes it another event each time."""
     return Outgoing(ORGANISATION, event, ORGANISATION, f"{event.external_id}, {turn}")
 

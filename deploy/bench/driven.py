@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.matcher.domain import HOLDS, Lot, Rules
-from services.matcher.app import build
-from services.matcher.settings import Settings
 from deploy.provision import provision_databases
+from services.matcher.app import build
+from services.matcher.domain.values import HOLDS, Lot, Rules
+from services.matcher.settings import Settings
 from shared.contracts import ForecastUpdated
 from shared.service import Service
 from shared.service.consume import hand_over

@@ -90,6 +90,33 @@ class Figure:
 COLUMNS = ("figure", "value", "beside", "ratio", "goal", "reached", "load", "note")
 
 
+@dataclass
+class Sheet:
+    """Figures that are told of one thing, such as `2000 lots`."""
+
+    about: str
+    figures: list[Figure] = field(default_factory=list)
+
+    def add(
+        self,
+        figure: str,
+        value: float | None,
+        unit: str = "",
+        beside: tuple[str, float | None] = ("", None),
+        *,
+        goal: Goal | None = None,
+        note: str = "",
+    ) -> None:
+        """One more figure; *beside* names what it is held against, with its value."""
+        name = f"{self.about}: {figure}"
+        self.figures.append(Figure(name, value, unit, *beside, goal=goal, note=note))
+
+    def times(self, figure: str, seconds: Sequence[float], note: str = "") -> None:
+        """Median and 99th percentile of *seconds*, in milliseconds."""
+        for share, word in ((0.5, "p50"), (0.99, "p99")):
+            self.add(f"{figure}, {word}", milliseconds(seconds, share), "ms", note=note)
+
+
 @dataclass(frozen=True)
 class Report:
     """The figures of one bench, what it was asked, and what it ran on."""
@@ -137,6 +164,12 @@ def percentile(values: Sequence[float], share: float) -> float | None:
         return None
     ordered = sorted(values)
     return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+def milliseconds(seconds: Sequence[float], share: float) -> float | None:
+    """`percentile` of *seconds*, in milliseconds."""
+    found = percentile(seconds, share)
+    return None if found is None else found * 1000
 
 
 def rounded(value: float | None) -> float | None:

@@ -42,7 +42,7 @@ async def _matcher(ground: Ground, count: int, *, seed: int) -> list[Figure]:
     told = lots(count, seed=seed)
     async with ground.operator() as client:
         with progress(f"{count} forecasts into the stream", count) as advance:
-            await fill(client, told, lambda done: advance(done))
+            await fill(client, told, advance)
         floor = await _alone(ground, client, "nothing", count)
         keeping = await _alone(ground, client, "keep", count)
         await ground.empty_matcher()
@@ -113,7 +113,7 @@ async def _settled_after(ground: Ground) -> float | None:
     begun = time.perf_counter()
 
     async def clean() -> bool:
-        return await ground.ask("matcher", _DIRTY) == 0
+        return bool(await ground.ask("matcher", _DIRTY) == 0)
 
     with progress("settling the rest"):
         return await until(clean, seconds=PATIENCE_S, what="everything settled") - begun

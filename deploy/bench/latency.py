@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from deploy.bench import door
 from deploy.bench.driven import NotMeasured
-from deploy.bench.figures import Figure, Goal, Report, percentile
+from deploy.bench.figures import Figure, Goal, Report, Sheet, milliseconds
 from deploy.bench.floor import FloorEcho, FloorTold, build, teller_card
 from deploy.bench.ground import Ground, Module, fill, own_ground, until, waiting
 from deploy.bench.lots import lots, more_lots, with_tonnes
@@ -147,7 +147,7 @@ async def measure(count: int, *, seed: int, changed: int, knocks: int) -> Report
 
 
 async def _measure(
-    ground: Ground, count: int, *, seed: int, changed: int, door: int
+    ground: Ground, count: int, *, seed: int, changed: int, knocks: int
 ) -> list[Figure]:
     told = lots(count, seed=seed)
     await _settled_region(ground, told)
@@ -167,7 +167,7 @@ async def _settled_region(ground: Ground, told: Sequence[ForecastUpdated]) -> No
     """A matcher in whose database *told* stand settled, with nothing left to do."""
     async with ground.operator() as client:
         with progress(f"{len(told)} lots into the stream", len(told)) as advance:
-            await fill(client, told, lambda done: advance(done))
+            await fill(client, told, advance)
         with progress("the matcher settles them"):
             await ground.begin(ground.add("matcher", **SETTLES_LATER))
 
@@ -196,7 +196,7 @@ async def _settle(ground: Ground) -> None:
 
 async def _quiet(ground: Ground, seconds: float) -> None:
     async def nothing_left() -> bool:
-        return await ground.ask("matcher", _QUIET) == 0
+        return bool(await ground.ask("matcher", _QUIET) == 0)
 
     await until(nothing_left, seconds=seconds, every_s=0.2, what="a quiet matcher")
 
@@ -273,25 +273,20 @@ async def _at_the_door(
 
 
 def _figures(
-    inside: Sequence[float], below: Sequence[float], silent: int, outside: Sequence[float],
+    inside: Sequence[float],
+    below: Sequence[float],
+    silent: int,
+    outside: Sequence[float],
     count: int,
 ) -> list[Figure]:
-    def ms(values: Sequence[float], share: float) -> float | None:
-        found = percentile(values, share)
-        return found and found * 1000
-
-    note = f"{len(inside)} announced, {silent} without an announcement"
-    name = f"change → match announced, {count} lots"
-    floor = "the same hops and commits"
-    return [
-        Figure(f"{name}, p50", ms(inside, 0.5), "ms", goal=Goal(15), note=note),
-        Figure(f"{name}, p99", ms(inside, 0.99), "ms", goal=Goal(100)),
-        Figure(f"{name}, p50 against the floor", ms(inside, 0.5), "ms", floor, ms(below, 0.5),
-               goal=Goal(5, of="ratio")),
-        Figure(f"{name}, p99 against the floor", ms(inside, 0.99), "ms", floor, ms(below, 0.99),
-               goal=Goal(5, of="ratio")),
-        Figure(f"at the door → match announced, {count} lots, p50", ms(outside, 0.5), "ms",
-               note=f"{len(outside)} announced"),
-        Figure(f"at the door → match announced, {count} lots, p99", ms(outside, 0.99), "ms"),
-    ]  # fmt: skip
-
+    sheet = Sheet(f"{count} lots")
+    note = f"{len(inside)} announced; {silent} changes led to no announcement"
+    for share, word, most in ((0.5, "p50", 15), (0.99, "p99", 100)):
+        value = milliseconds(inside, share)
+        floor = ("the same hops and commits", milliseconds(below, share))
+        sheet.add(f"change → match announced, {word}", value, "ms", goal=Goal(most), note=note)
+        sheet.add(f"change → match announced, {word} against the floor", value, "ms", floor,
+                  goal=Goal(5, of="ratio"))  # fmt: skip
+    if outside:
+        sheet.times("change at the door → match announced", outside, f"{len(outside)} announced")
+    return sheet.figures

@@ -117,9 +117,7 @@ def with_tonnes(forecast: ForecastUpdated, tonnes: int, random: Random) -> Forec
     return _told_again(random, forecast, quantity=_quantity(tonnes))
 
 
-def batches(
-    events: Sequence[ForecastUpdated], size: int
-) -> Iterator[Sequence[ForecastUpdated]]:
+def batches(events: Sequence[ForecastUpdated], size: int) -> Iterator[Sequence[ForecastUpdated]]:
     """*events* in their order, *size* at a time."""
     for start in range(0, len(events), size):
         yield events[start : start + size]

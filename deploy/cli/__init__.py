@@ -4,6 +4,8 @@ import sys
 
 import aiohttp
 import typer
+from nats.errors import Error as NatsError
+from sqlalchemy.exc import DBAPIError
 
 from deploy.asking import Answered
 from deploy.cli import checks, dead_letters, forecasts, measures, organisations, regions, running
@@ -41,8 +43,8 @@ EXPECTED = (
     NotReloaded,
     FileNotFoundError,
     ValueError,
-    aiohttp.ClientError,
 )
+AWAY = (aiohttp.ClientError, NatsError, DBAPIError, OSError, TimeoutError)
 
 
 def main() -> None:
@@ -51,4 +53,7 @@ def main() -> None:
         app()
     except EXPECTED as error:
         say_problem(error)
+        sys.exit(1)
+    except AWAY as error:
+        say_problem(NotRunning(f"the system is not reachable ({error}); is it running?"))
         sys.exit(1)

@@ -1,10 +1,93 @@
 """`massakoppi bench`: how fast it is, against a floor and peers in the same run."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
+from deploy.cli.terms import AsJson, err, out, show, tell
+from shared import telemetry
+
+if TYPE_CHECKING:
+    from deploy.bench.figures import Report
+
 app = typer.Typer(no_args_is_help=True, help="Measure latency, intake and settling in one run.")
+
+Seed = Annotated[int, typer.Option(help="the same lots and changes for the same seed")]
 
 
 @app.callback()
 def _() -> None:
-    """Measure latency, intake and settling, against a floor and peers in the same run."""
+    """
+    Measure latency, intake and settling, against a floor and peers in the same run.
+
+    Each runs on servers and a data folder of its own, beside a system that runs, and leaves nothing
+    behind. What they mean and what was measured: docs/benchmarks.md.
+    """
+
+
+@app.command()
+def latency(
+    lots: Annotated[int, typer.Option(min=20, help="open lots, settled before")] = 10_000,
+    changes: Annotated[int, typer.Option(min=1, help="one at a time in a quiet system")] = 250,
+    knocks: Annotated[int, typer.Option(min=0, help="changes handed in at the door")] = 60,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """From a changed forecast to its match announced, beside the same hops with no work."""
+    from deploy.bench.latency import measure  # noqa: PLC0415
+
+    _run(measure(lots, seed=seed, changed=changes, knocks=knocks), as_json)
+
+
+@app.command()
+def intake(
+    events: Annotated[int, typer.Option(min=10, help="forecasts in the stream before")] = 20_000,
+    knocks: Annotated[int, typer.Option(min=0, help="events at the registry's door")] = 2_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """How many forecasts a second one matcher keeps, beside a handler that does nothing."""
+    from deploy.bench.intake import measure  # noqa: PLC0415
+
+    _run(measure(events, seed=seed, knocks=knocks), as_json)
+
+
+@app.command()
+def settle(
+    lots: Annotated[
+        list[int] | None, typer.Option(min=10, help="open lots; may be said again; 2000 and 8000")
+    ] = None,
+    changes: Annotated[int, typer.Option(min=1, help="after the region is settled")] = 60,
+    seconds: Annotated[float, typer.Option(min=1, help="a peer may take for its part")] = 120,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """How near to the optimum, how calmly and at what cost, beside four other ways to match."""
+    from deploy.bench.settle import measure  # noqa: PLC0415
+
+    _run(measure(lots or [2_000, 8_000], seed=seed, changed=changes, seconds=seconds), as_json)
+
+
+def _run(measuring: "Coroutine[Any, Any, Report]", as_json: bool) -> None:
+    import uvloop  # noqa: PLC0415  (not on every platform of a developer)
+
+    from deploy.bench.figures import COLUMNS  # noqa: PLC0415
+
+    telemetry.set_up(service="bench", level="WARNING", as_json=False)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        report = runner.run(measuring)
+    told = report.to_json()
+    if as_json:
+        tell(told)
+        return
+    machine = told["machine"]
+    out.print(
+        f"{report.bench}, {told['date']}, {told['seconds']} s; {machine['cores']} cores, "
+        f"{machine['cpu']}, Python {machine['python']}"
+    )
+    show([figure.row() for figure in report.figures], *COLUMNS)
+    missed = [figure for figure in report.figures if figure.reached is False]
+    if missed:
+        err.print(f"{len(missed)} goals not reached")

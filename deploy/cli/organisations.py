@@ -90,7 +90,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         tell(found)
     else:
-        show(found, "organisation", "title", "actor_type", "region", "business_id", "status",
+        show(found, "token", "title", "actor_type", "region", "business_id", "status",
              empty="no organisations yet: `massakoppi org add --help`")  # fmt: skip
 
 

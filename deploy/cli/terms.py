@@ -48,7 +48,8 @@ def _cell(value: Any) -> str:
 
 def say_problem(error: BaseException) -> None:
     """One line that says what is wrong."""
-    err.print(f"[bold red]massakoppi:[/] {error or type(error).__name__}", highlight=False)
+    told = str(error) or type(error).__name__
+    err.print(f"[bold red]massakoppi:[/] {told}", highlight=False, soft_wrap=True)
 
 
 class Advance(Protocol):

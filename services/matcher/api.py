@@ -165,7 +165,8 @@ async def explain_pair(
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
-    findings = explain(left, right, rules, today=today)
+    excluded = await handlers.is_excluded(left, right, session)
+    findings = explain(left, right, rules, today=today, excluded=excluded)
     km = road_km_between(left, right, rules)
     worth = value_of(left, right, km, rules)
     return {

@@ -26,6 +26,7 @@ class Settings(SharedSettings):
     matcher_measure_every_s: float = Field(600.0, gt=0, description="between two full solves")
     matcher_measure_up_to_lots: int = Field(5000, ge=0, description="no full solve beyond")
     matcher_standing_bonus_cents_per_t: int = Field(200, ge=0, description="0: none")
+    matcher_sweep_bonus_cents_per_t: int = Field(20, ge=0, description="the same in sweeps")
     matcher_smallest_load_t: int = Field(50, ge=0, description="0: any")
     matcher_worth_cents_per_t: int = Field(0, description="told are values above this")
     matcher_tell_within_s: float = Field(2.0, ge=0, description="when news keeps coming")
@@ -45,6 +46,7 @@ class Settings(SharedSettings):
             same_place_km=self.matcher_same_place_km,
             worth_cents_per_t=self.matcher_worth_cents_per_t,
             standing_bonus_cents_per_t=self.matcher_standing_bonus_cents_per_t,
+            sweep_bonus_cents_per_t=self.matcher_sweep_bonus_cents_per_t,
             smallest_load_t=self.matcher_smallest_load_t,
             co2e_cents_per_t=self.matcher_co2e_cents_per_t,
             processing_on_site=self.matcher_processing_on_site,

@@ -117,6 +117,18 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "--require-hashes" in image
 
 
+def test_postgresql_is_told_the_same_in_every_mode() -> None:
+    """The matcher locks many cells at once: the server's default has no room for them."""
+    source = (ROOT / "deploy" / "servers.py").read_text()
+    command = CONTAINERS["postgres"]["command"]
+
+    told = {word.split("=")[0]: word.split("=")[1] for word in command if "=" in word}
+
+    assert told
+    for name, value in told.items():
+        assert f'"{name}": {value},' in source
+
+
 def test_an_inbox_outlives_the_streams() -> None:
     """Else a replay would apply events twice."""
     assert retention_holds()

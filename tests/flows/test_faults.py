@@ -9,74 +9,57 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests import rows
-from tests.world import SERVICES, Outcome, World, world
+from tests.world import SERVICES, Story, World, world
 
 ROWS = list(rows.rows(300, seed=7))
 FILES = [ROWS[at::7] for at in range(7)]
+POINTS = {"registry": "after-publish-before-mark", "matcher": "after-commit-before-ack"}
 LONGEST_LEASE_S = 75.0
 
 
 @pytest.fixture
-def folders() -> Iterator[tuple[Path, Path]]:
-    """Two folders that the user of the servers can walk to."""
-    with (
-        TemporaryDirectory(prefix="massakoppi-test-") as one,
-        TemporaryDirectory(prefix="massakoppi-test-") as other,
-    ):
-        for folder in (one, other):
-            Path(folder).chmod(0o711)
-        yield Path(one), Path(other)
+def folder() -> Iterator[Path]:
+    """A folder that the user of the servers can walk to."""
+    with TemporaryDirectory(prefix="massakoppi-test-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
 
 
 @pytest.mark.timeout(240)
 async def test_an_import_in_which_everything_is_killed_ends_as_the_quiet_one(
-    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     """Each service is killed, two at named points, NATS too: same lots, receipts, decisions."""
     seed = random.randrange(10**6)
-    async with asyncio.TaskGroup() as group:
-        quiet = group.create_task(_in_quiet(folders[0]))
-        faulty = group.create_task(_in_trouble(folders[1], seed))
-    outcome, story = faulty.result()
-    with capsys.disabled():
-        print(f"\n{story}")
-    assert outcome == quiet.result()
-
-
-async def _in_quiet(folder: Path) -> Outcome:
-    async with world(folder, 0) as here:
-        await here.anchor()
-        for at, told in enumerate(FILES):
-            await here.bring_in(f"rows-{at}", told)
-        await here.decide()
-        return await here.outcome()
-
-
-async def _in_trouble(folder: Path, seed: int) -> tuple[Outcome, str]:
-    draw = random.Random(seed)
     async with world(folder, seed) as here:
-        try:
-            return await _survive(here, draw), here.story
-        except BaseException as error:
-            error.add_note(here.story)
-            raise
+        quiet = Story(here, "quiet")
+        await quiet.begin()
+        await asyncio.gather(*(quiet.bring_in(f"{at}", told) for at, told in enumerate(FILES)))
+        await quiet.decide()
+        wanted = await quiet.outcome(0)
+
+        troubled = Story(here, "troubled")
+        await troubled.begin()
+        await _survive(here, troubled, random.Random(seed))
+        outcome = await troubled.outcome(wanted.value_cents, wait_s=LONGEST_LEASE_S)
+        with capsys.disabled():
+            print(f"\n{here.story}")
+    assert outcome == wanted
 
 
-async def _survive(here: World, draw: random.Random) -> Outcome:
-    await here.anchor()
-    work = [asyncio.create_task(here.decide())]
+async def _survive(here: World, story: Story, draw: random.Random) -> None:
+    work = [asyncio.create_task(story.decide())]
     files = enumerate(FILES)
 
     def bring_in() -> None:
         at, told = next(files)
-        work.append(asyncio.create_task(here.bring_in(f"rows-{at}", told)))
+        work.append(asyncio.create_task(story.bring_in(f"{at}", told)))
 
     for service in draw.sample(SERVICES, len(SERVICES)):
-        point = {"registry": "after-publish-before-mark", "matcher": "after-commit-before-ack"}
-        if service in point:
-            await here.restart_armed(service, point[service])
+        if service in POINTS:
+            await here.restart_armed(service, POINTS[service])
         bring_in()
-        if service in point:
+        if service in POINTS:
             await here.crashed(service)
         else:
             await asyncio.sleep(draw.uniform(0.1, 1.0))
@@ -86,4 +69,3 @@ async def _survive(here: World, draw: random.Random) -> Outcome:
     await here.kill_nats(draw.uniform(0.1, 0.5))
     bring_in()
     await asyncio.gather(*work)
-    return await here.outcome(wait_s=LONGEST_LEASE_S)

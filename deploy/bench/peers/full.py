@@ -5,10 +5,10 @@ from uuid import UUID
 
 import numpy as np
 
-from services.matcher.domain import Lot, Rules
+from deploy.bench.peers.worth import Pair, Worth
 from services.matcher.domain.cost import Arcs, Ints, arcs
 from services.matcher.domain.plan import best_flow
-from deploy.bench.peers.worth import Pair, Worth
+from services.matcher.domain.values import Lot, Rules
 
 
 class FullOptimum:
@@ -42,8 +42,8 @@ class FullOptimum:
         left[row] = lot.likely if lot.is_open else 0
         keep = column != row
         found = self._judged(lot, row)
-        stands = [stood.get(self._pair(s, n), 0)
-                  for s, n in zip(found.surplus.tolist(), found.need.tolist(), strict=True)]  # fmt: skip
+        new = zip(found.surplus.tolist(), found.need.tolist(), strict=True)
+        stands = [stood.get(self._pair(s, n), 0) for s, n in new]
         self.pairs = _joined(self.pairs.take(keep), found)
         self.tonnes = self._solved(np.append(self.tonnes[keep], np.array(stands, dtype=np.int64)))
 

@@ -1,16 +1,17 @@
 """Peers (a) and (b): lots in memory by place and kind, each change served at once and greedily."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 from uuid import UUID
 
 import numpy as np
 
-from services.matcher.domain import Lot, Rules, cells_around, kind_of
+from deploy.bench.peers.worth import Pair, Worth
+from services.matcher.domain.cells import cells_around
 from services.matcher.domain.cost import Arcs, arcs
 from services.matcher.domain.fit import kinds_fit
-from deploy.bench.peers.worth import Pair, Worth
+from services.matcher.domain.values import Lot, Rules, kind_of
 
 
 class InMemory:
@@ -141,7 +142,7 @@ class NearestFirst(InMemory):
 
 
 def nearest_first_at_once(worth: Worth) -> int:
-    """(b) with all lots known at once: the nearest pair of all first. What it is worth, in cents."""
+    """(b) with all lots known at once: the nearest pair of all first; its worth in cents."""
     pairs = worth.arcs
     supply, demand = worth.supply.tolist(), worth.demand.tolist()
     cents = 0
@@ -153,10 +154,3 @@ def nearest_first_at_once(worth: Worth) -> int:
             demand[n] -= tonnes
             cents += tonnes * int(pairs.cents[at])
     return cents
-
-
-def flows_of(peer: InMemory, lots: Sequence[Lot]) -> dict[Pair, int]:
-    """What *peer* makes of *lots*, told one by one."""
-    for lot in lots:
-        peer.change(lot)
-    return peer.flows

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import asyncpg
 
-from services.matcher.domain import Lot, Rules
+from deploy.bench.peers.worth import Pair
 from services.matcher.domain.cost import HAUL_CENTS_PER_TKM, disposal, purchase
 from services.matcher.domain.fit import kinds_fit
-from deploy.bench.peers.worth import Pair
+from services.matcher.domain.values import Lot, Rules
 from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
 
 DATABASE = "bench_scored"
@@ -27,7 +27,9 @@ CREATE TABLE lot (
 ) WITH (fillfactor = 70);
 CREATE INDEX ix_surplus ON lot USING gist (point(lon, lat)) WHERE is_surplus AND left_t > 0;
 CREATE INDEX ix_need ON lot USING gist (point(lon, lat)) WHERE NOT is_surplus AND left_t > 0;
-CREATE TABLE fits (surplus_kind int, need_kind int, cents int, PRIMARY KEY (surplus_kind, need_kind));
+CREATE TABLE fits (
+    surplus_kind int, need_kind int, cents int, PRIMARY KEY (surplus_kind, need_kind)
+);
 CREATE TABLE ratio (step int PRIMARY KEY, ratio float8);
 CREATE TABLE flow (
     surplus_id uuid, need_id uuid, tonnes bigint, cents int, PRIMARY KEY (surplus_id, need_id)

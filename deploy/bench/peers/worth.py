@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from services.matcher.domain import Lot, Rules
+import numpy as np
+
 from services.matcher.domain.cost import Arcs, Ints, arcs
 from services.matcher.domain.plan import best_flow
-
-import numpy as np
+from services.matcher.domain.values import Lot, Rules
 
 Pair = tuple[UUID, UUID]
 

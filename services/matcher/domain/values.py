@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -212,6 +212,7 @@ class Rules:
     same_place_km: float = 5.0
     worth_cents_per_t: int = 0
     standing_bonus_cents_per_t: int = 200
+    sweep_bonus_cents_per_t: int = 20
     smallest_load_t: int = 50
     co2e_cents_per_t: int = 0
     processing_on_site: bool = False
@@ -223,6 +224,17 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+
+    @property
+    def of_sweeps(self) -> "Rules":
+        """The rules when it is quiet: what stands gives way to a smaller gain."""
+        bonus = min(self.standing_bonus_cents_per_t, self.sweep_bonus_cents_per_t)
+        return replace(self, standing_bonus_cents_per_t=bonus)
+
+    @property
+    def exact(self) -> "Rules":
+        """The rules of the full optimum: no standing bonus, any load."""
+        return replace(self, standing_bonus_cents_per_t=0, smallest_load_t=0)
 
     def reach(self, material: str) -> float:
         """How far *material* may go by road, km."""

@@ -6,6 +6,7 @@ from services.matcher.handlers.deciding import (
     NotPossible,
     NotYours,
     decide,
+    is_excluded,
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
@@ -21,6 +22,7 @@ __all__ = [
     "body_of",
     "decide",
     "heard",
+    "is_excluded",
     "keep_areas",
     "keep_forecasts",
     "may_see",

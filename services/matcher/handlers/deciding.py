@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.matcher import store
-from services.matcher.domain import Decision, Lot, Match, NotPossible, Rules, decided
+from services.matcher.domain import EXCLUDES, Decision, Lot, Match, NotPossible, Rules, decided
 from services.matcher.handlers.telling import announced, terms_now
 from shared.access import Asker
 from shared.contracts.base import uuid7
@@ -88,6 +88,17 @@ def may_see(asker: Asker, match: Match) -> bool:
     if asker.sees_all or asker.coordinates(match.region):
         return True
     return any(side in asker.organisations for side in match.sides)
+
+
+async def is_excluded(surplus: Lot, need: Lot, session: Any) -> bool:
+    """Whether the pair was declined in the terms it still has."""
+    terms = surplus.terms, need.terms
+    return any(
+        one.standing == EXCLUDES
+        and one.pair == (surplus.id, need.id)
+        and (one.surplus_terms, one.need_terms) == terms
+        for one in await store.what_stands_of(session, [surplus.id])
+    )
 
 
 async def _held(id: UUID, work: Work) -> tuple[Match, Mapping[UUID, Lot]]:

@@ -96,7 +96,7 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
         return
     ground = await _stand_on(work, cells)
 
-    plan = await _planned(ground, rules, work)
+    plan = await _planned(ground, rules.of_sweeps, work)
 
     _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
     await store.told(work.session, told)
@@ -119,17 +119,17 @@ async def settle_all(
     """
     Settle the whole region until nothing changes; what stands then, against the full optimum.
 
-    *standing_bonus* in cents per tonne and *smallest_load* in tonnes override the settings; with
+    *standing_bonus* in cents per tonne and *smallest_load* in tonnes override those of sweeps; with
     both 0 the value is the optimum, to the cent.
     """
     begun = time.perf_counter()
-    rules = _overridden(rules, standing_bonus, smallest_load)
+    rules = _overridden(rules.of_sweeps, standing_bonus, smallest_load)
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
     ground = Ground(lots, await store.what_stands(work.session), {})
     best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, _exact(rules), today=work.today
+        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today
     )
 
     rounds = 0
@@ -138,7 +138,7 @@ async def settle_all(
         plan = await _planned(ground, rules, work)
         changed, told = await _record(ground, plan, work, rules, quiet=True)
         await store.told(work.session, told)
-        if not plan.changes or rules == _exact(rules):
+        if not plan.changes or rules == rules.exact:
             break
         ground = replace(ground, matches=_after(ground.matches, changed))
 
@@ -232,7 +232,7 @@ async def _record(
     """Write the differences of *plan*, and tell; the matches as they now are, and those told."""
     calls = _alarms(ground, plan)
     closed = [one.id for one in ground.matches if _is_closed(one, ground)]
-    news = [one.id for one in ground.matches if one.standing == HOLDS and is_news(one)]
+    news = [one.id for one in ground.matches if quiet and one.standing == HOLDS and is_news(one)]
     standing = [change.match.id for change in plan.changes if change.match is not None]
     asked = {*calls, *closed, *news, *standing}
     known = {one.id: one for one in await store.matches_of(work.session, asked)} if asked else {}
@@ -362,10 +362,6 @@ def _overridden(rules: Rules, bonus: int | None, load: int | None) -> Rules:
     )
 
 
-def _exact(rules: Rules) -> Rules:
-    return replace(rules, standing_bonus_cents_per_t=0, smallest_load_t=0)
-
-
 async def _measure_sometimes(work: Work, rules: Rules) -> None:
     """A full solve now and then, when all is quiet: how far from the optimum the region stands."""
     counts, last = await store.counts(work.session), await store.last_measure(work.session)
@@ -377,7 +373,7 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     matches = await store.what_stands(work.session)
     value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
-        replan, list(lots.values()), matches, _exact(rules), today=work.today
+        replan, list(lots.values()), matches, rules.exact, today=work.today
     )
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 

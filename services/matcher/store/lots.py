@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Lot
+from services.matcher.store.plain import plain_rows
 
 LOT = ", ".join(Lot._fields)
 
@@ -89,45 +90,30 @@ async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, A
     await session.execute(_KEEP_AREAS, {"rows": rows})
 
 
-_IN_CELLS = text(
-    f"""
-    SELECT {LOT} FROM lot WHERE cell = ANY(CAST(:cells AS int[]))
-    UNION
-    SELECT {LOT} FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))
-    """
-)
-_IN_CELLS_ONLY = text(f"SELECT {LOT} FROM lot WHERE cell = ANY(CAST(:cells AS int[]))")
-_BY_ID = text(f"SELECT {LOT} FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))")
-_EVERY = text(f"SELECT {LOT} FROM lot")
+_IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
+_BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
+_EVERY = f"SELECT {LOT} FROM lot"
 
 
-async def lots_in(
-    session: AsyncSession, cells: Sequence[int], ids: Sequence[UUID] = ()
-) -> list[Lot]:
-    """The lots in *cells*, and those of *ids* wherever they are."""
-    if ids:
-        found = await session.execute(_IN_CELLS, {"cells": list(cells), "ids": list(ids)})
-    else:
-        found = await session.execute(_IN_CELLS_ONLY, {"cells": list(cells)})
-    return [Lot._make(row) for row in found]
+async def lots_in(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
+    """The lots in *cells*, whether they are open or not."""
+    return [Lot._make(row) for row in await plain_rows(session, _IN_CELLS, list(cells))]
 
 
-_COUNTS = text(
-    "SELECT cell, count(*) FROM lot WHERE cell = ANY(CAST(:cells AS int[])) GROUP BY cell"
-)
+_COUNTS = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"
 
 
 async def lots_per_cell(session: AsyncSession, cells: Sequence[int]) -> dict[int, int]:
     """How many lots each of *cells* has; cells without any are left out."""
-    return {row[0]: row[1] for row in await session.execute(_COUNTS, {"cells": list(cells)})}
+    return {row[0]: row[1] for row in await plain_rows(session, _COUNTS, list(cells))}
 
 
 async def lots_of(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Lot]:
     """The lots of *ids* that are known, by id."""
-    found = await session.execute(_BY_ID, {"ids": list(ids)})
+    found = await plain_rows(session, _BY_ID, list(ids))
     return {row[0]: Lot._make(row) for row in found}
 
 
 async def every_lot(session: AsyncSession) -> list[Lot]:
     """All lots there are."""
-    return [Lot._make(row) for row in await session.execute(_EVERY)]
+    return [Lot._make(row) for row in await plain_rows(session, _EVERY)]

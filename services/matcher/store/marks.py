@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.matcher.store.plain import plain_rows
 from shared.service.card import Due
 
 dirty = Due("dirty", ("cell",), size=4, lease_s=30)
@@ -18,24 +19,20 @@ _REGION_LOCK = 715_001
 _CELL_LOCK = 715_002
 
 # the whole region is held shared by who settles a part of it, and alone by who settles all
-_HOLD = text(
-    f"""
+_HOLD = f"""
     WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0))
     SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({_CELL_LOCK}, sorted.cell)
-    FROM (SELECT told.cell FROM unnest(CAST(:cells AS int[])) AS told(cell), alive
+    FROM (SELECT told.cell FROM unnest($1::int[]) AS told(cell), alive
           ORDER BY told.cell OFFSET 0) AS sorted
     LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
         ON true
-    """
-)
+"""
 # never waits: who holds cells already may not wait for more out of order
-_TRY_HOLD = text(
-    f"""
+_TRY_HOLD = f"""
     SELECT cell, pg_try_advisory_xact_lock({_CELL_LOCK}, cell) AS held
-    FROM (SELECT DISTINCT cell FROM lot WHERE id = ANY(CAST(:ids AS uuid[]))
-          AND NOT cell = ANY(CAST(:cells AS int[])) OFFSET 0) AS wanted
-    """
-)
+    FROM (SELECT DISTINCT cell FROM lot WHERE id = ANY($1::uuid[])
+          AND NOT cell = ANY($2::int[]) OFFSET 0) AS wanted
+"""
 _HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({_REGION_LOCK}, 0)")
 _PATIENCE = text(
     """
@@ -51,8 +48,8 @@ async def hold(session: AsyncSession, cells: Iterable[int]) -> dict[int, UUID]:
 
     Returns the marks that were on them before: cell and generation.
     """
-    found = (await session.execute(_HOLD, {"cells": sorted(set(cells))})).all()
-    return {row.cell: row.generation for row in found if row.generation is not None}
+    found = await plain_rows(session, _HOLD, sorted(set(cells)))
+    return {cell: generation for cell, generation, _ in found if generation is not None}
 
 
 async def hold_too(
@@ -63,9 +60,8 @@ async def hold_too(
 
     Returns the cells, and whether all of them were free.
     """
-    told = {"ids": list(ids), "cells": list(cells)}
-    found = (await session.execute(_TRY_HOLD, told)).all()
-    return {row.cell for row in found}, all(row.held for row in found)
+    found = await plain_rows(session, _TRY_HOLD, list(ids), list(cells))
+    return {cell for cell, _ in found}, all(held for _, held in found)
 
 
 async def hold_all(session: AsyncSession) -> None:
@@ -99,21 +95,19 @@ _CLEAN = text(
     RETURNING dirty.cell
     """
 )
-_FINISH = text(
-    """
+_FINISH = """
     WITH gone AS (
-        DELETE FROM dirty WHERE cell = :cell AND generation = :generation RETURNING 1
+        DELETE FROM dirty WHERE cell = $1 AND generation = $2 RETURNING 1
     ), told AS (
-        DELETE FROM tell WHERE match_id = ANY(CAST(:told AS uuid[]))
+        DELETE FROM tell WHERE match_id = ANY($3::uuid[])
     ), wider AS (
         INSERT INTO sweep (tile, due_at)
-        SELECT tile, :due FROM unnest(CAST(:tiles AS int[])) AS marked(tile) ORDER BY tile
+        SELECT tile, $5 FROM unnest($4::int[]) AS marked(tile) ORDER BY tile
         ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
             due_at = greatest(sweep.due_at, excluded.due_at)
     )
     SELECT count(*) FROM gone
-    """
-)
+"""
 _RELEASE = text(
     "UPDATE dirty SET claimed_by = NULL, claimed_until = NULL, attempts = 0 WHERE cell = :cell"
 )
@@ -154,14 +148,10 @@ async def finish(
     A mark set in the meantime stays, and is given back to be claimed at once. The matches *told*
     wait no more, and *tiles* are swept when nothing more happened there until *due*.
     """
-    finished = {
-        "cell": cell,
-        "generation": generation,
-        "told": sorted(told),
-        "tiles": sorted(set(tiles)),
-        "due": due,
-    }
-    if (await session.execute(_FINISH, finished)).scalar_one():
+    gone = await plain_rows(
+        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due
+    )
+    if gone[0][0]:
         return True
     await session.execute(_RELEASE, {"cell": cell})
     return False

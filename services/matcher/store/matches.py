@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Match, Stands
+from services.matcher.store.plain import plain_rows
 
 MATCH = ", ".join(Match._fields)
 _TYPES = """
@@ -21,27 +22,23 @@ _TYPES = """
     changed_at timestamptz, judged text
 """
 _STANDS = ", ".join(Stands._fields)
-_TOUCHING = text(
-    f"""
+_TOUCHING = f"""
     SELECT {_STANDS} FROM match
-    WHERE standing > 0 AND (surplus_id = ANY(CAST(:ids AS uuid[]))
-                            OR need_id = ANY(CAST(:ids AS uuid[])))
-    """
-)
-_STANDING = text(f"SELECT {_STANDS} FROM match WHERE standing > 0")
+    WHERE standing > 0 AND (surplus_id = ANY($1::uuid[]) OR need_id = ANY($1::uuid[]))
+"""
+_STANDING = f"SELECT {_STANDS} FROM match WHERE standing > 0"
 _ONE = text(f"SELECT {MATCH} FROM match WHERE id = :id")
-_SOME = text(f"SELECT {MATCH} FROM match WHERE id = ANY(CAST(:ids AS uuid[]))")
+_SOME = f"SELECT {MATCH} FROM match WHERE id = ANY($1::uuid[])"
 
 
 async def what_stands_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Stands]:
     """What stands of the lots *ids*, and the pairs with them that are excluded."""
-    found = await session.execute(_TOUCHING, {"ids": list(ids)})
-    return [Stands._make(row) for row in found]
+    return [Stands._make(row) for row in await plain_rows(session, _TOUCHING, list(ids))]
 
 
 async def what_stands(session: AsyncSession) -> list[Stands]:
     """Everything that holds tonnes or excludes a pair."""
-    return [Stands._make(row) for row in await session.execute(_STANDING)]
+    return [Stands._make(row) for row in await plain_rows(session, _STANDING)]
 
 
 async def match_of(session: AsyncSession, id: UUID) -> Match | None:
@@ -52,13 +49,12 @@ async def match_of(session: AsyncSession, id: UUID) -> Match | None:
 
 async def matches_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Match]:
     """The matches of *ids* that there are."""
-    return [Match._make(row) for row in await session.execute(_SOME, {"ids": list(ids)})]
+    return [Match._make(row) for row in await plain_rows(session, _SOME, list(ids))]
 
 
-_KEEP = text(
-    f"""
+_KEEP = f"""
     WITH told AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_TYPES})
+        SELECT * FROM jsonb_to_recordset($1::jsonb) AS told({_TYPES})
     ), ended AS (
         UPDATE match SET
             {", ".join(f"{name} = told.{name}" for name in Match._fields if name != "id")}
@@ -77,15 +73,14 @@ _KEEP = text(
         ON CONFLICT DO NOTHING
     )
     SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM begun)
-    """
-)
+"""
 
 
 async def keep_matches(session: AsyncSession, matches: Sequence[Match]) -> None:
     """Write *matches* as they now are; who calls holds the cells of their lots."""
     if matches:
         rows = json.dumps([one._asdict() for one in matches], default=str)
-        await session.execute(_KEEP, {"rows": rows})
+        await plain_rows(session, _KEEP, rows)
 
 
 _PAST = text(
