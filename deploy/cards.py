@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.matcher.app import build as build_matcher
-
 from services.indicators.app import build as build_indicators
 from services.indicators.settings import Settings as IndicatorsSettings
+from services.matcher.app import build as build_matcher
 from services.matcher.settings import Settings as MatcherSettings
 from services.notifier.app import build as build_notifier
 from services.notifier.settings import Settings as NotifierSettings

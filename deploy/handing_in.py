@@ -54,9 +54,7 @@ class Handed:
             writer.writeheader()
             for one in self.refused():
                 value = str(one["value"] if one["value"] is not None else "")
-                writer.writerow(
-                    {**one, "value": "'" + value if value[:1] in "=+-@\t\r" else value}
-                )
+                writer.writerow({**one, "value": "'" + value if value[:1] in "=+-@\t\r" else value})
 
     def to_json(self) -> dict[str, Any]:
         outcome, prepared = self.outcome, self.prepared
@@ -119,9 +117,7 @@ async def hand_in_file(
     place = await region_of(system, code)
     titles = await _titles(system)
     done = Handed(
-        prepare(
-            read_events(file, mapping, place, organisation=organisation, organisations=titles)
-        )
+        prepare(read_events(file, mapping, place, organisation=organisation, organisations=titles))
     )
     if not dry_run:
         await send(system, done, progress)

@@ -111,7 +111,7 @@ def intake_stream_of(organisation: str, quota: Quota) -> StreamConfig:
     return StreamConfig(
         name=intake_stream(organisation),
         subjects=[f"intake.{organisation}.>"],
-        # an answered event makes room: under *limits* it would count against the quota until it ages
+        # an answered event makes room; under *limits* it counts against the quota until it ages
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,

@@ -166,7 +166,14 @@ class Postgres(Server):
         told = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         self.launch([str(programs / "postgres"), "-D", str(cluster), *told],
                     user=user, at_parents_end=signal.SIGINT)  # fmt: skip
-        ask: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ask: list[str | Path] = [
+            programs / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         until = time.monotonic() + 60
         while subprocess.run(ask, check=False).returncode != 0:  # recovery may take its time
             if time.monotonic() > until:

@@ -59,7 +59,9 @@ class Company:
         await send(self.platform.system, done)
         return done
 
-    async def ask(self, service: str, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    async def ask(
+        self, service: str, method: str, path: str, body: Any = None, **query: Any
+    ) -> Any:
         """Ask *service* with the organisation's HTTPS key; (status, JSON)."""
         return await ask_as(
             self.platform, self.credentials.https_key, service, method, path, body, **query

@@ -2,18 +2,10 @@
 
 import sys
 
-import aiohttp
 import typer
-from nats.errors import Error as NatsError
-from sqlalchemy.exc import DBAPIError
 
-from deploy.asking import Answered
 from deploy.cli import checks, dead_letters, forecasts, measures, organisations, regions, running
 from deploy.cli.terms import say_problem
-from deploy.organisations import NotReloaded
-from deploy.servers import NotStarted
-from deploy.system import NotRunning
-from shared.access import NotKnown
 
 app = typer.Typer(
     name="massakoppi",
@@ -35,25 +27,35 @@ checks.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")
 
-EXPECTED = (
-    Answered,
-    NotKnown,
-    NotRunning,
-    NotStarted,
-    NotReloaded,
-    FileNotFoundError,
-    ValueError,
-)
-AWAY = (aiohttp.ClientError, NatsError, DBAPIError, OSError, TimeoutError)
-
 
 def main() -> None:
     """Run the command line; what a user can mend is told in one line, not as a trace."""
     try:
         app()
-    except EXPECTED as error:
-        say_problem(error)
+    except Exception as error:
+        told = in_one_line(error)
+        if told is None:
+            raise
+        say_problem(told)
         sys.exit(1)
-    except AWAY as error:
-        say_problem(NotRunning(f"the system is not reachable ({error}); is it running?"))
-        sys.exit(1)
+
+
+def in_one_line(error: Exception) -> str | None:
+    """What a user can mend in *error*; None when it is a fault of ours."""
+    import aiohttp
+    from nats.errors import Error as NatsError
+    from sqlalchemy.exc import DBAPIError
+
+    from deploy.asking import Answered
+    from deploy.organisations import NotReloaded
+    from deploy.servers import NotStarted
+    from deploy.system import NotRunning
+    from shared.access import NotKnown
+    from shared.client import NotSent
+
+    known = (Answered, NotKnown, NotRunning, NotStarted, NotReloaded, NotSent)
+    if isinstance(error, (*known, FileNotFoundError, ValueError)):
+        return str(error)
+    if isinstance(error, (aiohttp.ClientError, NatsError, DBAPIError, OSError, TimeoutError)):
+        return f"the system is not reachable ({error}); is it running?"
+    return None

@@ -1,14 +1,16 @@
 """Commands that check and mend: settle, audit, reconcile, rebuild."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.asking import Asking
 from deploy.cli.organisations import asking
 from deploy.cli.terms import AsJson, Data, out, progress, show, tell
 from deploy.system import System, find
+
+if TYPE_CHECKING:
+    from deploy.asking import Asking
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +38,7 @@ def settle(
     """
     told = {"standing_bonus": standing_bonus, "smallest_load": smallest_load}
 
-    async def go(_: System, ask: Asking) -> Any:
+    async def go(_: System, ask: "Asking") -> Any:
         body = {name: value for name, value in told.items() if value is not None}
         return await ask("matcher", "POST", "/settle", body)
 
@@ -53,7 +55,7 @@ def audit(data: Data = None, as_json: AsJson = False) -> None:
 
     Waits until the system is quiet. Exit 1 when a promise is broken; each finding is named.
     """
-    from deploy.audit import audit as check  # noqa: PLC0415
+    from deploy.audit import audit as check
 
     report = asyncio.run(check(find(data)))
     if as_json:
@@ -71,7 +73,7 @@ def reconcile(
     as_json: AsJson = False,
 ) -> None:
     """Resend what was published and is missing in a stream, under the same ids."""
-    from deploy.journal import reconcile as resend  # noqa: PLC0415
+    from deploy.journal import reconcile as resend
 
     found = asyncio.run(resend(find(data), check=check))
     rows = [{"stream": stream, **counts} for stream, counts in found.items()]
@@ -89,7 +91,7 @@ def rebuild(
     Empties what it heard and its inbox, never what it tells itself, and gives it the history with
     original ids and times. Works after the streams were lost.
     """
-    from deploy.journal import rebuild as again  # noqa: PLC0415
+    from deploy.journal import rebuild as again
 
     with progress(f"rebuilding {service}") as advance:
         applied = asyncio.run(again(find(data), service, advance))

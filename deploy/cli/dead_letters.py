@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.terms import AsJson, Data, out, show, tell
-from deploy.letters import discard, list_letters, replay_letters, show_letter, take_message
 from deploy.system import find
 
 app = typer.Typer(
@@ -24,6 +23,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Dead letters that wait for somebody, oldest first."""
+    from deploy.letters import list_letters
+
     found = asyncio.run(list_letters(find(data), service, settled=all_))
     if as_json:
         tell(found)
@@ -34,6 +35,8 @@ def list_(
 @app.command("show")
 def show_(id: Id, data: Data = None) -> None:
     """One dead letter whole: headers, body, error."""
+    from deploy.letters import show_letter
+
     tell(asyncio.run(show_letter(find(data), id)))
 
 
@@ -47,6 +50,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Give a dead letter to its handler once more; it stays dead if that fails again."""
+    from deploy.letters import replay_letters
+
     if not id and not all_:
         raise typer.BadParameter("name a dead letter, or say --all")
     done: list[dict[str, Any]] = asyncio.run(replay_letters(find(data), id, service, note))
@@ -60,6 +65,8 @@ def discard_(
     data: Data = None,
 ) -> None:
     """Settle a dead letter without applying it."""
+    from deploy.letters import discard
+
     asyncio.run(discard(find(data), id, note))
     out.print("discarded")
 
@@ -73,5 +80,7 @@ def take(
     data: Data = None,
 ) -> None:
     """Set an event aside by hand that kills its service before anything can be counted."""
+    from deploy.letters import take_message
+
     asyncio.run(take_message(find(data), service, durable, seq, note))
     out.print(f"set aside: see `massakoppi dead-letters list --service {service}`")

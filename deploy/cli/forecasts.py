@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli.terms import AsJson, Data, err, out, progress, show, tell
-from deploy.handing_in import Handed, hand_in_events, hand_in_file
 from deploy.system import find
+
+if TYPE_CHECKING:
+    from deploy.handing_in import Handed
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +46,8 @@ def import_(
 
     Example: `massakoppi import massat.csv --mapping seutumassa --org kaupunki`
     """
+    from deploy.handing_in import hand_in_file
+
     with progress("rows") as advance:
         done = asyncio.run(
             hand_in_file(
@@ -67,12 +71,14 @@ def emit(
 
     A line: `{"event": "forecast-updated", "data": {"external_id": "…", "project": "…", …}}`
     """
+    from deploy.handing_in import hand_in_events
+
     with progress("events") as advance:
         done = asyncio.run(hand_in_events(find(data), file, org, progress=advance))
     _report(done, as_json)
 
 
-def _report(done: Handed, as_json: bool) -> None:
+def _report(done: "Handed", as_json: bool) -> None:
     told: dict[str, Any] = done.to_json()
     if as_json:
         tell(told)

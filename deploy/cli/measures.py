@@ -36,7 +36,7 @@ def latency(
     as_json: AsJson = False,
 ) -> None:
     """From a changed forecast to its match announced, beside the same hops with no work."""
-    from deploy.bench.latency import measure  # noqa: PLC0415
+    from deploy.bench.latency import measure
 
     _run(measure(lots, seed=seed, changed=changes, knocks=knocks), as_json)
 
@@ -49,7 +49,7 @@ def intake(
     as_json: AsJson = False,
 ) -> None:
     """How many forecasts a second one matcher keeps, beside a handler that does nothing."""
-    from deploy.bench.intake import measure  # noqa: PLC0415
+    from deploy.bench.intake import measure
 
     _run(measure(events, seed=seed, knocks=knocks), as_json)
 
@@ -65,15 +65,15 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """How near to the optimum, how calmly and at what cost, beside four other ways to match."""
-    from deploy.bench.settle import measure  # noqa: PLC0415
+    from deploy.bench.settle import measure
 
     _run(measure(lots or [2_000, 8_000], seed=seed, changed=changes, seconds=seconds), as_json)
 
 
 def _run(measuring: "Coroutine[Any, Any, Report]", as_json: bool) -> None:
-    import uvloop  # noqa: PLC0415  (not on every platform of a developer)
+    import uvloop
 
-    from deploy.bench.figures import COLUMNS  # noqa: PLC0415
+    from deploy.bench.figures import COLUMNS
 
     telemetry.set_up(service="bench", level="WARNING", as_json=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from deploy.asking import Asking
 from deploy.cli.terms import AsJson, Data, out, show, tell
-from deploy.organisations import Credentials, add_organisation, revoke, rotate
 from deploy.system import System, find
+
+if TYPE_CHECKING:
+    from deploy.asking import Asking
+    from deploy.organisations import Credentials
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,8 +22,10 @@ Save = Annotated[bool, typer.Option("--save", help="keep the credentials in the 
 T = TypeVar("T")
 
 
-def asking(data: object, ask: Callable[[System, Asking], Awaitable[T]]) -> T:
+def asking(data: object, ask: "Callable[[System, Asking], Awaitable[T]]") -> T:
     """Run *ask* against the system of the data folder."""
+    from deploy.asking import Asking
+
     system = find(data)  # type: ignore[arg-type]
 
     async def go() -> T:
@@ -31,7 +35,7 @@ def asking(data: object, ask: Callable[[System, Asking], Awaitable[T]]) -> T:
     return asyncio.run(go())
 
 
-def _show_once(told: Credentials, saved_at: object, as_json: bool) -> None:
+def _show_once(told: "Credentials", saved_at: object, as_json: bool) -> None:
     if as_json:
         tell(told.to_json() | ({"saved": str(saved_at)} if saved_at else {}))
         return
@@ -68,7 +72,9 @@ def add(
     Example: `massakoppi org add soramaa --name "Soramaa Oy" --region 01 --save`
     """
 
-    async def go(system: System, ask: Asking) -> tuple[Credentials, Any]:
+    from deploy.organisations import add_organisation
+
+    async def go(system: System, ask: "Asking") -> "tuple[Credentials, Any]":
         told = await add_organisation(
             system, ask, token=token, title=name, region=region, business_id=business_id,
             actor_type=kind,
@@ -82,7 +88,7 @@ def add(
 def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Every organisation, with status and region."""
 
-    async def go(_: System, ask: Asking) -> list[dict[str, Any]]:
+    async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await ask("registry", "GET", "/organisations"))["items"]
         return found
 
@@ -98,7 +104,9 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
 def rotate_(token: Token, save: Save = False, data: Data = None, as_json: AsJson = False) -> None:
     """New keys for both doors; the old ones end at once."""
 
-    async def go(system: System, ask: Asking) -> tuple[Credentials, Any]:
+    from deploy.organisations import rotate
+
+    async def go(system: System, ask: "Asking") -> "tuple[Credentials, Any]":
         told = await rotate(system, ask, token)
         return told, told.save(system) if save else None
 
@@ -115,6 +123,8 @@ def revoke_(
     as_json: AsJson = False,
 ) -> None:
     """End every key of an organisation: its systems are cut off at once."""
+    from deploy.organisations import revoke
+
     ended = asking(data, lambda system, ask: revoke(system, ask, token, with_stream=drop_unread))
     tell({"organisation": token, "ended": ended}) if as_json else out.print(f"{ended} keys ended")
 
@@ -128,7 +138,7 @@ def mandate(
 ) -> None:
     """Let *reporter* (a contractor) report projects of *owner* (its client), or end that."""
 
-    async def go(_: System, ask: Asking) -> None:
+    async def go(_: System, ask: "Asking") -> None:
         path = f"/organisations/{owner}/mandates"
         if end:
             await ask("registry", "DELETE", f"{path}/{reporter}")
@@ -158,7 +168,7 @@ def member(
     told = {"name": name, "email": mail, "roles": role, "regions": region or [],
             "language": language}  # fmt: skip
 
-    async def go(_: System, ask: Asking) -> Any:
+    async def go(_: System, ask: "Asking") -> Any:
         return await ask("registry", "POST", f"/organisations/{token}/members", told)
 
     made = asking(data, go)

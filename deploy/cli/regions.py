@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.asking import Asking
 from deploy.cli.organisations import asking
 from deploy.cli.terms import AsJson, Data, out, show, tell
 from deploy.system import System
+
+if TYPE_CHECKING:
+    from deploy.asking import Asking
 
 app = typer.Typer(no_args_is_help=True, help="Regions: add one from a file, list, make a file.")
 
@@ -25,11 +27,11 @@ def add(
 
     `massakoppi region make` writes such a file from any CSV of places.
     """
-    from shared.vocabulary.regions import read_region  # noqa: PLC0415
+    from shared.vocabulary.regions import read_region
 
     region = read_region(file)
 
-    async def go(_: System, ask: Asking) -> Any:
+    async def go(_: System, ask: "Asking") -> Any:
         return await ask("registry", "POST", "/regions", region.to_json())
 
     made = asking(data, go)
@@ -40,7 +42,7 @@ def add(
 def list_(data: Data = None, as_json: AsJson = False) -> None:
     """The regions of this system."""
 
-    async def go(_: System, ask: Asking) -> list[dict[str, Any]]:
+    async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await ask("registry", "GET", "/regions"))["items"]
         return found
 
@@ -61,7 +63,7 @@ def make(
     to: Annotated[Path, typer.Option("--to", help="the region file to write")],
 ) -> None:
     """Make a region file from a CSV with a code, a name and a WGS 84 point a row."""
-    from shared.client import region_from_csv  # noqa: PLC0415
+    from shared.client import region_from_csv
 
     region = region_from_csv(file, mapping)
     to.write_text(json.dumps(region.to_json(), indent=1, ensure_ascii=False) + "\n")

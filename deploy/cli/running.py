@@ -32,7 +32,7 @@ def up(
     Data stay in the data folder: Ctrl-C stops all cleanly, and the next `up` goes on with the same
     data. Ports that are taken are replaced by free ones. The address of the page is printed.
     """
-    from deploy.up import Up  # noqa: PLC0415  (the servers' packages are an extra)
+    from deploy.up import Up
 
     asyncio.run(
         _until_interrupted(Up(folder(data), sample=sample, changes_every_s=changes_every_s))
@@ -40,7 +40,7 @@ def up(
 
 
 async def _until_interrupted(up: "object") -> None:
-    from deploy.up import Up  # noqa: PLC0415
+    from deploy.up import Up
 
     assert isinstance(up, Up)
     told = asyncio.Event()
@@ -61,8 +61,8 @@ def serve(
     Needs `massakoppi provision` to have made its durables and database. Run it as often as you
     like: replicas share the work.
     """
-    from deploy.cards import UnknownService, card  # noqa: PLC0415
-    from shared.service.run import run  # noqa: PLC0415
+    from deploy.cards import UnknownService, card
+    from shared.service.run import run
 
     try:
         told = card(service)
@@ -91,7 +91,7 @@ def provision(
     The same result however often it runs. What an operator changed on the server is shown as
     drift and left alone, unless --overwrite.
     """
-    from deploy.provisioning import make_keys, provision_all  # noqa: PLC0415
+    from deploy.provisioning import make_keys, provision_all
 
     if keys:
         made = make_keys(folder(data), nats_store)

@@ -46,9 +46,8 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def say_problem(error: BaseException) -> None:
+def say_problem(told: str) -> None:
     """One line that says what is wrong."""
-    told = str(error) or type(error).__name__
     err.print(f"[bold red]massakoppi:[/] {told}", highlight=False, soft_wrap=True)
 
 

@@ -26,7 +26,7 @@ CELLS = "SELECT * FROM cell ORDER BY 1, 2, 3, 4, 5, 6, 7"
 
 
 async def test_what_was_heard_is_made_again_from_the_journals(platform: Platform) -> None:
-    """Streams purged, lots thrown away: a rebuild gives the same rows; matches stay as they were."""
+    """Streams purged, lots thrown away: a rebuild gives the same rows; matches stay."""
     giver = await company(platform, "muisti")
     taker = await company(platform, "paikka")
     place = {"region": "06", "municipality": "887"}

@@ -1,4 +1,4 @@
-"""A forecast is told, a match is made, and the region's figures and balance follow by themselves."""
+"""A forecast is told, a match is made, and the region's figures and balance follow."""
 
 from typing import Any
 

@@ -196,7 +196,7 @@ async def test_a_declined_pair_is_not_proposed_again(matcher, desk, proposal):
         "/explain", COORDINATOR, surplus=proposal["surplus"]["forecast_id"],
         need=proposal["need"]["forecast_id"],
     )  # fmt: skip
-    assert why["feasible"]  # the gates hold; it is the pair that was declined
+    assert [one["gate"] for one in why["reasons"] if one["verdict"] == "fail"] == ["exclusion"]
 
 
 async def test_an_acceptance_can_be_undone_until_the_other_side_accepted(desk, proposal):
