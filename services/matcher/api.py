@@ -66,9 +66,10 @@ async def matches(
     since: datetime | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    order: Literal["oldest", "newest"] = "oldest",
 ) -> dict[str, Any]:
     """
-    Matches that the asker may see, the longest unchanged first.
+    Matches that the asker may see, by when they changed: the longest unchanged first.
 
     Follow `next` to the end; ask later again with `since` = the first answer's `as_of`.
     """
@@ -86,11 +87,19 @@ async def matches(
         since=since,
         after=_cursor_read(after) if after else None,
         limit=limit,
+        order=order,
     )
     lots = await store.lots_of(session, {id for one in found for id in one.pair})
     told = [_seen(one, lots, asker, settings) for one in found if lots.keys() >= set(one.pair)]
     more = _cursor(found[-1]) if len(found) == limit else None
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
+
+
+@router.get("/counts")
+async def counts(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
+    """How much is open, proposed and agreed in *region*: sums only, so anyone known may ask."""
+    told = await store.counts_of(session, region)
+    return {**told, "region": region, "as_of": now().isoformat()}
 
 
 @router.get("/matches/{id}")

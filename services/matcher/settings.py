@@ -35,7 +35,7 @@ class Settings(SharedSettings):
         False, description="workings such as crushing are done where the mass is"
     )
     matcher_closes_past_windows: bool = Field(
-        False, description="days gone by count as no overlap; off to settle history"
+        True, description="days gone by count as no overlap; off to settle history"
     )
 
     def rules(self) -> Rules:

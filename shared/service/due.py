@@ -31,9 +31,11 @@ class Worker:
             UPDATE {due.table} SET claimed_by = :token,
                 claimed_until = now() + :lease * interval '1 second'
             WHERE ({key}) IN (
-                SELECT {key} FROM {due.table}
+                -- a lease lost in a power cut is taken again: its commit need not wait for the disk
+                SELECT {key} FROM {due.table},
+                    (SELECT set_config('synchronous_commit', 'off', true)) AS lax
                 WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
-                ORDER BY due_at LIMIT :size FOR UPDATE SKIP LOCKED
+                ORDER BY due_at LIMIT :size FOR UPDATE OF {due.table} SKIP LOCKED
             )
             RETURNING *
             """
@@ -59,6 +61,7 @@ class Worker:
 
     async def _look(self) -> None:
         free = self.due.at_once - len(self._working)
+        self.news.clear()  # before the claim: what wakes during it is looked for again
         try:
             rows = await self.claim(self.due.size if self.due.at_once == 1 else free)
         except Exception as error:
@@ -70,7 +73,6 @@ class Worker:
         elif rows:
             await self._begin(rows)
         else:
-            self.news.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.news.wait(), self.due.poll_s)
 

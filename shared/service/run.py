@@ -58,6 +58,7 @@ class Running:
         self.workers: dict[str, Worker] = {}
         self.tasks: list[asyncio.Task[Any]] = []
         self.stopping = asyncio.Event()
+        self.started = False
         self.missing: list[str] = []
         self.url = ""
         self.http: _Http | None = None
@@ -98,6 +99,7 @@ class Running:
         if self.service.takes_in is not None:
             self._task(self._keep_door(self.service.takes_in), "door")
         self._task(self._watch(), "watch")
+        self.started = True
         telemetry.log().info("service_runs", url=self.url)
 
     def _serve_http(self) -> None:
@@ -326,6 +328,8 @@ class Running:
         found = []
         if self.stopping.is_set():
             found.append("stopping")
+        elif not self.started:
+            found.append("starting")
         if not self.bus.connected:
             found.append("not connected to NATS")
         found += [f"no durable {durable}" for durable in self.missing]

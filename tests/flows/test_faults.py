@@ -42,6 +42,7 @@ async def test_an_import_in_which_everything_is_killed_ends_as_the_quiet_one(
         await troubled.begin()
         await _survive(here, troubled, random.Random(seed))
         outcome = await troubled.outcome(wanted.value_cents, wait_s=LONGEST_LEASE_S)
+        await here.clean(wait_s=LONGEST_LEASE_S)
         with capsys.disabled():
             print(f"\n{here.story}")
     assert outcome == wanted

@@ -34,6 +34,7 @@ from services.matcher.store.marks import (
     told,
 )
 from services.matcher.store.matches import (
+    counts_of,
     decided_under,
     keep_decision,
     keep_matches,
@@ -53,6 +54,7 @@ __all__ = [
     "Touched",
     "clean_marks",
     "counts",
+    "counts_of",
     "decided_under",
     "dirty",
     "due_to_tell",

@@ -87,14 +87,15 @@ _MARKS_IN = text(
     "SELECT cell, generation, first_at FROM dirty WHERE cell = ANY(CAST(:cells AS int[]))"
 )
 _MARKS = text("SELECT cell, generation, first_at FROM dirty")
-_CLEAN = text(
-    """
-    DELETE FROM dirty USING unnest(CAST(:cells AS int[]), CAST(:generations AS uuid[]))
-        AS read(cell, generation)
-    WHERE dirty.cell = read.cell AND dirty.generation = read.generation
-    RETURNING dirty.cell
-    """
-)
+# locked in the order in which they are marked, so that nobody waits in a ring
+_CLEAN = """
+    WITH done AS MATERIALIZED (
+        SELECT dirty.cell FROM dirty
+        JOIN unnest($1::int[], $2::uuid[]) AS read(cell, generation) USING (cell, generation)
+        ORDER BY dirty.cell FOR UPDATE OF dirty
+    )
+    DELETE FROM dirty USING done WHERE dirty.cell = done.cell
+"""
 _FINISH = """
     WITH gone AS (
         DELETE FROM dirty WHERE cell = $1 AND generation = $2 RETURNING 1
@@ -160,8 +161,7 @@ async def finish(
 async def clean_marks(session: AsyncSession, read: dict[int, UUID]) -> None:
     """Take off every mark that is still of the generation that was *read*."""
     cells = sorted(read)
-    told = {"cells": cells, "generations": [read[cell] for cell in cells]}
-    await session.execute(_CLEAN, told)
+    await plain_rows(session, _CLEAN, cells, [read[cell] for cell in cells])
 
 
 _SWEEP = text(

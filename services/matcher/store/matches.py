@@ -108,10 +108,13 @@ _LIST = """
       AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
       AND (CAST(:since AS timestamptz) IS NULL OR changed_at >= :since)
       AND (CAST(:after_at AS timestamptz) IS NULL
-           OR (changed_at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
-    ORDER BY changed_at, id LIMIT :limit
+           OR (changed_at, id) {beyond} (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY changed_at {way}, id {way} LIMIT :limit
 """
-_LISTED = text(_LIST.format(match=MATCH))
+_LISTED = {
+    "oldest": text(_LIST.format(match=MATCH, beyond=">", way="ASC")),
+    "newest": text(_LIST.format(match=MATCH, beyond="<", way="DESC")),
+}
 
 
 async def matches_seen_by(
@@ -126,10 +129,11 @@ async def matches_seen_by(
     since: datetime | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
+    order: str = "oldest",
 ) -> list[Match]:
-    """Up to *limit* matches that the asker may see, the longest unchanged first."""
+    """Up to *limit* matches that the asker may see, by when they changed."""
     found = await session.execute(
-        _LISTED,
+        _LISTED[order],
         {
             "all": sees_all,
             "regions": list(regions),
@@ -206,3 +210,22 @@ async def standing_figures(session: AsyncSession) -> tuple[int, int, int, int]:
     """Of what stands: cents of direct movements, cents on own sites, tonnes, matches."""
     direct, onsite, tonnes, count = (await session.execute(_FIGURES)).one()
     return direct, onsite, tonnes, count
+
+
+_COUNTS = text(
+    """
+    SELECT
+        (SELECT count(*) FROM lot WHERE region = :region AND is_open) AS open_lots,
+        count(*) FILTER (WHERE state IN ('proposed', 'accepted')) AS proposed,
+        coalesce(sum(tonnes) FILTER (WHERE state IN ('proposed', 'accepted')), 0) AS proposed_t,
+        count(*) FILTER (WHERE state IN ('agreed', 'moving', 'done')) AS agreed,
+        coalesce(sum(tonnes) FILTER (WHERE state IN ('agreed', 'moving', 'done')), 0) AS agreed_t
+    FROM match WHERE region = :region AND route = 'direct'
+    """
+)
+
+
+async def counts_of(session: AsyncSession, region: str) -> dict[str, int]:
+    """Open lots, and what is proposed and agreed between projects, in *region*; tonnes likely."""
+    row = (await session.execute(_COUNTS, {"region": region})).one()
+    return {name: int(value) for name, value in row._mapping.items()}

@@ -1,0 +1,1 @@
+"""The long suite: kills at random and at named points, servers away."""
