@@ -1,6 +1,8 @@
 """A real NATS, a real PostgreSQL, nothing else: once a run, on free ports."""
 
 import asyncio
+import email
+import email.policy
 import os
 import tempfile
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -116,10 +119,36 @@ async def database_for(
     await admin.dispose()
 
 
+class Letterbox:
+    """A real SMTP server's handler: keeps what was delivered."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 kept"
+
+
 @pytest.fixture(scope="session")
-async def platform() -> AsyncIterator[Platform]:
+def mail_server() -> Iterator[tuple[Letterbox, int]]:
+    """An SMTP server of this run's own, and its port."""
+    letterbox, port = Letterbox(), free_port()
+    server = Controller(letterbox, hostname="127.0.0.1", port=port)
+    server.start()
+    yield letterbox, port
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def platform(mail_server: tuple[Letterbox, int]) -> AsyncIterator[Platform]:
     """The whole platform as processes, once a run: for journeys and flows."""
     from tests.platform import platform_running  # noqa: PLC0415  (it uses this file)
 
-    async with platform_running() as running:
+    notifier = {
+        "NOTIFIER_SMTP_HOST": "127.0.0.1",
+        "NOTIFIER_SMTP_PORT": str(mail_server[1]),
+        "NOTIFIER_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+    }
+    async with platform_running(settings={"notifier": notifier}) as running:
         yield running

@@ -43,7 +43,6 @@ ANCHORS = ("agreed", "accepted", "declined", "undone")
 """Pairs of lots that can meet nobody else, by what their sides decide."""
 FAR_APART = tuple((name.title(), float(at), 0.0) for at, name in enumerate(ANCHORS))
 ACK_WAIT_S = 4.0
-_one_at_a_time = asyncio.Lock()  # migrations of two systems in one process would mix
 AWAY = (aiohttp.ClientError, OSError, TimeoutError, NotSent)
 
 
@@ -82,9 +81,7 @@ class World:
 
     async def start(self) -> None:
         """Everything up, organisations and their people known, each door open."""
-        async with _one_at_a_time:
-            await self.platform.start_servers()
-        await self.platform.start_services()
+        await self.platform.start()
         self.system = self.platform.system
         base = self.system.postgres_url.replace("postgresql://", "postgresql+asyncpg://")
         self.engines = {

@@ -49,16 +49,23 @@ def _kept(records: Records) -> Iterable[Line]:
     )  # fmt: skip
 
 
-def _members(body: Row) -> list[tuple[str, list[str]]]:
-    suspended = body.get("status", "active") != "active"
-    return sorted(
-        (one["person"], [] if suspended else sorted(one["roles"])) for one in body["members"]
-    )
+Member = tuple[str, list[str], list[str]]
+"""A person, the roles, and the regions coordinated."""
 
 
-def _kept_members(records: Records, token: str) -> list[tuple[str, list[str]]]:
+def _members(body: Row) -> list[Member]:
+    is_active = body.get("status", "active") == "active"
+    found = []
+    for one in body["members"]:
+        coordinates = one.get("regions") or [body["region"]]
+        regions = coordinates if "regional_coordinator" in one["roles"] else []
+        found.append((one["person"], sorted(one["roles"]) if is_active else [], sorted(regions)))
+    return sorted(found)
+
+
+def _kept_members(records: Records, token: str) -> list[Member]:
     return sorted(
-        (row["person"], sorted(row["roles"]))
+        (row["person"], sorted(row["roles"]), sorted(row["regions"]))
         for row in records.rows(READER, "member")
         if row["organisation"] == token
     )

@@ -281,7 +281,9 @@ def road_km(one: Row, other: Row, limits: Limits) -> float:
 
 def _ratio(straight_km: float) -> float:
     bands: list[dict[str, Any]] = table("distance_ratio")["bands"]
-    middles = [((band["from_km"] + band["to_km"]) / 2, float(band["ratio"])) for band in bands]
+    middles: list[tuple[float, float]] = [
+        ((band["from_km"] + band["to_km"]) / 2, float(band["ratio"])) for band in bands
+    ]
     before = middles[0]
     for after in middles:
         if straight_km <= after[0]:

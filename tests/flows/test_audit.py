@@ -1,0 +1,148 @@
+"""The oracle sees what is wrong: each kind of damage breaks the promise that names it."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.allinone import Platform
+from deploy.asking import Asking
+from deploy.audit import Report, audit
+from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
+
+DAMAGE = {
+    "a verdict that was taken back": (
+        "registry",
+        "UPDATE intake SET code = 'unchanged' WHERE {mine} AND about = 'forecast-updated'",
+        "every verdict was told by one receipt",
+    ),
+    "an event that one reader never applied": (
+        "indicators",
+        "DELETE FROM inbox WHERE ctid = (SELECT ctid FROM inbox "
+        "WHERE durable = 'indicators-forecast-updated-v1' LIMIT 1)",
+        "indicators-forecast-updated-v1: announced = applied or dead",
+    ),
+    "an event applied that nobody told": (
+        "notifier",
+        "INSERT INTO inbox VALUES ('notifier-match-found-v1', '/massakoppi/matcher', 'made-up')",
+        "notifier-match-found-v1: announced = applied or dead",
+    ),
+    "a letter that was never published": (
+        "matcher",
+        "UPDATE outbox SET published_at = NULL, claimed_until = 'infinity' "
+        "WHERE id = (SELECT max(id::text)::uuid FROM outbox)",
+        "the outboxes are empty and no letter is held",
+    ),
+    "a revision too many": (
+        "registry",
+        "UPDATE project SET revision = revision + 1 WHERE reporter = '{token}'",
+        "each revision of a project was told once, without a gap",
+    ),
+    "a side that was not told": (
+        "matcher",
+        "DELETE FROM outbox WHERE id = (SELECT max(id::text)::uuid FROM outbox "
+        "WHERE subject LIKE 'matches.{token}.%')",
+        "each side has one view of each telling of its match",
+    ),
+    "a lot of an older revision": (
+        "matcher",
+        "UPDATE lot SET likely = likely - 1 WHERE organisation = '{token}'",
+        "the matcher's lots are the forecasts as told last",
+    ),
+    "a tonne more than there is": (
+        "matcher",
+        "UPDATE match SET tonnes = tonnes + 1000000 "
+        "WHERE standing = 1 AND surplus_organisation = '{token}'",
+        "no lot is over-committed",
+    ),
+    "a cent too much": (
+        "matcher",
+        "UPDATE match SET cents_per_t = cents_per_t + 1 "
+        "WHERE standing = 1 AND surplus_organisation = '{token}'",
+        "every proposal passes every gate, judged again",
+    ),
+    "a decision that nobody made": (
+        "matcher",
+        "UPDATE match SET accepted_by = '{token}' "
+        "WHERE standing = 1 AND surplus_organisation = '{token}'",
+        "decisions stand as they were made",
+    ),
+    "a kilogram in the balance": (
+        "indicators",
+        "UPDATE cell SET kg = kg + 1 WHERE scope = 'organisation' AND code = '{token}'",
+        "the balance is the sum over lots and matches, to the kilogram",
+    ),
+    "a cent in the flows": (
+        "indicators",
+        "UPDATE flow_cell SET cents = cents + 1 WHERE scope = 'organisation' AND code = '{token}'",
+        "the flows are the sum over matches, to the kilogram and the cent",
+    ),
+    "a coordinator who was not told": (
+        "notifier",
+        "DELETE FROM notification WHERE channel = 'desk' AND subject_id IN (SELECT match_id "
+        "FROM telling WHERE '{token}' = ANY(organisations))",
+        "whoever is in charge was told, and of nothing else",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+async def giver(platform: Platform) -> Company:
+    """An organisation with a coordinator, whose surplus has met a need."""
+    made = await company(platform, "tosi")
+    taker = await company(platform, "vero")
+    await _coordinator(platform, "tosi")
+    await made.hand_in(a_project("p"), a_forecast("s", "p"))
+    await taker.hand_in(a_project("p"), a_need("n", "p"))
+    await first_match(made, state="proposed")
+    report = await audit(platform.system)
+    assert report.clean, report.broken
+    return made
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_damage_breaks_the_promise_that_names_it(
+    platform: Platform, giver: Company, damage: str
+) -> None:
+    """What is damaged is found, named, and nothing is found once it is mended."""
+    service, question, promise = DAMAGE[damage]
+    told = question.format(token=giver.token, mine=f"organisation = '{giver.token}'")
+    url = platform.system.postgres_url.replace("postgresql://", "postgresql+asyncpg://")
+    engine = create_async_engine(f"{url}/massakoppi_{service}")
+    table = told.split()[1 if told.startswith("UPDATE") else 2]
+    async with engine.begin() as connection:
+        await connection.execute(text(f"CREATE TABLE before AS SELECT * FROM {table}"))
+        changed = await connection.execute(text(told))
+    try:
+        report = await audit(platform.system, wait_s=1)
+    finally:
+        async with engine.begin() as connection:
+            # without it, nothing that refers to the rows would let them go
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            await connection.execute(text(f"DELETE FROM {table}"))
+            await connection.execute(text(f"INSERT INTO {table} SELECT * FROM before"))
+            await connection.execute(text("DROP TABLE before"))
+        await engine.dispose()
+
+    assert changed.rowcount, "nothing was damaged"
+    assert promise in _broken(report)
+    assert next(line for line in report.lines if line.promise == promise).found
+
+
+async def test_a_system_that_was_mended_is_clean_again(platform: Platform, giver: Company) -> None:
+    """The damage of the tests above was undone, and the report says it in JSON."""
+    report = await audit(platform.system)
+
+    assert report.clean, report.broken
+    told = report.to_json()
+    assert told["clean"] is True
+    assert {line["promise"] for line in told["lines"]} >= {each[2] for each in DAMAGE.values()}
+
+
+def _broken(report: Report) -> set[str]:
+    return {line.promise for line in report.broken}
+
+
+async def _coordinator(platform: Platform, token: str) -> None:
+    member = {"name": "Someone", "email": f"someone@{token}.example", "roles": ["coordinator"]}
+    async with Asking(platform.system) as ask:
+        await ask("registry", "POST", f"/organisations/{token}/members", member)
