@@ -14,7 +14,7 @@ async def test_a_companys_system_gets_its_receipts_and_its_match(platform: Platf
     """Plain NATS, the company's own key, two subjects to listen to: no more is needed."""
     giver = await company(platform, "kuoppa")
     taker = await company(platform, "penger")
-    await taker.hand_in(a_project("p"), a_need("n", "p"))
+    await taker.hand_in(a_project("p", municipality="078"), a_need("n", "p"))
 
     heard: list[tuple[str, dict[str, Any]]] = []
 
@@ -31,7 +31,7 @@ async def test_a_companys_system_gets_its_receipts_and_its_match(platform: Platf
     await client.subscribe("matches.kuoppa.>", cb=hear)
     js = client.jetstream()
     for number, (name, event) in enumerate(
-        [("project-added", a_project("p")), ("forecast-updated", a_forecast("s", "p"))]
+        [("project-added", a_project("p", municipality="078")), ("forecast-updated", a_forecast("s", "p"))]
     ):
         await js.publish(
             f"intake.kuoppa.{name}",
