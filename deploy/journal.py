@@ -92,8 +92,7 @@ async def _apply(
     size = handler.size if isinstance(handler, Batch) else 1
     for part in _parts(events, size):
         work = reader.work_in(session)
-        new = await claim(session, durable_of(service.name, contract), part)
-        fresh = [event for event in part if str(event.id) in new]
+        fresh = await claim(session, durable_of(service.name, contract), part)
         if fresh:
             await hand_over(work, handler, fresh)
         await reader.write(work)

@@ -224,15 +224,18 @@ class World:
                 await asyncio.sleep(0.3)
         self.say("PostgreSQL is back")
 
+    async def ready(self, service: str) -> None:
+        """Wait until *service* says that it works."""
+        async with aiohttp.ClientSession() as session:
+            await self.process(service).ready(session, 120)
+
     async def all_ready(self) -> None:
         """Every process is up, and nobody ended but by us."""
-        async with aiohttp.ClientSession() as session:
-            for process in self.platform.processes.values():
-                await process.ready(session)
+        await asyncio.gather(*map(self.ready, SERVICES))
 
     # -- what must hold -------------------------------------------------------------------
 
-    async def patiently(self, go: Callable[[], Awaitable[Any]], *, within_s: float = 60.0) -> Any:
+    async def patiently(self, go: Callable[[], Awaitable[Any]], *, within_s: float = 300.0) -> Any:
         """The answer of *go*, asked again while somebody is away."""
         until = time.monotonic() + within_s
         while True:

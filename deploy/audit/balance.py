@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 from deploy.audit.records import Records, Row, Told, newest
@@ -122,14 +123,18 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
     return [sign * part for part in parts]
 
 
-def days_by_month(window: Row) -> dict[str, int]:
-    """How many days of *window* lie in each month."""
-    first, last = date.fromisoformat(window["first"]), date.fromisoformat(window["last"])
+@cache
+def _days_by_month(first: date, last: date) -> dict[str, int]:
     found: dict[str, int] = {}
     for at in range((last - first).days + 1):
         month = (first + timedelta(days=at)).isoformat()[:7]
         found[month] = found.get(month, 0) + 1
     return found
+
+
+def days_by_month(window: Row) -> dict[str, int]:
+    """How many days of *window* lie in each month."""
+    return _days_by_month(date.fromisoformat(window["first"]), date.fromisoformat(window["last"]))
 
 
 # --- flows ------------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 """The tables that are compared, by the service that keeps them; the mechanism's come beside."""
 
 _JOURNAL = """
-    SELECT id, name, stream, subject, created_at, published_at, stream_seq,
-           claimed_until > now() AS held, convert_from(payload, 'UTF8') AS payload
-    FROM outbox ORDER BY id
+    SELECT id::text AS id, name, subject, created_at, published_at IS NOT NULL AS published,
+           published_at IS NULL AND claimed_until > now() AS held, payload
+    FROM outbox ORDER BY outbox.id
 """
 _INBOX = "SELECT durable, source, event_id, heard_at FROM inbox"
 _DEAD = "SELECT durable, key, reason, replayed_at, discarded_at FROM dead_letter"
@@ -46,12 +46,16 @@ class Told:
 
     id: str
     name: str
-    stream: str
     subject: str
     at: datetime
     is_published: bool
     is_held: bool
-    body: Row
+    payload: bytes = field(repr=False)
+
+    @cached_property
+    def body(self) -> Row:
+        """What it says."""
+        return dict(json.loads(self.payload))
 
     @property
     def region(self) -> str:
@@ -181,7 +185,7 @@ async def _kept(connection: AsyncConnection, service: Service) -> Kept:
     kept = Kept(service)
     for table in TABLES[service.name]:
         kept.tables[table] = await _rows(connection, f"SELECT * FROM {table}")
-    kept.journal = [_told(row) for row in await _rows(connection, _JOURNAL)]
+    kept.journal = [Told(*row) for row in await connection.execute(text(_JOURNAL))]
     kept.inbox = await _rows(connection, _INBOX)
     kept.dead = await _rows(connection, _DEAD)
     return kept
@@ -189,18 +193,5 @@ async def _kept(connection: AsyncConnection, service: Service) -> Kept:
 
 async def _rows(connection: AsyncConnection, question: str) -> list[Row]:
     # as JSON, so that every service's types read alike: ids and moments as text
-    told = await connection.stream(text(f"SELECT row_to_json(t)::text FROM ({question}) AS t"))
-    return [json.loads(row[0]) async for row in told]
-
-
-def _told(row: Row) -> Told:
-    return Told(
-        row["id"],
-        row["name"],
-        row["stream"],
-        row["subject"],
-        datetime.fromisoformat(row["created_at"]),
-        row["published_at"] is not None,
-        row["published_at"] is None and bool(row["held"]),
-        json.loads(row["payload"]),
-    )
+    told = await connection.execute(text(f"SELECT row_to_json(t)::text FROM ({question}) AS t"))
+    return [json.loads(row[0]) for row in told]

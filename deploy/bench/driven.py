@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,6 +30,9 @@ _FAILED = text(
     "+ (SELECT count(*) FROM sweep WHERE attempts > 0)"
 )
 
+_ROUNDS_IN_VAIN = 10
+_WORTH_A_ROUND = 1.000_01
+
 
 class NotMeasured(Exception):
     """The bench could not measure; what is measured failed."""
@@ -54,10 +57,17 @@ class Driven:
         }
 
     @classmethod
-    async def open(cls, postgres_url: str) -> Self:
-        """An empty one on the server at *postgres_url*; its database is made, or emptied."""
+    async def open(cls, postgres_url: str, **turned: Any) -> Self:
+        """
+        An empty one on the server at *postgres_url*; its database is made, or emptied.
+
+        *turned* are settings of the matcher by name.
+        """
         settings = Settings(
-            postgres_url=postgres_url, matcher_sweep_after_s=86_400, matcher_measure_up_to_lots=0
+            postgres_url=postgres_url,
+            matcher_sweep_after_s=86_400,
+            matcher_measure_up_to_lots=0,
+            **turned,
         )
         service = build(settings)
         await provision_databases(postgres_url, [service])
@@ -79,16 +89,22 @@ class Driven:
         """Settle every neighbourhood that is dirty; the seconds each took, claim and all."""
         return await self._work_off("dirty")
 
-    async def sweep(self, most: int = 2_000) -> list[float]:
-        """Sweep until nothing improves; the seconds of each. Ends after *most*."""
+    async def sweep(self) -> list[float]:
+        """
+        Sweep until no tile is left, or round after round brings nothing more; the seconds of each.
+        """
         seconds: list[float] = []
-        while len(seconds) < most:
+        best, in_vain = await self.value_cents(), 0
+        while in_vain < _ROUNDS_IN_VAIN:
             async with self.database.engine.begin() as connection:
                 await connection.execute(_SWEEP_NOW)
             found = await self._work_off("sweep")
             if not found:
                 break
             seconds += found
+            value = await self.value_cents()
+            in_vain = 0 if value > best * _WORTH_A_ROUND else in_vain + 1
+            best = max(best, value)
         return seconds
 
     async def _work_off(self, table: str) -> list[float]:

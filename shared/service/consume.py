@@ -111,17 +111,19 @@ BURY = text(
 FORGET_FAILURE = text("DELETE FROM event_failure WHERE durable = :durable AND key = :key")
 
 
-async def claim(session: AsyncSession, durable: str, events: Sequence[Event]) -> set[str]:
-    """Enter *events* in the inbox of *durable*; the ids of those that were new to it."""
+async def claim(session: AsyncSession, durable: str, events: Sequence[Event]) -> list[Event]:
+    """Enter *events* in the inbox of *durable*; those that were new to it, each once."""
+    once = {str(event.id): event for event in events}  # copies may come in one batch
     found = await session.execute(
         CLAIM,
         {
             "durable": durable,
-            "sources": [f"/massakoppi/{event.owner()}" for event in events],
-            "ids": [str(event.id) for event in events],
+            "sources": [f"/massakoppi/{event.owner()}" for event in once.values()],
+            "ids": list(once),
         },
     )
-    return {row.event_id for row in found}
+    new = {row.event_id for row in found}
+    return [event for id, event in once.items() if id in new]
 
 
 async def hand_over(work: Work, handler: Handler | Batch, events: Sequence[Event]) -> None:
@@ -199,9 +201,8 @@ class Consumer:
     async def _apply(self, events: Sequence[Event]) -> None:
         correlation = str(events[0].id)
         async with self.database.begin_work(correlation=correlation) as work:
-            new = await claim(work.session, self.durable, events)
+            fresh = await claim(work.session, self.durable, events)
             point("mid-batch")
-            fresh = [event for event in events if str(event.id) in new]
             if fresh:
                 await hand_over(work, self.handler, fresh)
         telemetry.events_applied.labels(self.durable).inc(len(fresh))

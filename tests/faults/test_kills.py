@@ -10,6 +10,8 @@ from tests.faults.conftest import FILES, WAIT_S
 from tests.world import SERVICES, Outcome, Story, World
 
 KILLS_EACH = 20
+WHILE_STARTING = 0.2
+"""The share of kills that do not wait until the process works."""
 pytestmark = pytest.mark.usefixtures("tells")
 
 
@@ -23,11 +25,11 @@ async def test_services_killed_at_random_lose_nothing_and_double_nothing(
     before = await here.settled(wait_s=WAIT_S)
     story = Story(here, "killed")
     await story.begin()
-    kills = [
-        asyncio.create_task(_keep_killing(here, service, random.Random(draw.random())))
-        for service in SERVICES
-    ]
-    await asyncio.gather(_feed(here, story), story.decide(), *kills)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_feed(here, story))
+        group.create_task(story.decide())
+        for service in SERVICES:
+            group.create_task(_keep_killing(here, service, random.Random(draw.random())))
 
     outcome = await story.outcome(before, wait_s=WAIT_S)
     await here.clean(wait_s=WAIT_S)
@@ -39,19 +41,22 @@ async def test_services_killed_at_random_lose_nothing_and_double_nothing(
 
 async def _keep_killing(here: World, service: str, draw: random.Random) -> None:
     for _ in range(KILLS_EACH):
-        await asyncio.sleep(draw.uniform(0.5, 9.0))  # some while it starts, most while it works
+        if draw.random() < WHILE_STARTING:
+            await asyncio.sleep(draw.uniform(0.2, 3.0))
+        else:
+            await here.ready(service)
+            await asyncio.sleep(draw.uniform(0.1, 2.5))
         await here.kill(service)
 
 
 async def _feed(here: World, story: Story) -> None:
     """Hand in file after file, spread over the kills."""
-    handing = []
-    for at, told in enumerate(FILES):
-        due = KILLS_EACH * len(SERVICES) * at / len(FILES)
+    async with asyncio.TaskGroup() as group:
+        for at, told in enumerate(FILES):
+            due = KILLS_EACH * len(SERVICES) * at / len(FILES)
 
-        async def reached(due: float = due) -> bool:
-            return sum(here.kills.values()) >= due
+            async def reached(due: float = due) -> bool:
+                return sum(here.kills.values()) >= due
 
-        await eventually(reached, within_s=WAIT_S)
-        handing.append(asyncio.create_task(story.bring_in(f"{at}", told)))
-    await asyncio.gather(*handing)
+            await eventually(reached, within_s=WAIT_S)
+            group.create_task(story.bring_in(f"{at}", told))

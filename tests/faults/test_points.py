@@ -3,10 +3,9 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 import pytest
@@ -72,36 +71,29 @@ async def test_a_process_that_ends_at_any_named_point_leaves_no_trace(here: Worl
     before = await here.settled(wait_s=WAIT_S)
     story = Story(here, "pointed")
     await story.begin()
-    files = iter(enumerate(FILES))
+    files = iter((f"{at}", told) for at, told in enumerate(FILES))
     async with sink() as receiver:
         await _subscribe(here, story, receiver.url)
-        work = [asyncio.create_task(story.decide())]
-        for service, point in ON_THE_WAY:
-            await here.restart_armed(service, point)
-            work.append(_hand_in_next(story, files))
-            await here.crashed(service, within_s=60)
-        await here.all_ready()
-        buried = 0
-        for service, contract in READS.items():
-            for point in ("during-fallback", "after-dead-letter-before-term"):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(story.decide())
+            for service, point in ON_THE_WAY:
                 await here.restart_armed(service, point)
-                await _poison(here, contract, malformed=point != "during-fallback")
+                group.create_task(story.bring_in(*next(files)))
                 await here.crashed(service, within_s=60)
-                buried += 2  # two services read each of the two
-        while (left := next(files, None)) is not None:
-            work.append(asyncio.create_task(story.bring_in(f"{left[0]}", left[1])))
-        await asyncio.gather(*work)
+            await here.all_ready()
+            for service, contract in READS.items():
+                for point in ("during-fallback", "after-dead-letter-before-term"):
+                    await here.restart_armed(service, point)
+                    await _poison(here, contract, malformed=point != "during-fallback")
+                    await here.crashed(service, within_s=60)
+            for file in files:
+                group.create_task(story.bring_in(*file))
 
         outcome = await story.outcome(before, wait_s=WAIT_S)
         await here.clean(wait_s=WAIT_S)
         assert outcome == quiet
-        assert await _buried(here) == buried
+        assert await _buried(here) == 4 * len(READS)  # two kinds, each read by two services
         await _seen_under_one_id(here, receiver)
-
-
-def _hand_in_next(story: Story, files: Iterator[tuple[int, Any]]) -> "asyncio.Task[None]":
-    at, told = next(files)
-    return asyncio.create_task(story.bring_in(f"{at}", told))
 
 
 async def _subscribe(here: World, story: Story, url: str) -> None:

@@ -36,14 +36,14 @@ async def _with_server_away(
     story = Story(here, name)
     await story.begin()
     away = {"NATS": here.kill_nats, "PostgreSQL": here.kill_postgres}[server]
-    work = [asyncio.create_task(story.decide())]
     share = len(FILES) // times + 1
-    for part in range(times):
-        for at, told in list(enumerate(FILES))[part * share : (part + 1) * share]:
-            work.append(asyncio.create_task(story.bring_in(f"{at}", told)))
-        await asyncio.sleep(draw.uniform(0.2, 1.5))
-        await away(draw.uniform(0.1, 3.0))
-    await asyncio.gather(*work)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(story.decide())
+        for part in range(times):
+            for at, told in list(enumerate(FILES))[part * share : (part + 1) * share]:
+                group.create_task(story.bring_in(f"{at}", told))
+            await asyncio.sleep(draw.uniform(0.2, 1.5))
+            await away(draw.uniform(0.1, 3.0))
 
     outcome = await story.outcome(before, wait_s=WAIT_S)
     await here.clean(wait_s=WAIT_S)

@@ -49,24 +49,19 @@ async def test_an_import_in_which_everything_is_killed_ends_as_the_quiet_one(
 
 
 async def _survive(here: World, story: Story, draw: random.Random) -> None:
-    work = [asyncio.create_task(story.decide())]
-    files = enumerate(FILES)
-
-    def bring_in() -> None:
-        at, told = next(files)
-        work.append(asyncio.create_task(story.bring_in(f"{at}", told)))
-
-    for service in draw.sample(SERVICES, len(SERVICES)):
-        if service in POINTS:
-            await here.restart_armed(service, POINTS[service])
-        bring_in()
-        if service in POINTS:
-            await here.crashed(service)
-        else:
-            await asyncio.sleep(draw.uniform(0.1, 1.0))
-            await here.kill(service)
-    bring_in()
-    await asyncio.sleep(draw.uniform(0.1, 0.5))
-    await here.kill_nats(draw.uniform(0.1, 0.5))
-    bring_in()
-    await asyncio.gather(*work)
+    files = iter((f"{at}", told) for at, told in enumerate(FILES))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(story.decide())
+        for service in draw.sample(SERVICES, len(SERVICES)):
+            if service in POINTS:
+                await here.restart_armed(service, POINTS[service])
+            group.create_task(story.bring_in(*next(files)))
+            if service in POINTS:
+                await here.crashed(service)
+            else:
+                await asyncio.sleep(draw.uniform(0.1, 1.0))
+                await here.kill(service)
+        group.create_task(story.bring_in(*next(files)))
+        await asyncio.sleep(draw.uniform(0.1, 0.5))
+        await here.kill_nats(draw.uniform(0.1, 0.5))
+        group.create_task(story.bring_in(*next(files)))

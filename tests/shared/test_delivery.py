@@ -136,6 +136,24 @@ async def test_an_event_is_applied_once_however_often_it_comes(world: World) -> 
     assert len(await world.ask("SELECT * FROM outbox")) == 1
 
 
+async def test_copies_in_one_batch_are_one(world: World) -> None:
+    """A batch of twenty copies, fetched together: still one effect."""
+    event = ThingTold(region="99", word="sora")
+    consumer = world.live.consumers["listener-thing-told-v1"]
+
+    class Copy:
+        subject, headers, body = event.subject, event.headers(), event.body()
+        stream, stream_seq, deliveries = "events-teller", 1, 1
+
+        async def ack(self) -> None: ...
+        async def nak(self, delay_s: float) -> None: ...
+        async def term(self) -> None: ...
+
+    await consumer.receive([Copy() for _ in range(20)])
+
+    assert await world.heard() == {"sora": 1}
+
+
 async def test_what_is_announced_reaches_the_stream_under_its_own_id(world: World) -> None:
     """The outbox row is published and marked with its place in the stream."""
     await world.tell(ThingTold(region="99", word="louhe"))
