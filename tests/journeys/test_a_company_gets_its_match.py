@@ -30,8 +30,9 @@ async def test_a_companys_system_gets_its_receipts_and_its_match(platform: Platf
     await client.subscribe("receipts.kuoppa.accepted.>", cb=hear)
     await client.subscribe("matches.kuoppa.>", cb=hear)
     js = client.jetstream()
+    project = a_project("p", municipality="078")
     for number, (name, event) in enumerate(
-        [("project-added", a_project("p", municipality="078")), ("forecast-updated", a_forecast("s", "p"))]
+        [("project-added", project), ("forecast-updated", a_forecast("s", "p"))]
     ):
         await js.publish(
             f"intake.kuoppa.{name}",
