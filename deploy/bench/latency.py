@@ -1,6 +1,7 @@
 """`bench latency`: from a changed forecast to its match announced, in a quiet system."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +29,8 @@ from shared.service.bus import Bus
 from shared.settings import SharedSettings
 from shared.work import Database
 
-PATIENCE_S: Final = 1.5  # a change without an announcement by then has none
+PATIENCE_S: Final = 1.5  # then the next change is told
+LATEST_S: Final = 3.0  # what is told later is told by now
 PAUSE_S: Final = 0.05  # what a change leaves to be done is over
 SETTLES_LATER: Final = {"MATCHER_SWEEP_AFTER_S": "86400", "MATCHER_MEASURE_UP_TO_LOTS": "0"}
 _QUIET: Final = """
@@ -59,12 +61,10 @@ class Teller:
         self.relay = Relay(self.database, self.bus.publish)
         self.database.handed = lambda work: self.relay.take(work.letters)
 
-    async def tell(self, event: Event) -> float:
-        """Tell *event*; the moment just before."""
-        begun = time.perf_counter()
+    async def tell(self, event: Event) -> None:
+        """Tell *event*: returns when it is committed, and the relay has it."""
         async with self.database.begin_work() as work:
             work.announce(event)
-        return begun
 
 
 @asynccontextmanager
@@ -84,40 +84,37 @@ async def telling(ground: Ground) -> AsyncIterator[Teller]:
 
 
 class Heard:
-    """What a stream brought, and when: by the event that caused it, and the first since asked."""
+    """What a stream brings, and when: the first event that has a word as its cause or in it."""
 
     def __init__(self) -> None:
-        self.since: asyncio.Future[float] | None = None
-        self.awaited: tuple[str, asyncio.Future[float]] | None = None
+        self.open: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
+        self.news = asyncio.Event()
 
     async def take(self, message: Msg) -> None:
         now = time.perf_counter()
         cause = (message.headers or {}).get("ce-correlationid", "")
-        if self.since is not None and not self.since.done():
-            self.since.set_result(now)
-        if self.awaited is not None and self.awaited[0] == cause and not self.awaited[1].done():
-            self.awaited[1].set_result(now)
+        for word in [one for one in self.open if one == cause or one.encode() in message.data]:
+            self.seconds[word] = now - self.open.pop(word)
+            self.news.set()
 
-    async def caused_by(self, id: str) -> float | None:
-        """When the first event caused by *id* came; None when none does in time."""
-        assert self.awaited is not None and self.awaited[0] == id
-        return await _in_time(self.awaited[1])
+    def expect(self, word: str) -> None:
+        """From now on the time runs until an event with *word* comes."""
+        self.open[word] = time.perf_counter()
 
-    def expect(self, id: str) -> None:
-        """From now on look for what *id* causes."""
-        self.awaited = (id, asyncio.get_running_loop().create_future())
+    async def heard(self, word: str) -> None:
+        """Return when it came, or when patience is at its end; it may still come later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while word in self.open:
+                    self.news.clear()
+                    await self.news.wait()
 
-    def expect_any(self) -> asyncio.Future[float]:
-        """The moment of the next event there is."""
-        self.since = asyncio.get_running_loop().create_future()
-        return self.since
-
-
-async def _in_time(moment: asyncio.Future[float]) -> float | None:
-    try:
-        return await asyncio.wait_for(moment, PATIENCE_S)
-    except TimeoutError:
-        return None
+    def figures(self) -> tuple[list[float], str]:
+        """The seconds of all that came, and how many came late or never."""
+        seconds = list(self.seconds.values())
+        late = sum(one > PATIENCE_S for one in seconds)
+        return seconds, f"{len(seconds)} announced, {late} of them late; {len(self.open)} never"
 
 
 async def listen(client: Client, contract: type[Event]) -> Heard:
@@ -156,11 +153,11 @@ async def _measure(
         matcher = await listen(client, MatchFound)
         floor = await listen(client, FloorEcho)
         news = await _news(ground, told, changed, seed=seed)
-        inside, below, silent = await _one_at_a_time(teller, matcher, floor, news)
-        outside: list[float] = []
+        await _one_at_a_time(teller, matcher, floor, news)
+        outside = await listen(client, MatchFound)
         if knocks:
-            outside = await _at_the_door(ground, matcher, knocks, count, seed=seed)
-    return _figures(inside, below, silent, outside, count)
+            await _at_the_door(ground, outside, knocks, count, seed=seed)
+    return _figures(matcher, floor, outside, count)
 
 
 async def _settled_region(ground: Ground, told: Sequence[ForecastUpdated]) -> None:
@@ -224,69 +221,59 @@ async def _news(
 
 async def _one_at_a_time(
     teller: Teller, matcher: Heard, floor: Heard, news: Sequence[ForecastUpdated]
-) -> tuple[list[float], list[float], int]:
-    """Seconds of each announced change, seconds of the floor, and how many were not announced."""
-    inside: list[float] = []
-    below: list[float] = []
+) -> None:
+    """Each change to the floor and to the matcher, and a pause in which nothing is left to do."""
     with progress("changes, one at a time", len(news)) as advance:
         for done, event in enumerate(news, start=1):
             beneath = FloorTold(**{**event.__dict__, "id": uuid7()})
-            for heard, one, seconds in ((floor, beneath, below), (matcher, event, inside)):
-                heard.expect(str(one.id))
-                begun = await teller.tell(one)
-                seen = await heard.caused_by(str(one.id))
-                if seen is not None:
-                    seconds.append(seen - begun)
+            for stream, one in ((floor, beneath), (matcher, event)):
+                stream.expect(str(one.id))
+                await teller.tell(one)
+                await stream.heard(str(one.id))
                 await asyncio.sleep(PAUSE_S)
             advance(done)
-    return inside, below, len(news) - len(inside)
+        await asyncio.sleep(LATEST_S)
 
 
 async def _at_the_door(
     ground: Ground, matcher: Heard, count: int, among: int, *, seed: int
-) -> list[float]:
-    """Seconds from handing a change in to its match, through the registry."""
+) -> None:
+    """Changes handed in by a company, each until a match of that very forecast is announced."""
     await ground.begin(ground.add("registry"))
     credentials = await door.opened(ground)
     random = Random(f"door {seed}")
-    seconds: list[float] = []
     async with credentials.sender() as sender:
         projects, forecasts = door.handed_in(more_lots(count, among=among, seed=seed + 1))
-        outcome = await sender.send([door.outgoing(one) for one in (*projects, *forecasts)])
+        handed = [door.outgoing(one) for one in (*projects, *forecasts)]
+        outcome = await sender.send(handed)
         if outcome.rejected:
             raise NotMeasured(f"the registry refused what the bench hands in: {outcome.reasons}")
         await _quiet(ground, 60)
         with progress("changes at the door", len(forecasts)) as advance:
             for done, forecast in enumerate(forecasts, start=1):
+                known = outcome.verdicts[door.outgoing(forecast).key].canonical or {}
                 quantity = max(60.0, round(forecast.quantity * random.choice((0.6, 0.8, 1.3))))
                 changed = forecast.model_copy(update={"quantity": quantity})
-                first = matcher.expect_any()
-                begun = time.perf_counter()
+                matcher.expect(str(known["id"]))
                 sending = asyncio.create_task(sender.send([door.outgoing(changed, done)]))
-                seen = await _in_time(first)
+                await matcher.heard(str(known["id"]))
                 await sending
-                if seen is not None:
-                    seconds.append(seen - begun)
                 await asyncio.sleep(PAUSE_S)
                 advance(done)
-    return seconds
+            await asyncio.sleep(LATEST_S)
 
 
-def _figures(
-    inside: Sequence[float],
-    below: Sequence[float],
-    silent: int,
-    outside: Sequence[float],
-    count: int,
-) -> list[Figure]:
+def _figures(inside: Heard, floor: Heard, outside: Heard, count: int) -> list[Figure]:
     sheet = Sheet(f"{count} lots")
-    note = f"{len(inside)} announced; {silent} changes led to no announcement"
+    seconds, note = inside.figures()
+    beneath, _ = floor.figures()
     for share, word, most in ((0.5, "p50", 15), (0.99, "p99", 100)):
-        value = milliseconds(inside, share)
-        floor = ("the same hops and commits", milliseconds(below, share))
+        value = milliseconds(seconds, share)
+        below = ("the same hops and commits", milliseconds(beneath, share))
         sheet.add(f"change → match announced, {word}", value, "ms", goal=Goal(most), note=note)
-        sheet.add(f"change → match announced, {word} against the floor", value, "ms", floor,
+        sheet.add(f"change → match announced, {word} against the floor", value, "ms", below,
                   goal=Goal(5, of="ratio"))  # fmt: skip
-    if outside:
-        sheet.times("change at the door → match announced", outside, f"{len(outside)} announced")
+    seconds, note = outside.figures()
+    if seconds:
+        sheet.times("change at the door → match announced", seconds, note)
     return sheet.figures

@@ -24,13 +24,22 @@ _BEFORE: Final = Goal(0.97, least=True, of="ratio")
 _AFTER: Final = Goal(0.999, least=True, of="ratio")
 
 
-async def measure(sizes: Sequence[int], *, seed: int, changed: int, seconds: float) -> Report:
+async def measure(
+    sizes: Sequence[int],
+    *,
+    seed: int,
+    changed: int,
+    seconds: float,
+    smallest_load: int | None = None,
+) -> Report:
     """
     Settle a region of each of *sizes* lots, then *changed* changes of it, beside the peers.
 
-    A peer that has not taken all lots in *seconds* is told without a value.
+    A peer that has not taken all lots in *seconds* is told without a value. *smallest_load*, in
+    tonnes, is the matcher's instead of the one it has.
     """
-    asked = {"lots": list(sizes), "seed": seed, "changes": changed, "seconds": seconds}
+    turned = {} if smallest_load is None else {"matcher_smallest_load_t": smallest_load}
+    asked = {"lots": list(sizes), "seed": seed, "changes": changed, "seconds": seconds, **turned}
     began, clock = datetime.now(UTC), time.perf_counter()
     figures: list[Figure] = []
     with own_postgres() as server:
@@ -38,20 +47,22 @@ async def measure(sizes: Sequence[int], *, seed: int, changed: int, seconds: flo
             sheet = Sheet(f"{count} lots")
             forecasts = lots(count, seed=seed)
             news = changes(forecasts, changed, seed=seed)
-            await _one_size(server.url, sheet, forecasts, news, began.date(), seconds)
+            matcher = await Driven.open(server.url, **turned)
+            beside = await _one_size(matcher, sheet, forecasts, news, began.date(), seconds)
+            await beside.all_peers(server.url, matcher.rules.standing_bonus_cents_per_t)
             figures += sheet.figures
     return Report("settle", asked, figures, began, time.perf_counter() - clock)
 
 
 async def _one_size(
-    url: str,
+    matcher: Driven,
     sheet: Sheet,
     forecasts: Sequence[ForecastUpdated],
     news: Sequence[ForecastUpdated],
     today: date,
     seconds: float,
-) -> None:
-    matcher = await Driven.open(url)
+) -> Beside:
+    """What the matcher makes of it; what the peers are to be given."""
     try:
         before = await _arrive(matcher, forecasts, sheet)
         worth = Worth(list(before.values()), matcher.rules, today)
@@ -62,8 +73,7 @@ async def _one_size(
         await matcher.close()
     arriving = [before[one.forecast_id] for one in forecasts]
     changing = [after[one.forecast_id] for one in news]
-    beside = Beside(sheet, worth, optimum, arriving, changing, seconds)
-    await beside.all_peers(url, matcher.rules.standing_bonus_cents_per_t)
+    return Beside(sheet, worth, optimum, arriving, changing, seconds)
 
 
 async def _arrive(
@@ -115,6 +125,12 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
     note = f"{len(swept)} sweeps"
     sheet.add("value after the sweep", value / 100, "EUR", beside, goal=_AFTER, note=note)
     sheet.times("one sweep", swept)
+    stands = await matcher.standing()
+    again = await matcher.sweep()
+    moved = changed_pairs(stands, await matcher.standing())
+    gain = (await matcher.value_cents() - value) / max(1, optimum)
+    note = f"{len(again)} sweeps that brought {gain:.5%} of the optimum"
+    sheet.add("proposals changed by sweeping again, nothing told", moved, note=note)
 
 
 async def _changes(
@@ -140,9 +156,10 @@ async def _changes(
         figure = f"proposals changed by one change, {word}"
         sheet.add(figure, percentile(moved, share), goal=Goal(most), note=bonus)
     with progress(f"{sheet.about}: sweeping"):
-        await matcher.sweep()
-    swept = changed_pairs(stands, await matcher.standing())
-    sheet.add("proposals changed by the sweep after, a change", swept / max(1, len(news)))
+        swept = await matcher.sweep()
+    moved_after = changed_pairs(stands, await matcher.standing())
+    note = f"{len(swept)} sweeps after {len(news)} changes"
+    sheet.add("proposals changed by sweeping after the changes", moved_after, note=note)
     after = await matcher.lots()
     optimum = Worth(after, matcher.rules, today).optimum_cents()
     value = await matcher.value_cents()

@@ -62,13 +62,20 @@ def settle(
     ] = None,
     changes: Annotated[int, typer.Option(min=1, help="after the region is settled")] = 60,
     seconds: Annotated[float, typer.Option(min=1, help="a peer may take for its part")] = 120,
+    smallest_load: Annotated[
+        int | None, typer.Option(min=0, help="tonnes; 0: off; else as the matcher is set")
+    ] = None,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
     """How near to the optimum, how calmly and at what cost, beside four other ways to match."""
     from deploy.bench.settle import measure
 
-    _run(measure(lots or [2_000, 8_000], seed=seed, changed=changes, seconds=seconds), as_json)
+    sizes = lots or [2_000, 8_000]
+    measuring = measure(
+        sizes, seed=seed, changed=changes, seconds=seconds, smallest_load=smallest_load
+    )
+    _run(measuring, as_json)
 
 
 async def _until_told(measuring: "Coroutine[Any, Any, Report]") -> "Report":
