@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from deploy.cards import BUILD, cards
+from deploy.cards import cards
 from deploy.keyring import SERVICES, Keyring
 from deploy.nats_conf import nats_conf, organisations_conf
 from deploy.provision import (
@@ -243,7 +243,7 @@ class Platform:
 
     async def start_services(self) -> None:
         """All five, then wait until each is ready."""
-        for service in BUILD:
+        for service in SERVICES:
             self.say(f"starting {service}")
             self.add(service).start()
         async with aiohttp.ClientSession() as session:

@@ -11,8 +11,8 @@ from deploy.cards import cards
 from deploy.provision import connected
 from deploy.system import System
 from shared.contracts.base import uuid7
-from shared.service import Service, durable_of
-from shared.service.consume import BURY, CLAIM, Consumer, replay
+from shared.service import Door, Knock, Refused, Service, durable_of, intake_durable
+from shared.service.consume import BURY, REPLAYED, Consumer, replay
 from shared.work import Database
 
 
@@ -100,7 +100,28 @@ async def _replay(service: Service, database: Database, row: Any, note: str) -> 
             except Exception as error:
                 return f"still dead: {error!r}"
             return "replayed"
+    organisation = row.stream.removeprefix("intake-")
+    if service.takes_in is not None and row.durable == intake_durable(organisation):
+        try:
+            await _knock_again(service.takes_in, database, organisation, row, note)
+        except Exception as error:
+            return f"still dead: {error!r}"
+        return "replayed"
     return "still dead: its reader is not on the service's card any more"
+
+
+async def _knock_again(
+    door: Door, database: Database, organisation: str, row: Any, note: str
+) -> None:
+    """Let the letter knock once more: its receipt, and its end as a dead letter, in one."""
+    event_name = row.subject.split(".", 2)[2]
+    knock = Knock(organisation, event_name, row.headers, bytes(row.payload), row.stream_seq)
+    async with database.begin_work() as work:
+        told = {"id": row.id, "by": "operator", "note": note}
+        settled = await work.session.execute(REPLAYED, told)
+        if settled.rowcount == 0:  # type: ignore[attr-defined]
+            raise Refused("this dead letter is settled already")
+        await door.take_in([knock], work)
 
 
 async def discard(system: System, id: str, note: str) -> None:
@@ -124,7 +145,7 @@ async def take_message(system: System, service: str, durable: str, seq: int, not
     """
     Enter message *seq* as a dead letter of *durable* before its reader sees it again.
 
-    The inbox knows it from then on, so the redelivery is acknowledged unread.
+    Its redelivery is then acknowledged unread; a replay applies it.
     """
     async with databases(system, service) as opened:
         if service not in opened:
@@ -141,11 +162,6 @@ async def take_message(system: System, service: str, durable: str, seq: int, not
         headers = dict(message.headers or {})
         key = f"{headers.get('ce-source', '')} {headers.get('ce-id', '')}"
         async with database.engine.begin() as connection:
-            await connection.execute(
-                CLAIM,
-                {"durable": durable, "sources": [headers.get("ce-source", "")],
-                 "ids": [headers.get("ce-id", "")]},
-            )  # fmt: skip
             await connection.execute(
                 BURY,
                 {"id": uuid7(), "durable": durable, "key": key, "stream": contract.stream(),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.cards import BUILD
+from deploy.cards import cards, settings_kind
 from deploy.keyring import INTAKE_SERVICES, SERVICES
 from deploy.provision import retention_holds
 
@@ -42,7 +42,8 @@ def test_cards_folders_keys_and_compose_name_the_same_services() -> None:
     """A service is added or taken away in all of them at once."""
     folders = {path.parent.name for path in (ROOT / "services").glob("*/app.py")}
 
-    assert folders == set(BUILD) == set(SERVICES) == set(SERVED)
+    named = {service.name for service in cards()}
+    assert folders == named == set(SERVICES) == set(SERVED)
     assert {name: one["command"] for name, one in SERVED.items()} == {
         name: ["serve", name] for name in SERVICES
     }
@@ -51,7 +52,7 @@ def test_cards_folders_keys_and_compose_name_the_same_services() -> None:
 @every_served
 def test_what_a_container_is_told_is_a_setting(name: str) -> None:
     """A variable that no setting reads is a misspelt one."""
-    known = {field.upper() for field in BUILD[name][1].model_fields}
+    known = {field.upper() for field in settings_kind(name).model_fields}
 
     assert set(SERVED[name]["environment"]) <= known | OF_THE_DRIVER
 
@@ -96,7 +97,7 @@ def test_a_service_has_time_to_stop_and_says_when_it_is_ready(name: str) -> None
     """The container's grace is longer than the service's own, twice: reading, then working."""
     container = SERVED[name]
 
-    own = BUILD[name][1].model_fields["stop_grace_s"].default
+    own = settings_kind(name).model_fields["stop_grace_s"].default
     assert seconds(container["stop_grace_period"]) > 2 * own
     assert "/readyz" in " ".join(container["healthcheck"]["test"])
 
