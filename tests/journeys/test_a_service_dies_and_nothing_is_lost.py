@@ -15,7 +15,7 @@ async def test_news_handed_in_while_services_are_dead_is_worked_off_later(
     """Registry and matcher are dead when a forecast comes; once they live, its match is found."""
     giver = await company(platform, "sitkea")
     taker = await company(platform, "sopu")
-    place = {"region": "06", "municipality": "980"}
+    place = {"region": "01", "municipality": "434"}
     await taker.hand_in(a_project("p", **place), a_need("n", "p"))
     for name in ("registry", "matcher"):
         platform.processes[name].kill()

@@ -279,7 +279,7 @@ async def test_a_server_that_is_killed_and_comes_back_doubles_and_loses_nothing(
 async def test_a_foreign_subject_is_refused_at_once(door):
     """Not as a time-out: the server's word comes with the refusal."""
     begun = time.monotonic()
-    with pytest.raises(NotSent, match=r"receipts\.brink"):
+    with pytest.raises(NotSent, match=r"(receipts|intake)\.brink"):
         async with door.sender("brink") as sender:
             await sender.send([project(1, organisation="brink")])
     async with door.sender() as sender:
