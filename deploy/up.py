@@ -88,7 +88,8 @@ class Up:
                 await open_doors(system, ask)
         say(f"ready in {time.monotonic() - begun:.0f} s")
         say(f"\n    {system.urls['portal']}\n")
-        say("the coordinators' page; sign in as one of the sample's people. Ctrl-C stops all.")
+        who = "as one of the sample's people" if found else "once a region has people"
+        say(f"the coordinators' page; sign in {who}. Ctrl-C stops all.")
         return tasks
 
     # -- the sample -----------------------------------------------------------------------
