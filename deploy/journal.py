@@ -14,7 +14,7 @@ from deploy.cards import card, cards
 from deploy.letters import databases
 from deploy.provision import EVENTS_AGE_S, announced, connected
 from deploy.system import System
-from shared.contracts.base import Event
+from shared.contracts.base import Event, uuid7
 from shared.outbox import letter_of
 from shared.service import Batch, Service, durable_of
 from shared.service.bus import INTAKE_STREAMS
@@ -173,7 +173,7 @@ async def _ids_in(client: Client, stream: str) -> set[str]:
 
 
 async def _resend(client: Client, letters: Sequence[Letter]) -> None:
-    js = client.jetstream()
+    js, turn = client.jetstream(), uuid7()
     for start in range(0, len(letters), 256):
         part = letters[start : start + 256]
         await asyncio.gather(
@@ -183,8 +183,8 @@ async def _resend(client: Client, letters: Sequence[Letter]) -> None:
                     letter.payload,
                     stream=letter.stream,
                     timeout=5,
-                    # another message id: the server may still remember the first one
-                    headers={**letter.headers, "Nats-Msg-Id": f"{letter.id}-again-{start}"},
+                    # another message id each time: the server may still remember the last one
+                    headers={**letter.headers, "Nats-Msg-Id": f"{letter.id} {turn}"},
                 )
                 for letter in part
             )

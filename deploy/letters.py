@@ -11,8 +11,8 @@ from deploy.cards import cards
 from deploy.provision import connected
 from deploy.system import System
 from shared.contracts.base import uuid7
-from shared.service import Door, Knock, Refused, Service, durable_of, intake_durable
-from shared.service.consume import BURY, REPLAYED, Consumer, replay
+from shared.service import Answered, Door, Knock, Refused, Service, durable_of, intake_durable
+from shared.service.consume import REPLAYED, Consumer, replay, set_aside, source_of
 from shared.work import Database
 
 
@@ -121,7 +121,9 @@ async def _knock_again(
         settled = await work.session.execute(REPLAYED, told)
         if settled.rowcount == 0:  # type: ignore[attr-defined]
             raise Refused("this dead letter is settled already")
-        await door.take_in([knock], work)
+        (answer,) = await door.take_in([knock], work)
+        if not isinstance(answer, Answered):
+            raise Refused(f"no verdict yet: {answer}")
 
 
 async def discard(system: System, id: str, note: str) -> None:
@@ -160,11 +162,13 @@ async def take_message(system: System, service: str, durable: str, seq: int, not
         async with connected(system.nats_url, seed, "operator") as client:
             message = await client.jetstream().get_msg(contract.stream(), seq)
         headers = dict(message.headers or {})
-        key = f"{headers.get('ce-source', '')} {headers.get('ce-id', '')}"
+        event = contract.from_message(headers, message.data or b"")
+        letter = {
+            "id": uuid7(), "durable": durable, "key": f"{source_of(event)} {event.id}",
+            "stream": contract.stream(), "seq": seq, "subject": message.subject,
+            "headers": json.dumps(headers), "payload": message.data, "reason": "taken",
+            "error": note, "failures": 0,
+        }  # fmt: skip
         async with database.engine.begin() as connection:
-            await connection.execute(
-                BURY,
-                {"id": uuid7(), "durable": durable, "key": key, "stream": contract.stream(),
-                 "seq": seq, "subject": message.subject, "headers": json.dumps(headers),
-                 "payload": message.data, "reason": "taken", "error": note, "failures": 0},
-            )  # fmt: skip
+            if not await set_aside(connection, event, letter):
+                raise ValueError(f"message {seq} is applied already: nothing to set aside")

@@ -1,8 +1,11 @@
 """Organisations at the doors: their keys at the server, their streams, their saved credentials."""
 
+import asyncio
+import fcntl
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,26 +47,44 @@ async def open_doors(system: System, ask: Asking, *, quota: Quota | None = None)
 
     Returns the organisations that may come in over NATS. Raises `NotReloaded`.
     """
-    users: Sequence[dict[str, Any]] = (await ask("registry", "GET", "/nats-users"))["items"]
-    keys: dict[str, list[str]] = defaultdict(list)
-    for user in users:
-        keys[user["organisation"]].append(user["public_key"])
-    await write_users(system, keys)
+    async with _alone(system.data / "nats"):
+        users: Sequence[dict[str, Any]] = (await ask("registry", "GET", "/nats-users"))["items"]
+        keys: dict[str, list[str]] = defaultdict(list)
+        for user in users:
+            keys[user["organisation"]].append(user["public_key"])
+        await write_users(system, keys)
     seed = system.ring.nats_seed("intake-admin").read_text()
     async with connected(system.nats_url, seed, "operator") as client:
         await provision_intake(client.jetstream(), sorted(keys), quota=quota)
     return sorted(keys)
 
 
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[None]:
+    """One command at a time: an older answer of the registry must not overwrite a newer one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "doors.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+        yield
+
+
 async def write_users(system: System, keys: dict[str, list[str]]) -> None:
     """Write the companies' users beside the server's configuration, and let it read them."""
     path = system.data / "nats" / "organisations.conf"
+    unread = path.with_suffix(".unread")
     told = organisations_conf(keys, system.ring)
-    if path.exists() and path.read_text() == told:
+    if path.exists() and path.read_text() == told and not unread.exists():
         return
+    unread.touch()  # stays until the server has read it: a revoked key must not outlive a fault
     write_secret(path, told)
     if not await reload(system.nats_url, system.ring.nats_seed("system").read_text()):
         raise NotReloaded("the NATS server did not take organisations.conf; see its log")
+    unread.unlink()
 
 
 async def add_organisation(

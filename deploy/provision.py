@@ -180,6 +180,7 @@ class Provision:
             return
         told = f"stream {name}: {'; '.join(differ)}"
         if self.overwrite and not self.check:
+            wanted.num_replicas = found.num_replicas  # the cluster's, and the operator's
             await self.js.update_stream(wanted)
             self.drift.changed.append(told)
         else:

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
+from shared import telemetry
 from shared.access import Asker, NotAllowed, NotKnown, asker_of
-from shared.work import Database, Work
+from shared.work import Database, Work, is_outage
 
 PROBLEM = "application/problem+json"
 LARGEST_BODY = 4 * 1024 * 1024  # bytes; a batch of events
@@ -129,6 +130,11 @@ def _tell_problems(app: FastAPI) -> None:
         return problem_answer(error.status_code, code, str(error.detail))
 
     async def away(_: Request, error: Exception) -> JSONResponse:
+        if (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith("22"):
+            return problem_answer(422, "request_invalid", "a value that no text or number can be")
+        if not is_outage(error):
+            telemetry.log().error("request_failed", error=repr(error), exc_info=error)
+            return problem_answer(500, "failed", "a fault of ours; it is in the log")
         headers = {"Retry-After": "2"}
         return problem_answer(503, "database_away", "try again in a moment", headers=headers)
 

@@ -99,8 +99,9 @@ class Relay:
             for letter, error in zip(batch, answers, strict=True)
             if isinstance(error, BaseException)
         ]
-        for letter in batch:
-            telemetry.published.labels(letter.stream).inc()
+        for letter, seq in zip(batch, answers, strict=True):
+            if isinstance(seq, int):
+                telemetry.published.labels(letter.stream).inc()
         point("after-publish-before-mark")
         await self._mark(sent, [id for id, _ in failed])
         if failed:
@@ -121,7 +122,7 @@ class Relay:
             telemetry.log().warning("outbox_mark_waits", error=repr(error))
 
     async def _claim_left_behind(self) -> None:
-        while True:
+        while not self.stopping:
             await asyncio.sleep(1)
             try:
                 await self._look()
@@ -140,7 +141,7 @@ class Relay:
         """Unsent letters that nobody holds, oldest first, now under this relay's lease."""
         told = {
             "token": self.database.relay_token,
-            "lease": self.database.lease.total_seconds(),
+            "lease": self.database.lease_s,
             "size": self.size * 4,
         }
         async with self.database.engine.begin() as connection:

@@ -38,6 +38,7 @@ class SharedSettings(BaseSettings):
     time_zone: str = Field("Europe/Helsinki", description="whose days dates are")
     stop_grace_s: float = Field(20.0, ge=0)
     ack_wait_s: float = Field(30.0, ge=1, description="after which an unacknowledged event returns")
+    watch_every_s: float = Field(15.0, gt=0, description="between two looks at the durables")
     retry_first_s: float = Field(0.5, gt=0)
     retry_cap_s: float = Field(30.0, gt=0)
     failures_until_dead: int = Field(8, ge=1)

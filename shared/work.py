@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.contracts.base import Event
@@ -185,7 +187,8 @@ WRITE_LETTERS = text(
     INSERT INTO outbox (id, name, stream, subject, headers, payload, created_at,
                         claimed_by, claimed_until)
     SELECT id, name, stream, subject, headers::jsonb, payload, created_at,
-           CAST(:claimed_by AS uuid), CAST(:claimed_until AS timestamptz)
+           -- by the server's clock, which also ends the lease
+           CAST(:claimed_by AS uuid), clock_timestamp() + :lease * interval '1 second'
     FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:streams AS text[]),
                 CAST(:subjects AS text[]), CAST(:headers AS text[]), CAST(:payloads AS bytea[]),
                 CAST(:created AS timestamptz[]))
@@ -195,7 +198,7 @@ WRITE_LETTERS = text(
 
 
 async def write_letters(
-    session: AsyncSession, letters: Sequence[Letter], claimed_by: UUID, claimed_until: datetime
+    session: AsyncSession, letters: Sequence[Letter], claimed_by: UUID, lease_s: float
 ) -> None:
     """Put *letters* in the outbox, claimed by the relay that gets them after the commit."""
     await session.execute(
@@ -209,7 +212,7 @@ async def write_letters(
             "payloads": [letter.payload for letter in letters],
             "created": [letter.created_at for letter in letters],
             "claimed_by": claimed_by,
-            "claimed_until": claimed_until,
+            "lease": lease_s,
         },
     )
 
@@ -226,7 +229,7 @@ class Database:
         self.engine = engine
         self.zone: ZoneInfo = settings.zone
         self.relay_token = uuid4()
-        self.lease = timedelta(seconds=settings.relay_lease_s)
+        self.lease_s = settings.relay_lease_s
         self.handed: Callable[[Work], None] = lambda work: None
 
     @classmethod
@@ -279,7 +282,31 @@ class Database:
     async def write(self, work: Work) -> None:
         """Write what *work* announces into its transaction."""
         if work.letters:
-            await write_letters(work.session, work.letters, self.relay_token, work.now + self.lease)
+            await write_letters(work.session, work.letters, self.relay_token, self.lease_s)
+
+
+OUTAGES = ("08", "53", "57P", "58", "40001", "40P01", "55P03", "57014", "25006")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether *error* is of the infrastructure, so that nothing is counted against the event."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ConnectionError | TimeoutError | OSError | PoolExhausted):
+            return True
+        if isinstance(seen, InterfaceError):
+            return True
+        if isinstance(seen, DBAPIError) and seen.connection_invalidated:
+            return True
+        state = getattr(seen, "sqlstate", None) or getattr(
+            getattr(seen, "orig", None), "sqlstate", None
+        )
+        if state and str(state).startswith(OUTAGES):
+            return True
+        if type(seen).__module__.startswith("nats."):
+            return True
+        seen = seen.__cause__
+    return False
 
 
 _crash_at: dict[str, int] = {}

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import nats
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.security import NatsNKey
@@ -18,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from shared import telemetry
 from shared.settings import SharedSettings
@@ -55,6 +55,26 @@ class Delivered:
         await self.message.term()
 
 
+class DoorClient(Client):
+    """
+    A connection that outlives whatever a company writes before its message.
+
+    nats-py 2.16.0 ends its read loop over headers shorter than a line and over a subject that is no
+    UTF-8 (both seen): one message of one company would close the door for all.
+    """
+
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)
+        except Exception as error:
+            telemetry.log().warning("headers_unreadable", error=repr(error))
+            return None  # the message itself is judged, and rejected
+
+    def _build_message(self, sid: int, subject: bytes, *rest: Any) -> Any:
+        told = subject.decode(errors="backslashreplace").encode()
+        return super()._build_message(sid, told, *rest)
+
+
 WAIT_S = 20.0
 
 
@@ -65,24 +85,31 @@ async def take(subscription: Any, size: int) -> list[Msg]:
     One request to the server at a time, each seen to its end. nats-py's own `fetch` (2.16.0) leaves
     requests behind when it times out twice: the next message then came 10 to 15 s late (seen).
     """
-    ready = await _ask(subscription, {"batch": size, "no_wait": True}, 2.0)
-    if ready:
-        return ready
-    expires_ns = int(WAIT_S * 1e9)
-    first = await _ask(subscription, {"batch": 1, "expires": expires_ns}, WAIT_S + 2)
-    if first and size > 1:
-        first += await _ask(subscription, {"batch": size - 1, "no_wait": True}, 2.0)
-    return first
+    got: list[Msg] = []
+    try:
+        await _ask(subscription, {"batch": size, "no_wait": True}, 2.0, got)
+        if not got:
+            await _ask(subscription, {"batch": 1, "expires": int(WAIT_S * 1e9)}, WAIT_S + 2, got)
+            if got and size > 1:
+                await _ask(subscription, {"batch": size - 1, "no_wait": True}, 2.0, got)
+    except BaseException:
+        # else they come back only when their time to be answered is over
+        with contextlib.suppress(Exception):
+            while subscription._sub.pending_msgs:
+                got.append(await subscription._sub.next_msg(0.1))
+        await give_back([message for message in got if message.reply])
+        raise
+    return got
 
 
-async def _ask(subscription: Any, request: dict[str, Any], within_s: float) -> list[Msg]:
-    """What the server gives for one pull *request*, until its status or the last message."""
+async def _ask(subscription: Any, request: dict[str, Any], within_s: float, got: list[Msg]) -> None:
+    """Add to *got* what the server gives for one pull *request*, until its status or the last."""
     await subscription._nc.publish(
         subscription._nms, json.dumps(request).encode(), subscription._deliver
     )
-    got: list[Msg] = []
+    wanted = len(got) + request["batch"]
     until = time.monotonic() + within_s
-    while len(got) < request["batch"]:
+    while len(got) < wanted:
         try:
             message = await subscription._sub.next_msg(max(0.001, until - time.monotonic()))
         except TimeoutError:
@@ -95,7 +122,6 @@ async def _ask(subscription: Any, request: dict[str, Any], within_s: float) -> l
             break
         elif status.startswith("5"):
             raise ConnectionError(f"pull answered {status}")
-    return got
 
 
 async def _unread(message: Any) -> Any:
@@ -131,6 +157,7 @@ class Bus:
         self.platform: Client | None = None
         self.intake: Client | None = None
         self.closing = False
+        self.reading = True
         self.resyncs: list[Callable[[], Awaitable[None]]] = []
         self.fetches: set[asyncio.Future[Any]] = set()
 
@@ -147,17 +174,21 @@ class Bus:
             graceful_timeout=self.settings.stop_grace_s,
             **self._options(self.service),
         )
-        self.platform = await self._patiently(self.broker.connect)
+        self.platform = await self.patiently(self.broker.connect)
         if intake:
             second = self.settings.nats_intake_seed_file
-            self.intake = await self._patiently(
-                lambda: nats.connect(
+
+            async def to_the_door() -> Client:
+                client = DoorClient()
+                await client.connect(
                     self.settings.nats_url,
                     nkeys_seed_str=second.read_text().strip() if second else None,
                     inbox_prefix=f"_INBOX_{self.service}-intake".encode(),
                     **self._options(f"{self.service}-intake"),
                 )
-            )
+                return client
+
+            self.intake = await self.patiently(to_the_door)
 
     def _options(self, name: str) -> dict[str, Any]:
         return {
@@ -171,10 +202,13 @@ class Bus:
             "reconnected_cb": self._on_reconnected,
         }
 
-    async def _patiently(self, connect: Callable[[], Awaitable[Any]]) -> Any:
+    async def patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer of *ask*, asked again while NATS is away; raises what is not found."""
         while True:
             try:
-                return await connect()
+                return await ask()
+            except NotFoundError:
+                raise
             except (NatsError, OSError, TimeoutError) as error:
                 if "authorization" in str(error).lower():
                     end_process(f"NATS refuses this service's key: {error}")
@@ -197,7 +231,10 @@ class Bus:
         for fetch in list(self.fetches):  # a pull request dies with the server: ask again at once
             fetch.cancel()
         for resync in self.resyncs:
-            await resync()
+            try:
+                await resync()
+            except Exception as error:  # nats-py would take it for a failed reconnection
+                telemetry.log().error("resync_failed", error=repr(error), exc_info=True)
 
     @property
     def connected(self) -> bool:
@@ -281,7 +318,7 @@ class Bus:
         running: Callable[[], bool],
     ) -> None:
         """Fetch what lies ready, up to *size*, and hand it over, while *running*."""
-        while running() and not self.closing:
+        while running() and self.reading:
             fetch = asyncio.ensure_future(take(subscription, size))
             self.fetches.add(fetch)
             try:
@@ -300,7 +337,7 @@ class Bus:
                 self.fetches.discard(fetch)
             if not messages:
                 continue
-            if running() and not self.closing:
+            if running() and self.reading:
                 await consume(messages)
             else:
                 await give_back(messages)
@@ -349,22 +386,33 @@ class Bus:
     async def start(self) -> None:
         """Begin to read what was subscribed."""
         if self.broker is not None:
-            await self.broker.start()
+            await self.patiently(self.broker.start)
 
     async def stop_reading(self, grace_s: float) -> None:
-        """Fetch no more; what is in work may end within *grace_s* seconds."""
+        """Fetch no more; what is in work may end within *grace_s* seconds, then it is cancelled."""
+        self.reading = False
+        fetches = list(self.fetches)
+        for fetch in fetches:
+            fetch.cancel()
+        if fetches:
+            await asyncio.wait(fetches, timeout=2)  # what they hold is given back
         if self.broker is None:
             return
-        for subscriber in self.broker.subscribers:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(subscriber.stop(), grace_s)
+        subscribers = list(self.broker.subscribers)
+        tasks = [task for one in subscribers for task in getattr(one, "tasks", ())]
+        stopping = [asyncio.wait_for(one.stop(), grace_s) for one in subscribers]
+        await asyncio.gather(*stopping, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
         """Stop reading, send what is buffered, close."""
         self.closing = True
+        self.reading = False
         if self.broker is not None:
             with contextlib.suppress(Exception):
-                await self.broker.stop()
+                await asyncio.wait_for(self.broker.stop(), 5)
         for client in (self.intake, self.platform):
             if client is not None and not client.is_closed:
                 with contextlib.suppress(Exception):

@@ -9,14 +9,12 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from shared import telemetry
 from shared.contracts.base import Event, NotAnEvent, envelope, uuid7
 from shared.service.card import Batch, Handler, Refused
-from shared.work import Database, Work, point
+from shared.work import Database, Work, is_outage, point
 
 
 class Delivery(Protocol):
@@ -34,28 +32,7 @@ class Delivery(Protocol):
     async def term(self) -> None: ...
 
 
-OUTAGES = ("08", "53", "57P", "58", "40001", "40P01", "55P03", "57014", "25006")
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether *error* is of the infrastructure, so that nothing is counted against the event."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ConnectionError | TimeoutError | OSError | PoolExhausted):
-            return True
-        if isinstance(seen, InterfaceError):
-            return True
-        if isinstance(seen, DBAPIError) and seen.connection_invalidated:
-            return True
-        state = getattr(seen, "sqlstate", None) or getattr(
-            getattr(seen, "orig", None), "sqlstate", None
-        )
-        if state and str(state).startswith(OUTAGES):
-            return True
-        if type(seen).__module__.startswith("nats."):
-            return True
-        seen = seen.__cause__
-    return False
+TIRESOME = 20  # deliveries, after which an operator may want to set the event aside
 
 
 def delay_s(deliveries: int, *, first: float, cap: float) -> float:
@@ -64,11 +41,16 @@ def delay_s(deliveries: int, *, first: float, cap: float) -> float:
     return float(min(cap, grown)) * random.uniform(0.8, 1.2)
 
 
+def storable(value: str) -> str:
+    """*value* without what PostgreSQL keeps in no text: NUL and lone surrogates, as escapes."""
+    return value.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
 def key_of(delivery: Delivery) -> str:
     """Source and event id; where there is no envelope, a digest. Never the stream's sequence."""
     try:
         attributes = envelope(delivery.headers)
-        return f"{attributes['source']} {attributes['id']}"
+        return storable(f"{attributes['source']} {attributes['id']}")
     except NotAnEvent:
         told = json.dumps([delivery.subject, dict(delivery.headers or {})], sort_keys=True)
         return hashlib.sha256(told.encode() + delivery.body).hexdigest()
@@ -77,17 +59,26 @@ def key_of(delivery: Delivery) -> str:
 CLAIM = text(
     """
     INSERT INTO inbox (durable, source, event_id)
-    SELECT :durable, source, event_id
-    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS told(source, event_id)
-    WHERE NOT EXISTS (
-        SELECT FROM dead_letter
-        WHERE durable = :durable AND key = told.source || ' ' || told.event_id
-          AND replayed_at IS NULL
-    )
-    ORDER BY source, event_id
+    SELECT :durable, :source, event_id FROM unnest(CAST(:ids AS text[])) AS told(event_id)
+    ORDER BY event_id
     ON CONFLICT DO NOTHING
-    RETURNING source, event_id
+    RETURNING event_id
     """
+)
+# a statement of its own: the claim may have waited for somebody who buried the event meanwhile
+BURIED = text(
+    """
+    DELETE FROM inbox USING dead_letter AS dead
+    WHERE dead.durable = :durable AND dead.key = ANY(CAST(:keys AS text[]))
+      AND dead.replayed_at IS NULL AND inbox.durable = :durable AND inbox.source = :source
+      AND inbox.event_id = ANY(CAST(:ids AS text[]))
+      AND dead.key = inbox.source || ' ' || inbox.event_id
+    RETURNING event_id
+    """
+)
+UNCLAIM = text(
+    "DELETE FROM inbox WHERE durable = :durable AND source = :source "
+    "AND event_id = ANY(CAST(:ids AS text[]))"
 )
 COUNT = text(
     """
@@ -112,18 +103,42 @@ FORGET_FAILURE = text("DELETE FROM event_failure WHERE durable = :durable AND ke
 
 
 async def claim(session: AsyncSession, durable: str, events: Sequence[Event]) -> list[Event]:
-    """Enter *events* in the inbox of *durable*; those that were new to it, each once."""
+    """Enter *events* in the inbox of *durable*; those neither known nor dead yet, each once."""
     once = {str(event.id): event for event in events}  # copies may come in one batch
-    found = await session.execute(
-        CLAIM,
-        {
-            "durable": durable,
-            "sources": [f"/massakoppi/{event.owner()}" for event in once.values()],
-            "ids": list(once),
-        },
-    )
-    new = {row.event_id for row in found}
+    if not once:
+        return []
+    source = source_of(events[0])
+    told = {"durable": durable, "source": source, "ids": list(once)}
+    new = {row.event_id for row in await session.execute(CLAIM, told)}
+    if new:
+        told |= {"ids": list(new), "keys": [f"{source} {id}" for id in new]}
+        new -= {row.event_id for row in await session.execute(BURIED, told)}
     return [event for id, event in once.items() if id in new]
+
+
+def source_of(event: Event) -> str:
+    """The `ce-source` of *event*."""
+    return f"/massakoppi/{event.owner()}"
+
+
+async def set_aside(
+    connection: AsyncConnection, event: Event | None, letter: dict[str, Any]
+) -> bool:
+    """
+    Keep *letter* as a dead letter; False, and nothing kept, when its *event* is applied already.
+
+    Entering the event in the inbox for the moment waits for whoever has it in work: it is applied
+    or dead, never both.
+    """
+    if event is None:
+        await connection.execute(BURY, letter)
+        return True
+    told = {"durable": letter["durable"], "source": source_of(event), "ids": [str(event.id)]}
+    if (await connection.execute(CLAIM, told)).first() is None:
+        return False
+    await connection.execute(BURY, letter)
+    await connection.execute(UNCLAIM, told)
+    return True
 
 
 async def hand_over(work: Work, handler: Handler | Batch, events: Sequence[Event]) -> None:
@@ -163,6 +178,11 @@ class Consumer:
         structlog.contextvars.bind_contextvars(durable=self.durable)
         readable: list[tuple[Delivery, Event]] = []
         for delivery in deliveries:
+            if delivery.deliveries >= TIRESOME:
+                telemetry.log().error(
+                    "event_comes_again", stream=delivery.stream, seq=delivery.stream_seq,
+                    deliveries=delivery.deliveries,
+                )  # fmt: skip
             event = await self._read(delivery)
             if event is not None:
                 readable.append((delivery, event))
@@ -215,19 +235,22 @@ class Consumer:
             if is_outage(error):
                 await self._come_back([delivery])
             else:
-                await self.failed(delivery, error)
+                await self.failed(delivery, error, event)
         else:
             await delivery.ack()
 
-    async def failed(self, delivery: Delivery, error: Exception) -> None:
+    async def failed(
+        self, delivery: Delivery, error: Exception, event: Event | None = None
+    ) -> None:
         """Count one failure of *delivery*; at the limit it becomes a dead letter."""
         telemetry.event_failures.labels(self.durable).inc()
         key = key_of(delivery)
         never = isinstance(error, Refused)
         try:
             async with self.database.engine.begin() as connection:
+                why = storable(repr(error))[:2000]
                 counted = await connection.execute(
-                    COUNT, {"durable": self.durable, "key": key, "error": repr(error)[:2000]}
+                    COUNT, {"durable": self.durable, "key": key, "error": why}
                 )
                 failures = counted.scalar_one()
         except Exception:
@@ -236,41 +259,58 @@ class Consumer:
         told: Any = telemetry.log()
         told.warning("event_failed", key=key, failures=failures, error=repr(error))
         if never or failures >= self.failures_until_dead:
-            await self.bury(delivery, "refused" if never else "gave_up", repr(error), failures)
+            reason = "refused" if never else "gave_up"
+            dead = await self.bury(delivery, reason, repr(error), failures, event)
             point("after-dead-letter-before-term")
             await delivery.term()
-            told.error("event_given_up", key=key)
+            if dead:
+                told.error("event_given_up", key=key)
         else:
             await delivery.nak(delay_s(failures, **self.retry))
 
-    async def bury(self, delivery: Delivery, reason: str, error: str, failures: int = 0) -> None:
-        """Keep *delivery* as a dead letter, with why."""
+    async def bury(
+        self,
+        delivery: Delivery,
+        reason: str,
+        error: str,
+        failures: int = 0,
+        event: Event | None = None,
+    ) -> bool:
+        """Keep *delivery* as a dead letter, with why; False when another applied it meanwhile."""
         key = key_of(delivery)
+        headers = {storable(k): storable(v) for k, v in (delivery.headers or {}).items()}
+        letter = {
+            "id": uuid7(),
+            "durable": self.durable,
+            "key": key,
+            "stream": delivery.stream,
+            "seq": delivery.stream_seq,
+            "subject": storable(delivery.subject),
+            "headers": json.dumps(headers),
+            "payload": delivery.body,
+            "reason": reason,
+            "error": storable(error)[:4000],
+            "failures": failures,
+        }
         async with self.database.engine.begin() as connection:
-            await connection.execute(
-                BURY,
-                {
-                    "id": uuid7(),
-                    "durable": self.durable,
-                    "key": key,
-                    "stream": delivery.stream,
-                    "seq": delivery.stream_seq,
-                    "subject": delivery.subject,
-                    "headers": json.dumps(dict(delivery.headers or {})),
-                    "payload": delivery.body,
-                    "reason": reason,
-                    "error": error[:4000],
-                    "failures": failures,
-                },
-            )
+            dead = await set_aside(connection, event, letter)
             await connection.execute(FORGET_FAILURE, {"durable": self.durable, "key": key})
-        telemetry.dead_letters.labels(self.durable, reason).inc()
+        if dead:
+            telemetry.dead_letters.labels(self.durable, reason).inc()
+        return dead
 
     async def _come_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             await delivery.nak(delay_s(delivery.deliveries, **self.retry))
 
 
+CAME_AGAIN = text(
+    """
+    UPDATE dead_letter SET replayed_at = now(), settled_by = 'door', note = 'came again, was taken'
+    WHERE durable = :durable AND key = ANY(CAST(:keys AS text[]))
+      AND replayed_at IS NULL AND discarded_at IS NULL
+    """
+)
 REPLAYED = text(
     """
     UPDATE dead_letter SET replayed_at = now(), settled_by = :by, note = :note

@@ -4,23 +4,29 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
 import uvicorn
+from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 from sqlalchemy import text
 
 from shared import signals, telemetry
 from shared.access import read_key
+from shared.contracts.base import Event
 from shared.http import application
 from shared.outbox import Relay
 from shared.service.bus import Bus, Delivered, end_process
 from shared.service.card import (
     Answered,
+    Batch,
     Door,
+    Handler,
     Knock,
     Later,
     NotOurs,
@@ -29,14 +35,16 @@ from shared.service.card import (
     intake_durable,
     intake_stream,
 )
-from shared.service.consume import Consumer, delay_s, is_outage
+from shared.service.consume import CAME_AGAIN, Consumer, delay_s, key_of
 from shared.service.due import Worker
-from shared.work import Database, Work, point
+from shared.work import Database, Work, is_outage, point
 
 OPEN_DEAD_LETTERS = text(
     "SELECT count(*) FROM dead_letter WHERE replayed_at IS NULL AND discarded_at IS NULL"
 )
 PRUNE_INBOX = text("DELETE FROM inbox WHERE heard_at < now() - interval '45 days'")
+PRUNE_FAILURES = text("DELETE FROM event_failure WHERE first_at < now() - interval '45 days'")
+PRUNE_EVERY_S = 3600.0
 ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('massakoppi prunes'))")
 
 
@@ -87,8 +95,7 @@ class Running:
             await self._await_schema(self.database)
         await self.bus.connect(intake=self.service.needs_intake)
         await self._require_durables()
-        if self.service.on_start is not None:
-            await self.service.on_start(self.app)
+        await self._prepare()
         if self.database is not None:
             self._begin_relay(self.database)
             self._begin_workers(self.database)
@@ -129,17 +136,52 @@ class Running:
                 telemetry.log().warning("database_waits", error=repr(error)[:300])
                 await asyncio.sleep(1)
 
+    async def _prepare(self) -> None:
+        """The service's own beginning, again while a server is away."""
+        while self.service.on_start is not None:
+            try:
+                return await self.service.on_start(self.app)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                telemetry.log().warning("start_waits", error=repr(error)[:300])
+                await asyncio.sleep(1)
+
     async def _require_durables(self) -> None:
-        self.missing = [
-            durable
-            for durable, stream in self._durables()
-            if not await self._exists(stream, durable)
-        ]
+        """Raise `SystemExit` where a durable is missing, or is not what this service needs."""
+        unmet: list[str] = []
+        for contract, handler in self.service.reacts_to.items():
+            durable = durable_of(self.service.name, contract)
+            about = await self.bus.patiently(partial(self._seen, contract.stream(), durable))
+            if about is None:
+                self.missing.append(durable)
+            else:
+                unmet += self._unmet(contract, handler, about.config)
         if self.missing:
             raise SystemExit(
                 f"{self.service.name}: no durable {', '.join(self.missing)} on the server; "
                 "run `massakoppi provision` first"
             )
+        if unmet:
+            raise SystemExit(
+                f"{self.service.name}: {'; '.join(unmet)}; `massakoppi provision --check` shows "
+                "all, `--overwrite` mends it"
+            )
+
+    def _unmet(self, contract: type[Event], handler: Handler | Batch, config: Any) -> list[str]:
+        """What of a durable's *config* loses events or lets them go round; as bounds, not equal."""
+        durable = durable_of(self.service.name, contract)
+        size = handler.size if isinstance(handler, Batch) else 1
+        found = []
+        if (config.max_deliver or -1) > 0:
+            found.append(f"max_deliver is {config.max_deliver}, needs -1: this code owns the limit")
+        if config.ack_wait is not None and config.ack_wait < self.settings.ack_wait_s:
+            found.append(f"ack_wait is {config.ack_wait} s, needs {self.settings.ack_wait_s} s")
+        if 0 < (config.max_ack_pending or 0) < size:
+            found.append(f"max_ack_pending is {config.max_ack_pending}, needs {size}")
+        if config.filter_subject != contract.subjects():
+            found.append(f"filter_subject is {config.filter_subject}, needs {contract.subjects()}")
+        return [f"durable {durable}: {one}" for one in found]
 
     def _durables(self) -> list[tuple[str, str]]:
         return [
@@ -147,14 +189,15 @@ class Running:
             for contract in self.service.reacts_to
         ]
 
-    async def _exists(self, stream: str, durable: str) -> bool:
+    async def _seen(self, stream: str, durable: str) -> ConsumerInfo | None:
+        """What the server knows of *durable*, its lag noted; None when it is not there."""
         try:
-            about = await self.bus.consumer(stream, durable)
+            about: ConsumerInfo = await self.bus.consumer(stream, durable)
         except NotFoundError:
-            return False
+            return None
         waiting = (about.num_pending or 0) + (about.num_ack_pending or 0)
         telemetry.consumer_lag.labels(durable).set(waiting)
-        return True
+        return about
 
     def _begin_relay(self, database: Database) -> None:
         self.relay = Relay(database, self.bus.publish)
@@ -305,6 +348,13 @@ class Running:
         ]
         async with self.database.begin_work() as work:
             answers = await door.take_in(knocks, work)
+            answered = [
+                key_of(delivery)
+                for delivery, answer in zip(deliveries, answers, strict=True)
+                if isinstance(answer, Answered)
+            ]
+            told = {"durable": intake_durable(organisation), "keys": answered}
+            await work.session.execute(CAME_AGAIN, told)
         point("after-commit-before-ack")
         for delivery, answer in zip(deliveries, answers, strict=True):
             match answer:
@@ -349,23 +399,25 @@ class Running:
             async with asyncio.timeout(2), self.database.engine.connect() as connection:
                 count = (await connection.execute(OPEN_DEAD_LETTERS)).scalar_one()
             telemetry.dead_letters_open.set(count)
-        for durable, stream in self._durables():
+        if self.bus.connected:
             with contextlib.suppress(Exception):
-                await self._exists(stream, durable)
+                async with asyncio.timeout(2):
+                    for durable, stream in self._durables():
+                        await self._seen(stream, durable)
 
     async def _watch(self) -> None:
-        """Every 15 s: do the durables still exist? A missing one ends the process."""
-        rounds = 0
+        """Now and then: do the durables still exist? A missing one ends the process."""
+        pruned = -PRUNE_EVERY_S
         while True:
-            await asyncio.sleep(15)
-            rounds += 1
+            await asyncio.sleep(self.settings.watch_every_s)
             for durable, stream in self._durables():
                 try:
-                    if not await self._exists(stream, durable):
+                    if await self._seen(stream, durable) is None:
                         end_process(f"durable {durable} is gone from the server")
                 except Exception as error:  # merely away: the readers come back by themselves
                     telemetry.log().warning("durable_unseen", error=repr(error))
-            if rounds % 240 == 1:
+            if time.monotonic() > pruned + PRUNE_EVERY_S:
+                pruned = time.monotonic()
                 await self._prune()
 
     async def _prune(self) -> None:
@@ -375,6 +427,7 @@ class Running:
             async with self.database.engine.begin() as connection:
                 if (await connection.execute(ALONE)).scalar_one():
                     await connection.execute(PRUNE_INBOX)
+                    await connection.execute(PRUNE_FAILURES)
 
     # -- stopping -------------------------------------------------------------------------
 
@@ -390,7 +443,9 @@ class Running:
         return task.exception() or RuntimeError(f"task {task.get_name()} ended")
 
     async def stop(self) -> None:
-        """Not ready; nothing new; what runs may end; the relay ends its batch; close."""
+        """Not ready; nothing new; what runs may end; the relay sends what that told; close."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.settings.stop_grace_s
         self.stopping.set()
         for worker in self.workers.values():
             worker.stopping = True
@@ -399,17 +454,19 @@ class Running:
             with contextlib.suppress(Exception):
                 await self.service.on_stop(self.app)
         await self.bus.stop_reading(self.settings.stop_grace_s)
-        for reader in self._readers.values():
-            reader.cancel()
-        await asyncio.gather(*self._readers.values(), return_exceptions=True)
-        if self.relay is not None:
-            self.relay.stopping = True
-            self.relay.news.set()
         if self.http is not None:
             self.http.should_exit = True
-        patient = [t for t in self.tasks if t.get_name() not in ("watch", "door")]
-        if patient:
-            await asyncio.wait(patient, timeout=self.settings.stop_grace_s)
+        ending = [t for t in self.tasks if t.get_name() not in ("watch", "door", "relay")]
+        if ending := [*ending, *self._readers.values()]:
+            await asyncio.wait(ending, timeout=max(0.0, until - loop.time()))
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        if self.relay is not None:  # last: the others announced until now
+            self.relay.stopping = True
+            self.relay.news.set()
+            sending = [task for task in self.tasks if task.get_name() == "relay"]
+            await asyncio.wait(sending, timeout=max(1.0, until - loop.time()))
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -449,6 +506,7 @@ async def _until_told(service: Service) -> None:
             failing.cancel()
         else:
             starting.cancel()
+            await asyncio.wait([starting], timeout=5)
     finally:
         await live.stop()
 

@@ -1,127 +1,36 @@
 """What delivery promises: applied once, or a dead letter with its reason; never both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import nats
 import pytest
-from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
-from sqlalchemy import Column, Integer, Table, Text, text
+from sqlalchemy import text
 
-from deploy.provision import durable_config
-from deploy.servers import Nats
-from shared.contracts.base import Event
 from shared.http import Problem
-from shared.service import Due, Refused, Service, batch, durable_of
-from shared.service.consume import is_outage
-from shared.service.run import Running, running
-from shared.settings import SharedSettings
-from shared.work import Database, Ledger, Work
+from shared.service import Due
+from shared.service.consume import Consumer, set_aside
+from shared.service.run import Running
+from shared.work import Work, is_outage
 from tests.conftest import eventually
-
-MakeDatabase = Callable[..., Awaitable[Database]]
-
-
-class ThingTold(Event):
-    """A thing, for these tests."""
-
-    name: ClassVar[str] = "teller.thing-told.v1"
-    word: str
-    revision: int = 1
+from tests.shared.listener import DURABLE, ThingTold, World, a_listener, add_durable, hear, trouble
 
 
-class EchoTold(Event):
-    """What the listener tells of a thing."""
+class Copy:
+    """A delivery of *event* that no server made; it knows how it was answered."""
 
-    name: ClassVar[str] = "listener.echo-told.v1"
-    word: str
+    def __init__(self, event: ThingTold) -> None:
+        self.subject, self.headers, self.body = event.subject, event.headers(), event.body()
+        self.stream, self.stream_seq, self.deliveries = "events-teller", 1, 1
+        self.answer = ""
 
+    async def ack(self) -> None:
+        self.answer = "ack"
 
-teller = Ledger("teller")
-listener = Ledger("listener")
-Table("heard", listener.metadata, Column("word", Text, primary_key=True), Column("times", Integer))
-HEAR = text(
-    "INSERT INTO heard VALUES (:word, 1) ON CONFLICT (word) DO UPDATE SET times = heard.times + 1"
-)
-trouble: dict[str, int] = {}
+    async def nak(self, delay_s: float) -> None:
+        self.answer = "nak"
 
-
-async def hear_one(work: Work, event: ThingTold) -> None:
-    if trouble.get(event.word, 0) > 0:
-        trouble[event.word] -= 1
-        raise RuntimeError(f"cannot bear {event.word}")
-    if event.word == "never":
-        raise Refused("not this one, ever")
-    await work.session.execute(HEAR, {"word": event.word})
-    work.announce(EchoTold(region="99", word=event.word))
-
-
-async def hear(events: Sequence[ThingTold], work: Work) -> None:
-    for event in events:
-        await hear_one(work, event)
-
-
-class World:
-    """A stream that somebody tells into and one service that listens, on real servers."""
-
-    def __init__(self, js: JetStreamContext, live: Running, database: Database) -> None:
-        self.js, self.live, self.database = js, live, database
-
-    async def tell(self, event: Event, **changed: Any) -> None:
-        headers = {**event.headers(), **changed.get("headers", {})}
-        await self.js.publish(
-            changed.get("subject", event.subject),
-            changed.get("body", event.body()),
-            headers=headers,
-        )
-
-    async def ask(self, question: str) -> list[Any]:
-        async with self.database.engine.connect() as connection:
-            return list(await connection.execute(text(question)))
-
-    async def heard(self) -> dict[str, int]:
-        return {row.word: row.times for row in await self.ask("SELECT * FROM heard")}
-
-    async def quiet(self) -> bool:
-        about = await self.js.consumer_info("events-teller", "listener-thing-told-v1")
-        return not about.num_pending and not about.num_ack_pending
-
-
-@pytest.fixture
-async def world(nats_server: Nats, database_for: MakeDatabase) -> Any:
-    trouble.clear()
-    database = await database_for(listener)
-    settings = SharedSettings(
-        nats_url=f"nats://127.0.0.1:{nats_server.port}",
-        database_url=str(database.engine.url.render_as_string(hide_password=False)).replace(
-            "postgresql+asyncpg", "postgresql"
-        ),
-        failures_until_dead=3,
-        retry_first_s=0.05,
-        retry_cap_s=0.2,
-        log_level="ERROR",
-    )
-    client = await nats.connect(settings.nats_url)
-    js = client.jetstream()
-    for name in ("teller", "listener"):
-        await js.add_stream(StreamConfig(name=f"events-{name}", subjects=[f"events.{name}.>"]))
-    service = Service(
-        name="listener",
-        settings=settings,
-        ledger=listener,
-        reacts_to={ThingTold: batch(hear, size=20)},
-        announces=(EchoTold,),
-    )
-    durable = durable_of("listener", ThingTold)
-    await js.add_consumer("events-teller", durable_config(durable, ThingTold.subjects(), batch=20))
-    async with running(service) as live:
-        yield World(js, live, database)
-    for name in ("teller", "listener"):
-        await js.delete_stream(f"events-{name}")
-    await client.close()
+    async def term(self) -> None:
+        self.answer = "term"
 
 
 async def test_an_event_is_applied_once_however_often_it_comes(world: World) -> None:
@@ -139,17 +48,9 @@ async def test_an_event_is_applied_once_however_often_it_comes(world: World) -> 
 async def test_copies_in_one_batch_are_one(world: World) -> None:
     """A batch of twenty copies, fetched together: still one effect."""
     event = ThingTold(region="99", word="sora")
-    consumer = world.live.consumers["listener-thing-told-v1"]
+    consumer = world.live.consumers[DURABLE]
 
-    class Copy:
-        subject, headers, body = event.subject, event.headers(), event.body()
-        stream, stream_seq, deliveries = "events-teller", 1, 1
-
-        async def ack(self) -> None: ...
-        async def nak(self, delay_s: float) -> None: ...
-        async def term(self) -> None: ...
-
-    await consumer.receive([Copy() for _ in range(20)])
+    await consumer.receive([Copy(event) for _ in range(20)])
 
     assert await world.heard() == {"sora": 1}
 
@@ -181,6 +82,44 @@ async def test_one_bad_event_does_not_hold_its_neighbours(world: World) -> None:
     (dead,) = await world.ask("SELECT * FROM dead_letter")
     assert (dead.reason, dead.failures) == ("gave_up", 3)
     assert "cannot bear poison" in dead.error
+
+
+@pytest.mark.parametrize("word", ["note too large", "note \0"])
+async def test_a_value_that_the_database_does_not_take_is_no_outage(
+    world: World, word: str
+) -> None:
+    """Refused by the driver or by the server: counted, a dead letter, and its batch goes on."""
+    await world.tell(ThingTold(region="99", word=word, revision=2**40))
+    for number in range(5):
+        await world.tell(ThingTold(region="99", word=f"word {number}"))
+
+    await eventually(world.quiet, within_s=5)
+
+    (dead,) = await world.ask("SELECT * FROM dead_letter")
+    assert (dead.reason, dead.failures) == ("gave_up", 3)
+    assert len(await world.heard()) == 5
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"headers": {"ce-id": "%00"}},
+        {"headers": {"ce-source": "a%00"}},
+        {"headers": {"ce-type": "%00"}},
+        {"headers": {"x-note": "\0"}},
+        {"body": b"{\0"},
+    ],
+)
+async def test_a_malformed_event_is_buried_whatever_signs_it_carries(
+    world: World, changed: dict[str, Any]
+) -> None:
+    """A sign that no database takes keeps no message from its grave."""
+    await world.tell(ThingTold(region="99", word="bad"), **{"body": b"{", **changed})
+
+    await eventually(world.quiet, within_s=5)
+
+    (dead,) = await world.ask("SELECT * FROM dead_letter")
+    assert dead.reason == "malformed"
 
 
 async def test_an_event_that_fails_twice_and_then_works_is_applied_once(world: World) -> None:
@@ -229,6 +168,67 @@ async def test_what_is_no_such_event_becomes_a_dead_letter(
     assert await world.heard() == {"good": 1}
 
 
+def another(world: World, handler: Any) -> Consumer:
+    """A second reader of the same durable, in whose hands the first failure is the last."""
+    return Consumer(world.database, DURABLE, ThingTold, handler, failures_until_dead=1)
+
+
+async def test_an_event_in_work_elsewhere_is_not_buried_before_its_outcome(world: World) -> None:
+    """One replica gives up while another is about to commit: applied, and no dead letter."""
+    event = ThingTold(region="99", word="twice given")
+    entered, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(event: ThingTold, work: Work) -> None:
+        entered.set()
+        await gate.wait()
+        await hear([event], work)
+
+    async def fail(event: ThingTold, work: Work) -> None:
+        raise AssertionError("never comes to this")
+
+    first, second = Copy(event), Copy(event)
+    applying = asyncio.create_task(another(world, slow).receive([first]))
+    await entered.wait()
+    burying = asyncio.create_task(another(world, fail).failed(second, ValueError("x"), event))
+
+    async def waits() -> Any:
+        return await world.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    await eventually(waits, within_s=5)
+    gate.set()
+    await asyncio.gather(applying, burying)
+
+    assert (first.answer, second.answer) == ("ack", "term")
+    assert await world.heard() == {"twice given": 1}
+    assert await world.ask("SELECT * FROM dead_letter") == []
+
+
+async def test_an_event_buried_while_another_waited_for_it_is_not_applied(world: World) -> None:
+    """The other replica's claim waited for the burial: it finds the dead letter and passes over."""
+    event = ThingTold(region="99", word="buried")
+    late = Copy(event)
+    letter = {
+        "id": event.id, "durable": DURABLE, "key": f"/massakoppi/teller {event.id}",
+        "stream": "events-teller", "seq": 1, "subject": event.subject, "headers": "{}",
+        "payload": event.body(), "reason": "gave_up", "error": "x", "failures": 8,
+    }  # fmt: skip
+    async with world.database.engine.begin() as connection:
+        assert await set_aside(connection, event, letter)
+        applying = asyncio.create_task(world.live.consumers[DURABLE].receive([late]))
+        asked = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+        async def waits() -> Any:
+            return (await connection.execute(asked)).first()
+
+        await eventually(waits, within_s=5)
+    await applying
+
+    assert late.answer == "ack"
+    assert await world.heard() == {}
+    assert len(await world.ask("SELECT * FROM dead_letter")) == 1
+    assert await world.ask("SELECT * FROM inbox") == []
+
+
 async def test_an_outage_of_the_database_uses_up_no_tries(world: World) -> None:
     """While every session is thrown out nothing is counted; afterwards everything is applied."""
     stop = asyncio.Event()
@@ -258,21 +258,14 @@ async def test_an_outage_of_the_database_uses_up_no_tries(world: World) -> None:
     assert await world.ask("SELECT * FROM dead_letter") == []
 
 
-async def test_a_service_without_its_durable_does_not_start(world: World, tmp_path: Path) -> None:
+async def test_a_service_without_its_durable_does_not_start(world: World) -> None:
     """It says which one is missing and what to run."""
-    card = world.live.service
-    await world.js.delete_consumer("events-teller", "listener-thing-told-v1")
-    other = Service(
-        name=card.name, settings=card.settings, ledger=card.ledger, reacts_to=card.reacts_to
-    )
-    live = Running(other)
+    await world.js.delete_consumer("events-teller", DURABLE)
+    live = Running(a_listener(world.live.settings))
     with pytest.raises(SystemExit, match=r"listener-thing-told-v1.*massakoppi provision"):
         await live.start()
     await live.stop()
-    await world.js.add_consumer(
-        "events-teller",
-        durable_config("listener-thing-told-v1", ThingTold.subjects(), batch=20),
-    )
+    await add_durable(world.js)
 
 
 def test_what_is_an_outage_and_what_is_not() -> None:
