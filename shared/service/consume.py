@@ -68,12 +68,8 @@ CLAIM = text(
 # a statement of its own: the claim may have waited for somebody who buried the event meanwhile
 BURIED = text(
     """
-    DELETE FROM inbox USING dead_letter AS dead
-    WHERE dead.durable = :durable AND dead.key = ANY(CAST(:keys AS text[]))
-      AND dead.replayed_at IS NULL AND inbox.durable = :durable AND inbox.source = :source
-      AND inbox.event_id = ANY(CAST(:ids AS text[]))
-      AND dead.key = inbox.source || ' ' || inbox.event_id
-    RETURNING event_id
+    SELECT key FROM dead_letter
+    WHERE durable = :durable AND key = ANY(CAST(:keys AS text[])) AND replayed_at IS NULL
     """
 )
 UNCLAIM = text(
@@ -111,8 +107,11 @@ async def claim(session: AsyncSession, durable: str, events: Sequence[Event]) ->
     told = {"durable": durable, "source": source, "ids": list(once)}
     new = {row.event_id for row in await session.execute(CLAIM, told)}
     if new:
-        told |= {"ids": list(new), "keys": [f"{source} {id}" for id in new]}
-        new -= {row.event_id for row in await session.execute(BURIED, told)}
+        keys = {f"{source} {id}": id for id in new}
+        found = await session.execute(BURIED, {"durable": durable, "keys": list(keys)})
+        if dead := [keys[row.key] for row in found]:
+            await session.execute(UNCLAIM, told | {"ids": dead})
+            new -= set(dead)
     return [event for id, event in once.items() if id in new]
 
 
