@@ -10,7 +10,7 @@ from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain import capacity
 from services.matcher.domain.areas import Area, area_arcs, month_of
-from services.matcher.domain.capacity import NO_ROOM, NotSolved, Room, Ways
+from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
 from services.matcher.domain.values import (
     ACCEPTED,
@@ -34,7 +34,6 @@ _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
 Way = tuple[UUID, UUID, UUID | None]
-_UNBOUNDED: Final = 2**40
 
 
 class Stay(NamedTuple):
@@ -179,7 +178,7 @@ def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[
         return Room(np.zeros((len(areas), 1), np.int64), 0)
     first, last = int(pairs.enter[used].min()), int(pairs.leave[used].max())
     row_of = {area.id: row for row, area in enumerate(areas)}
-    limits = [_UNBOUNDED if one.capacity is None else one.capacity - one.stock for one in areas]
+    limits = [UNBOUNDED if one.capacity is None else one.capacity - one.stock for one in areas]
     tonnes = np.repeat(np.array(limits, np.int64)[:, None], last - first + 1, axis=1)
     for stay in stays:
         if stay.id not in freed and stay.area_id in row_of:
@@ -366,7 +365,7 @@ def _solve(
     lossy = (ways.permille != WHOLE) & (ways.gain > 0)
     if lossy.any() or not capacity.fits(ways, found, room):
         firsts = int(found[ways.first].sum())
-        found = capacity.solve(supply, demand, ways, room, firsts)
+        found = capacity.solve(supply, demand, ways, room, firsts, found)
     np.add.at(tonnes, of, found)
     return tonnes
 
