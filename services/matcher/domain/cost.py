@@ -455,7 +455,8 @@ def _time(surplus: Lot, need: Lot, rules: Rules, today: date, tonnes: int | None
 
 def _visible(surplus: Lot, need: Lot) -> Finding:
     hidden = "region" in (surplus.visibility, need.visibility)
-    apart = surplus.organisation != need.organisation
+    own_site = surplus.project_id == need.project_id  # told to nobody, so it shows nothing
+    apart = surplus.organisation != need.organisation and not own_site
     verdict = "fail" if hidden and apart else "pass"
     if verdict == "fail":
         return Finding("G10_visibility", "fail", "one is seen by coordinators only", "both parties")
