@@ -120,3 +120,67 @@ def asking(material: str, use: str | None) -> dict[str, Any]:
     """A need of *material* for *use*, in a structure that MARA knows."""
     where = {"structure": "vayla", "layer_m": 1.5, "groundwater_area": False}
     return {"material": material, "use": use, **where}
+
+
+DUG = (
+    {"material": "sand", "quality": "S2", "frost_class": "non"},
+    {"material": "gravel", "quality": "S1", "frost_class": "non"},
+    {"material": "till", "quality": "H3", "frost_class": "medium"},
+    {"material": "clay", "quality": "U2", "acid_sulphate": "unknown"},
+    {"material": "blasted_rock_loose", "quality": "S1"},
+    {"material": "crushed_rock", "quality": "S1", "frost_class": "non"},
+    {"material": "topsoil", "invasive_status": "unknown"},
+    {"material": "clay", "quality": "U2", "contamination": "P1"},
+    {"material": "crushed_concrete", "quality": "S2", "waste_status": "waste",
+     "legal_route": "mara"},
+)  # fmt: skip
+ASKED = (
+    {"material": "sand", "use": "general_fill"},
+    {"material": "till", "use": "general_fill"},
+    {"material": "sand", "use": "filter_layer"},
+    {"material": "clay", "use": "noise_bund"},
+    {"material": "clay", "use": "landscaping", "max_contamination": "P1"},
+    {"material": "gravel", "use": "structural_fill", "quality": "S3"},
+    {"material": "friction_soil", "use": "structural_fill", "structure": "vayla", "layer_m": 1.0,
+     "groundwater_area": False},
+    {"material": "crushed_rock", "use": "sub_base"},
+    {"material": "topsoil", "use": "landscaping"},
+)  # fmt: skip
+
+MASS = st.tuples(
+    st.booleans(),
+    st.integers(0, len(DUG) - 1),
+    st.integers(0, 3000),
+    st.integers(0, 60),
+    st.integers(-30, 30),
+    st.integers(0, 120),
+    st.integers(0, 90),
+    st.sampled_from([None, None, 25.0, 70.0, 333.3]),
+    st.integers(0, 40),
+)
+
+
+@st.composite
+def many(draw: st.DrawFn, most: int = 60) -> list[ForecastUpdated]:
+    """Up to *most* forecasts of nine kinds, over 60 km and half a year, some on one site."""
+    count = draw(st.integers(2, most))
+    told = []
+    for number, mass in enumerate(draw(st.lists(MASS, min_size=count, max_size=count))):
+        is_surplus, kind, tonnes, north, east, after, days, rate, site = mass
+        first = START + timedelta(days=after)
+        make, kinds = (a_surplus, DUG) if is_surplus else (a_need, ASKED)
+        told.append(
+            make(
+                forecast_id=some_id(number),
+                project_id=some_id(1000 + site),
+                tonnes=tonnes,
+                north_km=north,
+                lon=24.9 + east / 55.6,
+                window=(first, first + timedelta(days=days)),
+                weekly_rate_t=rate,
+                net_of_own_use=site == 0,
+                precision="exact" if site % 7 else "municipality",
+                **kinds[kind],
+            )
+        )
+    return told
