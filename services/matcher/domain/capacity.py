@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import highspy
 import numpy as np
+from highspy._core import _Highs  # `Highs` above it prints a banner and sets up callbacks
 from numpy.typing import NDArray
 
 from services.matcher.domain.cost import WHOLE, Bools, Ints
@@ -110,8 +111,7 @@ class _Program:
         self.order: Ints = np.zeros(0, np.int64)
         self.taken = np.zeros(len(ways.surplus), np.bool_)
         self.last = self.givers + self.takers + room.tonnes.size
-        self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        self.solver.setOptionValue("log_to_console", False)
+        self.solver: Any = _Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("time_limit", _SECONDS)
         self.solver.setOptionValue("mip_rel_gap", 0.0)
