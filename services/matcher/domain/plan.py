@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
+from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.cost import Arcs, Bools, Ints, arcs
 from services.matcher.domain.values import (
     ACCEPTED,
@@ -26,7 +27,7 @@ Cents per tonne: more than any exchange elsewhere can gain, so that the own site
 A tonne more on site pushes at most two others aside, worth some hundreds of euros at the most.
 """
 
-_ROUNDS: Final = 8
+_ROUNDS: Final = 2
 _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
@@ -78,6 +79,7 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
+    Unless standing bonus and smallest load are both off, only as far as the changes are worth it.
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
     what is left. The order of the arguments has no influence.
     """
@@ -93,6 +95,9 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
     arc_of = _arcs_of(pairs, surpluses, needs, free)
     stands = _stands(pairs, free, arc_of)
     tonnes = best_flow(supply, demand, pairs, stands, rules)
+    if rules.keeps_calm:
+        net = _network(supply, demand, pairs, rules)
+        tonnes = worth_changing(net, stands, tonnes, rules.worth_a_change_cents)
 
     changes = [
         *_begun(pairs, tonnes, surpluses, needs, arc_of),
@@ -197,12 +202,28 @@ def _stands(
     free: Mapping[tuple[UUID, UUID], Stands],
     arc_of: Mapping[tuple[UUID, UUID], int],
 ) -> Ints:
-    """The tonnes that stand as proposals on each arc; the own site needs no bonus to stay."""
+    """The tonnes that stand on each arc."""
     stands = np.zeros(len(pairs.surplus), dtype=np.int64)
     for pair, at in arc_of.items():
         stands[at] = free[pair].tonnes
-    stands[pairs.onsite] = 0
     return stands
+
+
+def _network(supply: Ints, demand: Ints, pairs: Arcs, rules: Rules) -> Network:
+    """The pairs as arcs from a node for each surplus to one for each need."""
+    return Network(
+        tails=pairs.surplus,
+        heads=pairs.need + len(supply),
+        most=pairs.most,
+        least=np.where(pairs.onsite, 0, rules.smallest_load_t),
+        cents=_gain(pairs),
+        room=np.concatenate((supply, demand)),
+    )
+
+
+def _gain(pairs: Arcs) -> Ints:
+    """Cents a tonne, with the own site far above all others."""
+    return pairs.cents + np.where(pairs.onsite, ONSITE_BONUS, 0)
 
 
 def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rules) -> Ints:
@@ -210,8 +231,8 @@ def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rule
     The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row.
 
     On its own site first, then by value; what *stands* earns the standing bonus up to its tonnes.
-    Pairs below the smallest load are dropped and the rest solved again while that is worth it;
-    what is left over then joins the loads that go. With both off, the exact optimum.
+    Pairs below the smallest load are dropped and the rest solved once more; what is left over then
+    joins the loads that go. With both off, the exact optimum.
     """
     least = rules.smallest_load_t
     most = np.minimum(np.minimum(supply[pairs.surplus], demand[pairs.need]), pairs.most)
@@ -255,8 +276,8 @@ def _solve(
     if not len(rows):
         return tonnes
     bonus = rules.standing_bonus_cents_per_t
-    gain = pairs.cents[rows] + np.where(pairs.onsite[rows], ONSITE_BONUS, 0)
-    kept = np.minimum(stands[rows], most[rows]) if bonus else np.zeros(len(rows), np.int64)
+    gain = _gain(pairs)[rows]
+    kept = np.where(pairs.onsite[rows] | (bonus == 0), 0, np.minimum(stands, most)[rows])
     again = np.flatnonzero(kept)
     s, n = pairs.surplus[rows], pairs.need[rows]
     givers, takers = len(supply), len(demand)
