@@ -23,7 +23,7 @@ def build(settings: Settings) -> Service:
         settings=settings,
         ledger=store.ledger,
         reacts_to={
-            ForecastUpdated: batch(handlers.keep_forecasts, size=250),
+            ForecastUpdated: batch(partial(handlers.keep_and_settle, rules=rules), size=250),
             AreaUpdated: batch(handlers.keep_areas, size=100),
         },
         works_off={

@@ -12,6 +12,11 @@ from shared.work import Work
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
+    await mark(await kept(events, work), work)
+
+
+async def kept(events: Sequence[ForecastUpdated], work: Work) -> set[int]:
+    """Keep each forecast that is newer than the one known; the cells to settle again."""
     touched = await store.keep_newer(work.session, latest_of(map(heard, events)))
 
     moved = [one for one in touched if one.has_moved]
@@ -19,8 +24,13 @@ async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
 
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
-    if dirty:
-        await store.mark_dirty(work.session, dirty, work.correlation)
+    return dirty
+
+
+async def mark(cells: set[int], work: Work) -> None:
+    """Let the neighbourhoods of *cells* be settled again."""
+    if cells:
+        await store.mark_dirty(work.session, cells, work.correlation)
         work.wake("dirty")
 
 

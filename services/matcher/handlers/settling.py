@@ -33,7 +33,9 @@ from services.matcher.domain import (
     replan,
     tile_of,
 )
+from services.matcher.handlers.keep import kept, mark
 from services.matcher.handlers.telling import announced, is_news
+from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
 from shared.work import Work
 
@@ -57,6 +59,10 @@ class Ground:
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
     marks: Mapping[int, UUID]
+
+    @property
+    def cells(self) -> set[int]:
+        return {lot.cell for lot in self.lots.values()}
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -84,6 +90,49 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     if not finished:
         work.wake("dirty")
     _measured("neighbourhood", begun)
+
+
+async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each forecast that is newer than the one known, and mark its neighbourhood.
+
+    A single one that comes while nothing else is to be settled is settled at once, in the same
+    work, unless somebody is near or it fails: then by its mark, as all others.
+    """
+    dirty = await kept(events, work)
+    if len(events) == 1 and len(dirty) == 1 and await _settled_at_once(min(dirty), work, rules):
+        return
+    await mark(dirty, work)
+
+
+async def _settled_at_once(cell: int, work: Work, rules: Rules) -> bool:
+    begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
+    try:
+        async with store.attempt(work.session):
+            cells = await _neighbourhood(cell, work, rules)
+            held = await store.try_hold_around(work.session, cells)
+            ground = await _read(work, cells, {}) if held else Ground({}, [], {})
+            if not held or not ground.cells <= held:
+                raise _NotQuiet
+            plan = await _planned(ground, rules, work)
+            _, told = await _record(ground, plan, work, rules, quiet=True)
+            await store.finish_unmarked(
+                work.session,
+                told=told,
+                tiles={tile_of(cell)} if plan.changes else (),
+                due=work.now + timedelta(seconds=rules.sweep_after_s),
+            )
+    except Exception:  # its mark will lead to the same error, where that is waited for and told
+        letters, signals, woken = before
+        del work.letters[letters:], work.signals[signals:]
+        work.woken = woken
+        return False
+    _measured("at once", begun)
+    return True
+
+
+class _NotQuiet(Exception):
+    """Others are at work near here."""
 
 
 async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
@@ -196,27 +245,21 @@ async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]
 
 async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
     """Hold *cells* and those of the partners of their lots, and read what is there."""
-    session = work.session
-    held = set(cells)
+    more: set[int] = set()
     while True:
-        marks = await store.hold(session, held)
-        lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
-        matches = {one.id: one for one in await store.what_stands_of(session, lots)}
-        holding = [one for one in matches.values() if one.standing == HOLDS]
-        partners = {id for one in holding for id in one.pair} - lots.keys()
-        if partners:
-            more, all_free = await store.hold_too(session, partners, held)
-            lots |= await store.lots_of(session, partners)
-            # what they hold elsewhere is fixed, and takes from what they have left
-            elsewhere = await store.what_stands_of(session, partners)
-            matches |= {one.id: one for one in elsewhere}
-            known = {lot.cell for lot in lots.values()} <= held | more
-            held |= more
-            if not (all_free and known):
-                await store.let_go(session)
-                continue
+        held, marks = await store.hold_around(work.session, cells, more)
         near = {cell: mark for cell, mark in marks.items() if cell in set(cells)}
-        return Ground(lots, list(matches.values()), near)
+        ground = await _read(work, cells, near)
+        if ground.cells <= held:
+            return ground
+        more |= ground.cells  # a partner came while we waited
+        await store.let_go(work.session)
+
+
+async def _read(work: Work, cells: Sequence[int], marks: Mapping[int, UUID]) -> Ground:
+    """What is in *cells*, and the partners; what those hold elsewhere takes from what they have."""
+    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells)}
+    return Ground(lots, await store.what_stands_of(work.session, lots), marks)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:

@@ -90,14 +90,28 @@ async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, A
     await session.execute(_KEEP_AREAS, {"rows": rows})
 
 
-_IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
+# those in the cells and their partners; nested loops, however large the tables have grown
+_AROUND = f"""
+    WITH here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])),
+    partner AS (
+        SELECT held.id FROM here, LATERAL (
+            SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
+            UNION ALL
+            SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
+        ) AS held
+        EXCEPT SELECT id FROM here
+    )
+    SELECT {LOT} FROM here
+    UNION ALL
+    SELECT far.* FROM partner, LATERAL (SELECT {LOT} FROM lot WHERE id = partner.id OFFSET 0) AS far
+"""
 _BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
 _EVERY = f"SELECT {LOT} FROM lot"
 
 
-async def lots_in(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
-    """The lots in *cells*, whether they are open or not."""
-    return [Lot._make(row) for row in await plain_rows(session, _IN_CELLS, list(cells))]
+async def lots_around(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
+    """The lots in *cells*, open or not, and those elsewhere that they hold tonnes with."""
+    return [Lot._make(row) for row in await plain_rows(session, _AROUND, list(cells))]
 
 
 _COUNTS = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"
