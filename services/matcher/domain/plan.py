@@ -84,10 +84,9 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
     what is left. The order of the arguments has no influence.
     """
     known = {lot.id: lot for lot in lots}
-    free = {one.pair: one for one in matches if _is_free(one, known)}
-    left, short = _left(known, matches, free)
+    free, fixed, excluded = _parted(matches, known)
+    left, short = _left(known, fixed)
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
-    excluded = _excluded(matches, known)
 
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
@@ -118,26 +117,41 @@ def optimum_cents(
     return replan(lots, matches, rules, today=today).after_cents
 
 
-def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
-    return (
-        match.standing == HOLDS
-        and match.is_free
-        and match.surplus_id in known
-        and match.need_id in known
-    )
+def _parted(
+    matches: Sequence[Stands], known: Mapping[UUID, Lot]
+) -> tuple[dict[tuple[UUID, UUID], Stands], list[Stands], set[tuple[UUID, UUID]]]:
+    """
+    The matches that may change, by pair; those that hold tonnes as they are; the pairs excluded.
+
+    Excluded are pairs declined in the terms they still have, and pairs that wait for an answer.
+    """
+    free: dict[tuple[UUID, UUID], Stands] = {}
+    fixed: list[Stands] = []
+    excluded: set[tuple[UUID, UUID]] = set()
+    for match in matches:
+        pair = match.surplus_id, match.need_id
+        surplus, need = known.get(pair[0]), known.get(pair[1])
+        holds, here = match.standing == HOLDS, surplus is not None and need is not None
+        if holds and here and match.is_free and pair not in free:
+            free[pair] = match
+            continue
+        if holds:
+            fixed.append(match)
+        if surplus is None or need is None:
+            continue
+        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
+        if match.state == ACCEPTED if holds else match.standing == EXCLUDES and same:
+            excluded.add(pair)
+    return free, fixed, excluded
 
 
 def _left(
-    known: Mapping[UUID, Lot],
-    matches: Sequence[Stands],
-    free: Mapping[tuple[UUID, UUID], Stands],
+    known: Mapping[UUID, Lot], fixed: Sequence[Stands]
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
     left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
     decided: dict[UUID, int] = {}
-    for match in matches:
-        if match.standing != HOLDS or free.get(match.pair) is match:
-            continue
+    for match in fixed:
         for id in match.pair:
             if id in left:
                 left[id] -= match.tonnes
@@ -153,20 +167,6 @@ def _left(
 
 def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str) -> list[Lot]:
     return [known[id] for id in sorted(left) if left[id] > 0 and known[id].direction == direction]
-
-
-def _excluded(matches: Sequence[Stands], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
-    """Pairs declined in the terms they still have, and pairs that wait for an answer."""
-    found = set()
-    for match in matches:
-        surplus, need = known.get(match.surplus_id), known.get(match.need_id)
-        if surplus is None or need is None:
-            continue
-        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
-        waits = match.standing == HOLDS and match.state == ACCEPTED
-        if waits or (match.standing == EXCLUDES and same):
-            found.add(match.pair)
-    return found
 
 
 def _arcs_of(
