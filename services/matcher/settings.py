@@ -21,6 +21,10 @@ class Settings(SharedSettings):
     matcher_neighbourhood_lots: int = Field(
         140, ge=0, description="up to so many a neighbourhood grows beyond its radius"
     )
+    matcher_single_radius_km: float = Field(
+        30.0, ge=0, le=200, description="around a change that comes alone: of those it may concern"
+    )
+    matcher_single_lots: int = Field(60, ge=0, description="the nearest of these, about so many")
     matcher_sweep_radius_km: float = Field(40.0, ge=0, le=400, description="of a sweep's reach")
     matcher_sweep_after_s: float = Field(3.0, gt=0, description="of quiet before a sweep")
     matcher_measure_every_s: float = Field(600.0, gt=0, description="between two full solves")
@@ -57,6 +61,8 @@ class Settings(SharedSettings):
             closes_past_windows=self.matcher_closes_past_windows,
             radius_km=self.matcher_radius_km,
             neighbourhood_lots=self.matcher_neighbourhood_lots,
+            single_radius_km=self.matcher_single_radius_km,
+            single_lots=self.matcher_single_lots,
             sweep_radius_km=self.matcher_sweep_radius_km,
             sweep_after_s=self.matcher_sweep_after_s,
             measure_every_s=self.matcher_measure_every_s,

@@ -1,6 +1,7 @@
 """The matcher's rules: what fits, what it is worth, and the plan that is worth most."""
 
 from services.matcher.domain.cells import cell_of, cells_around, centre_of, neighbourhood, tile_of
+from services.matcher.domain.concern import Concern, concern
 from services.matcher.domain.cost import explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
@@ -41,6 +42,7 @@ __all__ = [
     "PROPOSED",
     "WITHDRAWN",
     "Change",
+    "Concern",
     "Decision",
     "Finding",
     "Kind",
@@ -54,6 +56,7 @@ __all__ = [
     "cell_of",
     "cells_around",
     "centre_of",
+    "concern",
     "decided",
     "explain",
     "is_feasible",

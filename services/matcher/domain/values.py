@@ -220,6 +220,8 @@ class Rules:
     closes_past_windows: bool = False
     radius_km: float = 14.0
     neighbourhood_lots: int = 140
+    single_radius_km: float = 30.0
+    single_lots: int = 60
     sweep_radius_km: float = 40.0
     sweep_after_s: float = 3.0
     measure_every_s: float = 600.0

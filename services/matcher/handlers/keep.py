@@ -12,12 +12,12 @@ from shared.work import Work
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
-    await mark(await kept(events, work), work)
+    await mark(await kept(latest_of(map(heard, events)), work), work)
 
 
-async def kept(events: Sequence[ForecastUpdated], work: Work) -> set[int]:
-    """Keep each forecast that is newer than the one known; the cells to settle again."""
-    touched = await store.keep_newer(work.session, latest_of(map(heard, events)))
+async def kept(lots: Sequence[Lot], work: Work) -> set[int]:
+    """Keep each of *lots* that is newer than the one known; the cells to settle again."""
+    touched = await store.keep_newer(work.session, lots)
 
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))

@@ -22,18 +22,21 @@ from services.matcher.domain import (
     PROPOSED,
     WITHDRAWN,
     Change,
+    Concern,
     Lot,
     Match,
     Plan,
     Rules,
     Stands,
     cells_around,
+    concern,
+    latest_of,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
-from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.keep import heard, kept, mark
 from services.matcher.handlers.telling import announced, is_news
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
@@ -99,19 +102,23 @@ async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rule
     A single one that comes while nothing else is to be settled is settled at once, in the same
     work, unless somebody is near or it fails: then by its mark, as all others.
     """
-    dirty = await kept(events, work)
-    if len(events) == 1 and len(dirty) == 1 and await _settled_at_once(min(dirty), work, rules):
+    lots = latest_of(map(heard, events))
+    dirty = await kept(lots, work)
+    if len(lots) == 1 and len(dirty) == 1 and await _settled_at_once(lots[0], work, rules):
         return
     await mark(dirty, work)
 
 
-async def _settled_at_once(cell: int, work: Work, rules: Rules) -> bool:
+async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
+    """Whether those whom a change of *lot* concerns could be settled, and were."""
     begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
     try:
         async with store.attempt(work.session):
-            cells = await _neighbourhood(cell, work, rules)
-            held = await store.try_hold_around(work.session, cells)
-            ground = await _read(work, cells, {}) if held else Ground({}, [], {})
+            around = cells_around(lot.cell, rules.single_radius_km)
+            about = concern(lot, await store.kinds_in(work.session, around), rules)
+            cells = cells_around(lot.cell, about.radius_km)
+            held = await store.try_hold_around(work.session, cells, about)
+            ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
             if not held or not ground.cells <= held:
                 raise _NotQuiet
             plan = await _planned(ground, rules, work)
@@ -119,7 +126,7 @@ async def _settled_at_once(cell: int, work: Work, rules: Rules) -> bool:
             await store.finish_unmarked(
                 work.session,
                 told=told,
-                tiles={tile_of(cell)} if plan.changes else (),
+                tiles={tile_of(lot.cell)} if plan.changes else (),
                 due=work.now + timedelta(seconds=rules.sweep_after_s),
             )
     except Exception:  # its mark will lead to the same error, where that is waited for and told
@@ -256,9 +263,11 @@ async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
         await store.let_go(work.session)
 
 
-async def _read(work: Work, cells: Sequence[int], marks: Mapping[int, UUID]) -> Ground:
+async def _read(
+    work: Work, cells: Sequence[int], marks: Mapping[int, UUID], about: Concern | None = None
+) -> Ground:
     """What is in *cells*, and the partners; what those hold elsewhere takes from what they have."""
-    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells)}
+    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells, about)}
     return Ground(lots, await store.what_stands_of(work.session, lots), marks)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Lot
+from services.matcher.domain import Concern, Lot
 from services.matcher.store.plain import plain_rows
 
 LOT = ", ".join(Lot._fields)
@@ -90,9 +90,13 @@ async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, A
     await session.execute(_KEEP_AREAS, {"rows": rows})
 
 
+# all lots, where no kinds are told
+OF_KINDS = """
+    ($2::text[] IS NULL OR kind = ANY(CASE direction WHEN 'surplus' THEN $2 ELSE $3::text[] END))
+"""
 # those in the cells and their partners; nested loops, however large the tables have grown
 _AROUND = f"""
-    WITH here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])),
+    WITH here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}),
     partner AS (
         SELECT held.id FROM here, LATERAL (
             SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
@@ -109,9 +113,28 @@ _BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
 _EVERY = f"SELECT {LOT} FROM lot"
 
 
-async def lots_around(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
-    """The lots in *cells*, open or not, and those elsewhere that they hold tonnes with."""
-    return [Lot._make(row) for row in await plain_rows(session, _AROUND, list(cells))]
+async def lots_around(
+    session: AsyncSession, cells: Iterable[int], about: Concern | None = None
+) -> list[Lot]:
+    """The lots in *cells* (of the kinds *about*), and those anywhere that they hold tonnes with."""
+    found = await plain_rows(session, _AROUND, list(cells), *kinds_of(about))
+    return [Lot._make(row) for row in found]
+
+
+def kinds_of(about: Concern | None) -> tuple[list[str] | None, list[str] | None]:
+    """The surpluses' kinds and the needs' kinds that `OF_KINDS` asks for; None for any."""
+    return (None, None) if about is None else (about.surpluses, about.needs)
+
+
+_KINDS = """
+    SELECT direction, kind, count(*) FROM lot WHERE cell = ANY($1::int[]) AND is_open GROUP BY 1, 2
+"""
+
+
+async def kinds_in(session: AsyncSession, cells: Iterable[int]) -> dict[tuple[str, str], int]:
+    """How many open lots of each direction and kind are in *cells*."""
+    found = await plain_rows(session, _KINDS, list(cells))
+    return {(direction, kind): count for direction, kind, count in found}
 
 
 _COUNTS = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"

@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.matcher.domain import Concern
+from services.matcher.store.lots import OF_KINDS, kinds_of
 from services.matcher.store.plain import plain_rows
 from shared.service.card import Due
 
@@ -28,16 +30,17 @@ _HOLD = f"""
     LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
         ON true
 """
-# the cells of $1, of $2, and of the lots that those in $1 hold tonnes with
-_WIDE = """
-    SELECT told.cell FROM unnest($1::int[] || $2::int[]) AS told(cell)
+# the cells of $1, of $4, and of the lots that those in $1 hold tonnes with
+_WIDE = f"""
+    SELECT told.cell FROM unnest($1::int[] || $4::int[]) AS told(cell)
     UNION
-    SELECT far.cell FROM lot AS here, LATERAL (
+    SELECT far.cell FROM (
+        SELECT id FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}
+    ) AS here, LATERAL (
         SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
         UNION ALL
         SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
     ) AS held, LATERAL (SELECT cell FROM lot WHERE lot.id = held.id OFFSET 0) AS far
-    WHERE here.cell = ANY($1::int[])
 """
 _HOLD_AROUND = f"""
     WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0)),
@@ -84,18 +87,19 @@ async def hold_around(
 
     Returns all that are held, and the marks that were on them before.
     """
-    found = await plain_rows(session, _HOLD_AROUND, list(cells), list(more))
+    found = await plain_rows(session, _HOLD_AROUND, list(cells), None, None, list(more))
     marks = {cell: generation for cell, generation, _ in found if generation is not None}
     return {cell for cell, *_ in found}, marks
 
 
-async def try_hold_around(session: AsyncSession, cells: Iterable[int]) -> set[int]:
+async def try_hold_around(session: AsyncSession, cells: Iterable[int], about: Concern) -> set[int]:
     """
-    The same where nothing is dirty and all is free, without waiting; else nothing.
+    The same for lots of the kinds *about*, where nothing is dirty and all is free; else nothing.
 
-    Then some may be held all the same, until the attempt ends.
+    Waits for nobody. Some may be held all the same, until the attempt ends.
     """
-    found = await plain_rows(session, _TRY_HOLD_AROUND, list(cells), [])
+    told = list(cells), *kinds_of(about), list[int]()
+    found = await plain_rows(session, _TRY_HOLD_AROUND, *told)
     return {cell for cell, _ in found} if all(held for _, held in found) else set()
 
 
