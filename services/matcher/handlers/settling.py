@@ -133,6 +133,7 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
         letters, signals, woken = before
         del work.letters[letters:], work.signals[signals:]
         work.woken = woken
+        settles.labels("put off").inc()
         return False
     _measured("at once", begun)
     return True
@@ -370,8 +371,9 @@ def _withdrawn(match: Match, work: Work) -> Match:
 
 def _is_closed(match: Stands, ground: Ground) -> bool:
     """Whether one side had accepted it, and a forecast of it is no longer offered."""
-    ends = [ground.lots[id] for id in match.pair if id in ground.lots]
-    return match.state == ACCEPTED and any(not lot.is_open for lot in ends)
+    if match.state != ACCEPTED:
+        return False
+    return any(id in ground.lots and not ground.lots[id].is_open for id in match.pair)
 
 
 def _alarms(ground: Ground, plan: Plan) -> dict[UUID, list[str]]:
