@@ -57,12 +57,12 @@ class Ways(NamedTuple):
     permille: Ints
 
 
-def fits(ways: Ways, tonnes: Ints, room: Room) -> bool:
-    """Whether *tonnes* on *ways* keep to the room of every area in every month."""
+def fits(area: Ints, enter: Ints, leave: Ints, tonnes: Ints, room: Room) -> bool:
+    """Whether *tonnes* on ways over *area* keep to the room of every area in every month."""
     taken = np.zeros((len(room.tonnes), room.tonnes.shape[1] + 1), dtype=np.int64)
-    used = np.flatnonzero((tonnes > 0) & (ways.leave >= ways.enter))
-    np.add.at(taken, (ways.area[used], ways.enter[used] - room.first), tonnes[used])
-    np.add.at(taken, (ways.area[used], ways.leave[used] - room.first + 1), -tonnes[used])
+    used = np.flatnonzero((tonnes > 0) & (leave >= enter))
+    np.add.at(taken, (area[used], enter[used] - room.first), tonnes[used])
+    np.add.at(taken, (area[used], leave[used] - room.first + 1), -tonnes[used])
     return bool((np.cumsum(taken, axis=1)[:, :-1] <= room.tonnes).all())
 
 
