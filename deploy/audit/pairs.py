@@ -90,12 +90,12 @@ def _substitutes(material: str) -> Row | None:
 # --- the gates --------------------------------------------------------------------------------
 
 
-def gates_that_fail(surplus: Row, need: Row, limits: Limits) -> list[str]:
+def gates_that_fail(surplus: Row, need: Row, km: float, limits: Limits) -> list[str]:
     """The gates that do not hold between two forecasts; windows, place and worth among them."""
-    return [*_of_kinds(surplus, need, limits), *_of_pair(surplus, need, limits)]
+    return [*_of_kinds(surplus, need, limits), *_of_pair(surplus, need, km, limits)]
 
 
-def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def _of_pair(surplus: Row, need: Row, km: float, limits: Limits) -> Iterator[str]:
     if days_together(surplus, need) < 1:
         yield "time"
     hidden = "region" in (surplus.get("visibility"), need.get("visibility"))
@@ -105,7 +105,6 @@ def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
         if surplus.get("net_of_own_use") or need.get("net_of_own_use"):
             yield "own site"
         return
-    km = road_km(surplus, need, limits)
     if km > limits.reach(surplus["material"]) + 0.001:
         yield "reach"
     if not _regions_meet(surplus, need):
@@ -277,6 +276,15 @@ def road_km(one: Row, other: Row, limits: Limits) -> float:
     if vague and same and one["project_id"] != other["project_id"]:
         straight = limits.same_place_km
     return round(straight * _ratio(straight), 3)
+
+
+def ends_of_road(one: Row, other: Row) -> tuple[int, int]:
+    """Where the road from *one* to *other* begins and ends, as the table of roads names points."""
+    ends = []
+    for place in (one["place"], other["place"]):
+        row, column = round((place["lat"] + 90) * 10_000), round((place["lon"] + 180) * 10_000)
+        ends.append(row * 3_600_001 + column)
+    return ends[0], ends[1]
 
 
 def _ratio(straight_km: float) -> float:

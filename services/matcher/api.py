@@ -20,6 +20,7 @@ from services.matcher.domain import (
     value_of,
     worst,
 )
+from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, settings_of
@@ -175,8 +176,10 @@ async def explain_pair(
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
     excluded = await handlers.is_excluded(left, right, session)
-    findings = explain(left, right, rules, today=today, excluded=excluded)
-    km = road_km_between(left, right, rules)
+    roads = await handlers.known_roads((left, right), session, rules)
+    measured = roads.measured(left, right) if roads is not None else BY_RATIO
+    km = road_km_between(left, right, rules, roads)
+    findings = explain(left, right, rules, today=today, excluded=excluded, km=km)
     worth = value_of(left, right, km, rules)
     return {
         "surplus": surplus,
@@ -186,7 +189,8 @@ async def explain_pair(
         "reasons": [one._asdict() for one in findings],
         "papers": [one.needed for one in findings if one.needed],
         "distance_km": km,
-        "distance_method": "ratio",
+        "distance_method": measured.method,
+        "distance_version": measured.version,
         "value": worth._asdict(),
         "tag": "unverified",
     }

@@ -9,6 +9,7 @@ import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain.cost import Arcs, Bools, Ints, arcs
+from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
     EXCLUDES,
@@ -50,6 +51,7 @@ class Change(NamedTuple):
     onsite: bool
     alternatives: int = 0
     next_best_cents: int | None = None
+    measured: Measured = BY_RATIO
 
     @property
     def first(self) -> date:
@@ -65,21 +67,31 @@ class Plan(NamedTuple):
     The differences between what stands and the optimum, and their worth in cents.
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-    whose forecast fell below what was decided on, with the tonnes decided.
+    whose forecast fell below what was decided on, with the tonnes decided. *roads_wanted* would be
+    worth knowing and are not asked for yet.
     """
 
     changes: list[Change]
     before_cents: int
     after_cents: int
     short: list[tuple[Lot, int]]
+    roads_wanted: Sequence[Pair] = ()
 
 
-def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date) -> Plan:
+def replan(
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    roads: Roads | None = None,
+) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
-    what is left. The order of the arguments has no influence.
+    what is left. The order of the arguments has no influence. *roads* are those known between the
+    lots; None where no engine is asked.
     """
     known = {lot.id: lot for lot in lots}
     free = {one.pair: one for one in matches if _is_free(one, known)}
@@ -87,7 +99,7 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
     excluded = _excluded(matches, known)
 
-    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
     arc_of = _arcs_of(pairs, surpluses, needs, free)
@@ -96,21 +108,34 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
 
     changes = [
         *_begun(pairs, tonnes, surpluses, needs, arc_of),
-        *_continued(pairs, tonnes, known, free, arc_of),
+        *_continued(pairs, tonnes, known, free, arc_of, roads),
     ]
+    wanted: Sequence[Pair] = ()
+    if roads is not None:
+        changes = [one._replace(measured=roads.measured(one.surplus, one.need)) for one in changes]
+        wanted = roads_wanted(
+            surpluses, needs, surplus=pairs.surplus, need=pairs.need, cents=pairs.cents,
+            tonnes=tonnes, known=roads, each=rules.road_candidates,
+        )  # fmt: skip
     return Plan(
         changes,
         sum(one.tonnes * one.cents_per_t for one in free.values()),
         int((tonnes * pairs.cents).sum()),
         short,
+        wanted,
     )
 
 
 def optimum_cents(
-    lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    roads: Roads | None = None,
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    return replan(lots, matches, rules, today=today).after_cents
+    return replan(lots, matches, rules, today=today, roads=roads).after_cents
 
 
 def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
@@ -303,10 +328,11 @@ def _continued(
     known: Mapping[UUID, Lot],
     free: Mapping[tuple[UUID, UUID], Stands],
     arc_of: Mapping[tuple[UUID, UUID], int],
+    roads: Roads | None,
 ) -> Iterator[Change]:
     """What becomes of the matches that stand, where it is another thing than before."""
     partners: _Partners | None = None
-    planned, worth = tonnes.tolist(), pairs.cents.tolist()
+    planned, worth, far = tonnes.tolist(), pairs.cents.tolist(), pairs.km.tolist()
     for pair, match in free.items():
         surplus, need = known[pair[0]], known[pair[1]]
         at = arc_of.get(pair)
@@ -315,7 +341,7 @@ def _continued(
                          match.route == ONSITE)  # fmt: skip
         elif (match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms) != (
             planned[at], worth[at], surplus.terms, need.terms,
-        ):  # fmt: skip
+        ) or (roads is not None and match.km != far[at]):  # fmt: skip
             partners = partners or _Partners(pairs)
             yield _change(match, surplus, need, planned[at], pairs, at, partners)
 

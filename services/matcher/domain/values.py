@@ -170,6 +170,8 @@ class Match(NamedTuple):
     born_at: datetime
     changed_at: datetime
     judged: str | None
+    distance_method: str = "ratio"
+    distance_version: str = ""
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -204,7 +206,8 @@ class Rules:
 
     Reach in road km, by surplus material where *reach_by_material* names it; money in cents per
     tonne; *co2e_cents_per_t* prices a tonne of CO2e. The rest is the pace: how wide a neighbourhood
-    and a sweep are, and how long news may be kept back.
+    and a sweep are, and how long news may be kept back; and, where a routing engine is asked
+    (*routed*), for how many partners of a lot, and for how long its answers are good.
     """
 
     reach_km: float = 60.0
@@ -224,6 +227,9 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    routed: bool = False
+    road_candidates: int = 6
+    road_keep_days: float = 180.0
 
     @property
     def of_sweeps(self) -> "Rules":

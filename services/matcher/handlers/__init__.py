@@ -10,6 +10,7 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import settle, settle_all, settled, sweep
 from services.matcher.handlers.telling import as_seen, body_of, tell
 
@@ -19,12 +20,14 @@ __all__ = [
     "NotPossible",
     "NotYours",
     "as_seen",
+    "ask_roads",
     "body_of",
     "decide",
     "heard",
     "is_excluded",
     "keep_areas",
     "keep_forecasts",
+    "known_roads",
     "may_see",
     "settle",
     "settle_all",

@@ -33,6 +33,8 @@ from services.matcher.domain import (
     replan,
     tile_of,
 )
+from services.matcher.domain.roads import Roads
+from services.matcher.handlers.roads import known_roads, want_roads
 from services.matcher.handlers.telling import announced, is_news
 from shared.contracts.base import uuid7
 from shared.work import Work
@@ -52,11 +54,15 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 
 @dataclass(frozen=True)
 class Ground:
-    """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
+    """
+    What a settler stands on: the lots it holds, what stands of them, the marks it read, and the
+    roads known between the lots.
+    """
 
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
     marks: Mapping[int, UUID]
+    roads: Roads | None = None
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -64,7 +70,7 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     begun = time.perf_counter()
     work.correlation = row.correlation
     cells = await _neighbourhood(row.cell, work, rules)
-    ground = await _stand_on(work, cells)
+    ground = await _stand_on(work, cells, rules)
     generation = ground.marks.get(row.cell)
     if generation is None:
         return  # somebody settled all of the region meanwhile
@@ -94,7 +100,7 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     if await store.marks_in(work.session, cells):
         await store.sweep_later(work.session, row.tile, later)
         return
-    ground = await _stand_on(work, cells)
+    ground = await _stand_on(work, cells, rules)
 
     plan = await _planned(ground, rules.of_sweeps, work)
 
@@ -127,10 +133,12 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = Ground(lots, await store.what_stands(work.session), {})
+    roads = await known_roads(lots.values(), work.session, rules)
+    ground = Ground(lots, await store.what_stands(work.session), {}, roads)
     best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today
-    )
+        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        roads=roads,
+    )  # fmt: skip
 
     rounds = 0
     while rounds < 8:
@@ -194,7 +202,7 @@ async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]
     )
 
 
-async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
+async def _stand_on(work: Work, cells: Sequence[int], rules: Rules) -> Ground:
     """Hold *cells* and those of the partners of their lots, and read what is there."""
     session = work.session
     held = set(cells)
@@ -216,14 +224,19 @@ async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
                 await store.let_go(session)
                 continue
         near = {cell: mark for cell, mark in marks.items() if cell in set(cells)}
-        return Ground(lots, list(matches.values()), near)
+        roads = await known_roads(lots.values(), session, rules)
+        return Ground(lots, list(matches.values()), near, roads)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
     lots = list(ground.lots.values())
+    told: dict[str, Any] = {"today": work.today, "roads": ground.roads}
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(replan, lots, ground.matches, rules, today=work.today)
-    return replan(lots, ground.matches, rules, today=work.today)
+        plan = await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
+    else:
+        plan = replan(lots, ground.matches, rules, **told)
+    await want_roads(plan, work)
+    return plan
 
 
 async def _record(
@@ -301,6 +314,8 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         born_at=work.now if was is None else was.born_at,
         changed_at=work.now,
         judged=None,
+        distance_method=change.measured.method,
+        distance_version=change.measured.version,
     )
 
 
@@ -372,8 +387,9 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
     matches = await store.what_stands(work.session)
     value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
+    roads = await known_roads(lots.values(), work.session, rules)
     plan = await asyncio.to_thread(
-        replan, list(lots.values()), matches, rules.exact, today=work.today
+        replan, list(lots.values()), matches, rules.exact, today=work.today, roads=roads
     )
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 

@@ -48,10 +48,18 @@ from services.matcher.store.matches import (
     what_stands,
     what_stands_of,
 )
+from services.matcher.store.roads import (
+    ask_later,
+    keep_roads,
+    road_wanted,
+    roads_between,
+    want_roads,
+)
 from services.matcher.store.tables import ledger
 
 __all__ = [
     "Touched",
+    "ask_later",
     "clean_marks",
     "counts",
     "counts_of",
@@ -69,6 +77,7 @@ __all__ = [
     "keep_measure",
     "keep_newer",
     "keep_newer_areas",
+    "keep_roads",
     "last_measure",
     "ledger",
     "let_go",
@@ -82,6 +91,8 @@ __all__ = [
     "match_of",
     "matches_of",
     "matches_seen_by",
+    "road_wanted",
+    "roads_between",
     "standing_figures",
     "sweep",
     "sweep_later",
@@ -90,6 +101,7 @@ __all__ = [
     "tell",
     "tell_later",
     "told",
+    "want_roads",
     "was_decided",
     "was_told",
     "what_stands",

@@ -114,6 +114,12 @@ class MatchRow(SQLModel, table=True):
     born_at: datetime = Field(sa_type=MOMENT)
     changed_at: datetime = Field(sa_type=MOMENT)
     judged: str | None = Field(default=None, sa_type=Text)
+    distance_method: str = Field(
+        default="ratio", sa_type=Text, sa_column_kwargs={"server_default": text("'ratio'")}
+    )
+    distance_version: str = Field(
+        default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")}
+    )
 
 
 class PastRow(SQLModel, table=True):
