@@ -159,18 +159,23 @@ def roads_wanted(
     chosen = busy.copy()
     for side in (surplus, need):
         chosen |= np.isin(side, side[busy]) & (_place_in(side, cents) < each)
-    found = set()
-    for s, n in zip(surplus[chosen].tolist(), need[chosen].tolist(), strict=True):
-        giver, taker = surpluses[s], needs[n]
-        ends = point_of(giver.lat, giver.lon), point_of(taker.lat, taker.lon)
-        if ends[0] != ends[1] and is_by_road(giver, taker):
-            found.add(ends)
-    pairs = sorted(found)
-    if not pairs:
-        return pairs
-    at = known.rows_of(*(np.array(side) for side in zip(*pairs, strict=True)))
-    here = [row >= 0 and bool(known.asked[row]) for row in at.tolist()]
-    return [pair for pair, is_asked in zip(pairs, here, strict=True) if not is_asked]
+    s, n = surplus[chosen], need[chosen]
+    origins, destinations = _points(surpluses)[s], _points(needs)[n]
+    at = known.rows_of(origins, destinations)
+    fresh = origins != destinations
+    if len(known.keys):
+        fresh &= ~((at >= 0) & known.asked[at])
+    pairs = zip(origins[fresh].tolist(), destinations[fresh].tolist(), strict=True)
+    lots = zip(s[fresh].tolist(), n[fresh].tolist(), strict=True)
+    return sorted({
+        pair for pair, (giver, taker) in zip(pairs, lots, strict=True)
+        if is_by_road(surpluses[giver], needs[taker])
+    })  # fmt: skip
+
+
+def _points(lots: Sequence[Lot]) -> Ints:
+    lat = np.array([lot.lat for lot in lots], np.float64)
+    return points_of(lat, np.array([lot.lon for lot in lots], np.float64))
 
 
 def _place_in(side: Ints, cents: Ints) -> Ints:
