@@ -25,7 +25,8 @@ def _() -> None:
     Measure latency, intake and settling, against a floor and peers in the same run.
 
     Each runs on servers and a data folder of its own, beside a system that runs, and leaves nothing
-    behind. What they mean and what was measured: docs/benchmarks.md.
+    behind; `distance` starts none and reads real distances. What they mean and what was measured:
+    docs/benchmarks.md.
     """
 
 

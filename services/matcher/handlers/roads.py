@@ -51,7 +51,8 @@ async def ask_roads(rows: Sequence[Any], work: Work, *, engine: RoutingEngine) -
         before = await store.keep_roads(work.session, roads)
         ends = {end for one in roads if differs(one.pair, before[one.pair], one.km)
                 for end in one.pair}  # fmt: skip
-        await store.mark_dirty(work.session, {cell_of(*place_of(end)) for end in ends})
-        work.wake("dirty")
+        if ends:
+            await store.mark_dirty(work.session, {cell_of(*place_of(end)) for end in ends})
+            work.wake("dirty")
     for one in roads:
         roads_told.labels("unusable" if one.km is None else "route").inc()
