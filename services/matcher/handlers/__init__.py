@@ -10,6 +10,7 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
@@ -20,6 +21,7 @@ __all__ = [
     "NotYours",
     "areas_between",
     "as_seen",
+    "ask_roads",
     "body_of",
     "decide",
     "heard",
@@ -27,6 +29,7 @@ __all__ = [
     "keep_and_settle",
     "keep_areas",
     "keep_forecasts",
+    "known_roads",
     "may_see",
     "settle",
     "settle_all",

@@ -63,12 +63,20 @@ from services.matcher.store.matches import (
     what_stands,
     what_stands_of,
 )
+from services.matcher.store.roads import (
+    ask_later,
+    keep_roads,
+    road_wanted,
+    roads_between,
+    want_roads,
+)
 from services.matcher.store.tables import ledger
 
 __all__ = [
     "Touched",
     "areas_in",
     "areas_of",
+    "ask_later",
     "attempt",
     "clean_marks",
     "counts",
@@ -91,6 +99,7 @@ __all__ = [
     "keep_measure",
     "keep_newer",
     "keep_newer_areas",
+    "keep_roads",
     "kinds_in",
     "last_measure",
     "ledger",
@@ -107,6 +116,8 @@ __all__ = [
     "match_of",
     "matches_of",
     "matches_seen_by",
+    "road_wanted",
+    "roads_between",
     "sites",
     "standing_figures",
     "stays_in",
@@ -118,6 +129,7 @@ __all__ = [
     "tell_later",
     "told",
     "try_hold_around",
+    "want_roads",
     "was_decided",
     "was_told",
     "what_stands",
