@@ -25,6 +25,7 @@ from services.matcher.domain.values import (
     kind_of,
     kind_text,
     latest_of,
+    lot_terms,
     terms_of,
 )
 
@@ -61,6 +62,7 @@ __all__ = [
     "kind_of",
     "kind_text",
     "latest_of",
+    "lot_terms",
     "neighbourhood",
     "optimum_cents",
     "replan",

@@ -66,7 +66,8 @@ class Lot(NamedTuple):
 
     Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
     it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample).
+    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample,
+    reliability, phase).
     """
 
     id: UUID
@@ -250,6 +251,15 @@ def terms_of(*parts: object) -> int:
     """A number of 63 bits that is another one when any of *parts* is."""
     told = json.dumps(parts, default=str, separators=(",", ":")).encode()
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) >> 1
+
+
+def lot_terms(lot: Lot) -> int:
+    """The terms of *lot*: another number when anything changes that a match depends on."""
+    return terms_of(
+        lot.kind, lot.first.isoformat(), lot.last.isoformat(), lot.weekly_t, lot.lat, lot.lon,
+        lot.exact, lot.municipality, lot.region, lot.meets, str(lot.project_id), lot.organisation,
+        lot.net_of_own_use, lot.visibility, lot.transport_payer,
+    )  # fmt: skip
 
 
 def latest_of(lots: Iterable[Lot]) -> list[Lot]:

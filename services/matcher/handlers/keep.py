@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from services.matcher import store
-from services.matcher.domain import Lot, cell_of, kind_text, latest_of, terms_of
+from services.matcher.domain import Lot, cell_of, kind_text, latest_of, lot_terms
 from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.work import Work
 
@@ -50,7 +50,7 @@ def heard(event: ForecastUpdated) -> Lot:
     kind = kind_text(event.__dict__)
     meets = ",".join(sorted(event.meets))
     exact = place.precision == "exact"
-    return Lot(
+    lot = Lot(
         id=event.forecast_id,
         revision=event.revision,
         direction=event.direction,
@@ -74,17 +74,15 @@ def heard(event: ForecastUpdated) -> Lot:
         visibility=event.visibility,
         transport_payer=event.transport_payer,
         cell=cell_of(place.lat, place.lon),
-        terms=terms_of(
-            kind, event.window.first.isoformat(), event.window.last.isoformat(),
-            event.weekly_rate_t, place.lat, place.lon, exact, place.municipality, event.region,
-            meets, str(event.project_id), event.organisation, event.net_of_own_use,
-            event.visibility, event.transport_payer,
-        ),
+        terms=0,
         beside=json.dumps(
             {
                 "contacts": [str(person) for person in event.contacts],
                 "sub_region": place.sub_region,
                 "sample": event.sample,
+                "reliability": event.reliability,
+                "phase": event.phase,
             }
         ),
-    )  # fmt: skip
+    )
+    return lot._replace(terms=lot_terms(lot))

@@ -23,6 +23,7 @@ from services.matcher.domain import (
     value_of,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.likelihood import both, likelihood
 from shared.work import Work
 
 DEFINITION = "1"
@@ -100,7 +101,8 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
         "route": match.route,
         "surplus": _side(surplus, beside[0]),
         "need": _side(need, beside[1]),
-        "tonnes": _tonnes(match.tonnes, surplus, need),
+        "tonnes": bounds_of(match.tonnes, surplus, need),
+        "likelihood": likelihood_of(surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
         "distance_method": "ratio",
@@ -150,7 +152,17 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tonnes(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+def likelihood_of(surplus: Lot, need: Lot) -> float:
+    """How likely both sides of a match are to come about, 0..1; unverified."""
+    sure = [
+        likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
+        for beside in (json.loads(surplus.beside), json.loads(need.beside))
+    ]
+    return both(*sure, same_project=surplus.project_id == need.project_id)
+
+
+def bounds_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+    """Whole tonnes of a match, low, likely and high, in the proportions of its lots."""
     lots = [lot for lot in (surplus, need) if lot.likely > 0]
     low = min((lot.low / lot.likely for lot in lots), default=1.0)
     high = min((lot.high / lot.likely for lot in lots), default=1.0)
