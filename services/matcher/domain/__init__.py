@@ -4,6 +4,7 @@ from services.matcher.domain.cells import cell_of, cells_around, centre_of, neig
 from services.matcher.domain.cost import explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
+from services.matcher.domain.outlook import Left, Movement, Outlook, outlook, unmatched
 from services.matcher.domain.plan import Change, Plan, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
@@ -28,6 +29,17 @@ from services.matcher.domain.values import (
     lot_terms,
     terms_of,
 )
+from services.matcher.domain.what_if import (
+    AreaChange,
+    Broken,
+    CannotChange,
+    Copy,
+    Effect,
+    LotChange,
+    Totals,
+    totals,
+    what_if,
+)
 
 __all__ = [
     "ACCEPTED",
@@ -41,17 +53,27 @@ __all__ = [
     "ONSITE",
     "PROPOSED",
     "WITHDRAWN",
+    "AreaChange",
+    "Broken",
+    "CannotChange",
     "Change",
+    "Copy",
     "Decision",
+    "Effect",
     "Finding",
     "Kind",
+    "Left",
     "Lot",
+    "LotChange",
     "Match",
+    "Movement",
     "NotPossible",
+    "Outlook",
     "Plan",
     "Reason",
     "Rules",
     "Stands",
+    "Totals",
     "cell_of",
     "cells_around",
     "centre_of",
@@ -65,10 +87,14 @@ __all__ = [
     "lot_terms",
     "neighbourhood",
     "optimum_cents",
+    "outlook",
     "replan",
     "road_km_between",
     "terms_of",
     "tile_of",
+    "totals",
+    "unmatched",
     "value_of",
+    "what_if",
     "worst",
 ]

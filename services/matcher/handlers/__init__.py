@@ -1,4 +1,4 @@
-"""What the matcher does when something happens: keep, settle, tell, decide."""
+"""What the matcher does when something happens: keep, settle, tell, decide, plan."""
 
 from services.matcher.handlers.deciding import (
     Changed,
@@ -10,7 +10,9 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.planning import TooMany, plan
 from services.matcher.handlers.settling import settle, settle_all, settled, sweep
+from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import as_seen, body_of, tell
 
 __all__ = [
@@ -18,6 +20,9 @@ __all__ = [
     "NoSuchMatch",
     "NotPossible",
     "NotYours",
+    "ProjectChange",
+    "Supposed",
+    "TooMany",
     "as_seen",
     "body_of",
     "decide",
@@ -26,9 +31,12 @@ __all__ = [
     "keep_areas",
     "keep_forecasts",
     "may_see",
+    "of_sweeps",
+    "plan",
     "settle",
     "settle_all",
     "settled",
+    "suppose",
     "sweep",
     "tell",
 ]

@@ -28,7 +28,7 @@ from shared.work import Work
 
 DEFINITION = "1"
 _SETTLED_STATES = (AGREED, "moving", "done")
-_OPEN_TO_ALL = ("forum", "public")
+OPEN_TO_ALL = ("forum", "public")
 
 
 async def tell(row: Any, work: Work, *, rules: Rules) -> None:
@@ -154,11 +154,14 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
 
 def likelihood_of(surplus: Lot, need: Lot) -> float:
     """How likely both sides of a match are to come about, 0..1; unverified."""
-    sure = [
-        likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
-        for beside in (json.loads(surplus.beside), json.loads(need.beside))
-    ]
-    return both(*sure, same_project=surplus.project_id == need.project_id)
+    same = surplus.project_id == need.project_id
+    return both(sureness_of(surplus), sureness_of(need), same_project=same)
+
+
+def sureness_of(lot: Lot) -> float:
+    """How likely *lot* is to come about, 0..1; unverified."""
+    beside = json.loads(lot.beside)
+    return likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
 
 
 def bounds_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
@@ -195,7 +198,7 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
 
 
 def _blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
-    open_to_all = side["visibility"] in _OPEN_TO_ALL
+    open_to_all = side["visibility"] in OPEN_TO_ALL
     told = dict(side)
     if not (named or open_to_all):
         told |= {"organisation": None, "contacts": []}

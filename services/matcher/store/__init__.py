@@ -48,11 +48,21 @@ from services.matcher.store.matches import (
     what_stands,
     what_stands_of,
 )
+from services.matcher.store.outlook import (
+    count_in_regions,
+    lots_in_regions,
+    lots_of_projects,
+    meets_of,
+    open_lots_seen_by,
+    standing_seen_by,
+    take_snapshot,
+)
 from services.matcher.store.tables import ledger
 
 __all__ = [
     "Touched",
     "clean_marks",
+    "count_in_regions",
     "counts",
     "counts_of",
     "decided_under",
@@ -73,7 +83,9 @@ __all__ = [
     "ledger",
     "let_go",
     "lots_in",
+    "lots_in_regions",
     "lots_of",
+    "lots_of_projects",
     "lots_per_cell",
     "mark_dirty",
     "mark_for_sweep",
@@ -82,11 +94,15 @@ __all__ = [
     "match_of",
     "matches_of",
     "matches_seen_by",
+    "meets_of",
+    "open_lots_seen_by",
     "standing_figures",
+    "standing_seen_by",
     "sweep",
     "sweep_later",
     "swept",
     "swept_all",
+    "take_snapshot",
     "tell",
     "tell_later",
     "told",
