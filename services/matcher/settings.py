@@ -38,7 +38,7 @@ class Settings(SharedSettings):
         True, description="days gone by count as no overlap; off to settle history"
     )
 
-    matcher_plan_up_to_lots: int = Field(50_000, ge=1, description="open lots in one plan by month")
+    matcher_plan_up_to_lots: int = Field(20_000, ge=1, description="open lots in one plan by month")
     matcher_what_if_up_to_lots: int = Field(
         20_000, ge=1, description="lots thought through in one what-if"
     )

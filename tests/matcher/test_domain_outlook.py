@@ -53,13 +53,11 @@ def test_the_plan_sums_to_its_matches_exactly(told):
     for name in ("low", "tonnes", "high", "expected", "kg_km", "cents", "grams"):
         for onsite in (False, True):
             here = [one for one in told if (one.route == "onsite") == onsite]
-            assert getattr(found.moved(onsite=onsite), name) == sum(
-                getattr(one, name) for one in here
-            )
-            by_month = (found.moved(month, onsite=onsite) for month in found.months)
-            assert sum(getattr(one, name) for one in by_month) == sum(
-                getattr(one, name) for one in here
-            )
+            part = "onsite" if onsite else "moved"
+            whole = sum(getattr(one, name) for one in here)
+            assert getattr(getattr(found.total, part), name) == whole
+            by_month = (getattr(month, part) for month in found.months.values())
+            assert sum(getattr(one, name) for one in by_month) == whole
 
 
 @given(movements())
@@ -99,8 +97,8 @@ def test_matches_of_one_way_are_one_row_and_onsite_stands_apart():
         ("direct", 2, 1600),
         ("onsite", 1, 1000),
     ]
-    assert found.moved("2027-03").tonnes == 1600
-    assert found.moved("2027-03", onsite=True).tonnes == 1000
+    assert found.months["2027-03"].moved.tonnes == 1600
+    assert found.months["2027-03"].onsite.tonnes == 1000
 
 
 @given(counts, st.tuples(counts, counts, counts))
@@ -129,5 +127,5 @@ def test_surplus_and_need_are_left_apart():
         ("2027-03", "need", "sand"): 62,
         ("2027-04", "need", "sand"): 60,
     }
-    assert found.left_over("surplus").tonnes == 61
-    assert found.left_over("need", "2027-04").tonnes == 60
+    assert found.total.surplus.tonnes == 61
+    assert found.months["2027-04"].need.tonnes == 60

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.matcher import handlers
@@ -152,7 +153,7 @@ async def plan(
     first: Annotated[Month, Query(alias="from")] = None,
     last: Annotated[Month, Query(alias="to")] = None,
     by: Literal["month"] = "month",
-) -> dict[str, Any]:
+) -> JSONResponse:
     """
     What moves where and when, and what is left, month by month, of what the asker may see.
 
@@ -175,7 +176,7 @@ async def plan(
             f"{error}: ask for one region, or let the operator raise MATCHER_PLAN_UP_TO_LOTS",
             limit=limit,
         ) from error
-    return {"region": region, **found, "as_of": now().isoformat()}
+    return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
 
 
 @router.post("/what-if")

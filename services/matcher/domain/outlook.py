@@ -1,6 +1,6 @@
 """The plan by month: what moves where and when, and what is left on either side."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple, TypeVar
 
@@ -75,38 +75,22 @@ LeftKey = tuple[str, str, str]
 """Month, direction, material."""
 
 
+class Month(NamedTuple):
+    """One month, or all of them: what moves between projects, on their own sites, and is left."""
+
+    moved: Amounts
+    onsite: Amounts
+    surplus: Unmatched
+    need: Unmatched
+
+
 class Outlook(NamedTuple):
-    """The plan: amounts of each row, what is left, and both by month; onsite stands apart."""
+    """The plan: the amounts of each row, what is left, both by month, and all in all."""
 
     rows: dict[RowKey, Amounts]
     left: dict[LeftKey, Unmatched]
-
-    @property
-    def months(self) -> list[str]:
-        """Every month in which something moves or is left."""
-        return sorted({key[0] for key in (*self.rows, *self.left)})
-
-    def moved(self, month: str | None = None, *, onsite: bool = False) -> Amounts:
-        """What moves in *month*, or in all of them: between projects, or on their own sites."""
-        return _sum(
-            Amounts(),
-            (
-                amounts
-                for key, amounts in self.rows.items()
-                if month in (None, key[0]) and (key[4] == ONSITE) == onsite
-            ),
-        )
-
-    def left_over(self, direction: str, month: str | None = None) -> Unmatched:
-        """What is left in *direction* in *month*, or in all of them."""
-        return _sum(
-            Unmatched(),
-            (
-                amounts
-                for key, amounts in self.left.items()
-                if month in (None, key[0]) and key[1] == direction
-            ),
-        )
+    months: dict[str, Month]
+    total: Month
 
 
 def outlook(
@@ -123,7 +107,7 @@ def outlook(
     *last* (`YYYY-MM`, both included; None is open) are kept. A match counts in each month it
     touches.
     """
-    rows: dict[RowKey, Amounts] = {}
+    rows: dict[RowKey, list[int]] = {}
     for one in movements:
         months, days = month_days(one.first, one.last)
         where = (one.material, one.origin, one.target, one.route, one.via or "", one.state)
@@ -131,14 +115,40 @@ def outlook(
         others = (apportion(part, days) for part in (one.kg_km, one.cents, one.grams))
         for month, *amounts in zip(months, *sizes, *others, strict=True):
             if _within(month, first, last):
-                _add(rows, (month, *where), Amounts(1, *amounts))
-    rest: dict[LeftKey, Unmatched] = {}
+                _add(rows, (month, *where), (1, *amounts))
+    rest: dict[LeftKey, list[int]] = {}
     for lot in left:
         months, days = month_days(lot.first, lot.last)
         for month, *tonnes in zip(months, *_sizes(lot, days), strict=True):
-            if _within(month, first, last) and any(tonnes):
-                _add(rest, (month, lot.direction, lot.material), Unmatched(1, *tonnes))
-    return Outlook(dict(sorted(rows.items())), dict(sorted(rest.items())))
+            if any(tonnes) and _within(month, first, last):
+                _add(rest, (month, lot.direction, lot.material), (1, *tonnes))
+    return _summed(
+        {key: Amounts(*rows[key]) for key in sorted(rows)},
+        {key: Unmatched(*rest[key]) for key in sorted(rest)},
+    )
+
+
+def _summed(rows: dict[RowKey, Amounts], rest: dict[LeftKey, Unmatched]) -> Outlook:
+    moved: dict[tuple[str, bool], list[int]] = {}
+    left: dict[tuple[str, str], list[int]] = {}
+    for row, amounts in rows.items():
+        _add(moved, (row[0], row[4] == ONSITE), amounts)
+    for of, tonnes in rest.items():
+        _add(left, of[:2], tonnes)
+    names = sorted({month for month, _ in (*moved, *left)})
+    months = {
+        name: Month(
+            Amounts(*moved.get((name, False), ())),
+            Amounts(*moved.get((name, True), ())),
+            Unmatched(*left.get((name, "surplus"), ())),
+            Unmatched(*left.get((name, "need"), ())),
+        )
+        for name in names
+    }
+    none = Month(Amounts(), Amounts(), Unmatched(), Unmatched())
+    columns = zip(none, *months.values(), strict=True)
+    total = Month(*(type(parts[0])(*map(sum, zip(*parts, strict=True))) for parts in columns))
+    return Outlook(rows, rest, months, total)
 
 
 def _sizes(one: Movement | Left, days: Sequence[int]) -> tuple[list[int], ...]:
@@ -159,18 +169,16 @@ def _within(month: str, first: str | None, last: str | None) -> bool:
     return (first is None or first <= month) and (last is None or month <= last)
 
 
-T = TypeVar("T", Amounts, Unmatched)
 K = TypeVar("K")
 
 
-def _add(known: dict[K, T], key: K, more: T) -> None:
+def _add(known: dict[K, list[int]], key: K, more: Sequence[int]) -> None:
     was = known.get(key)
-    known[key] = more if was is None else _sum(was, (more,))
-
-
-def _sum(first: T, others: Iterable[T]) -> T:
-    make: Callable[..., T] = type(first)
-    return make(*map(sum, zip(first, *others, strict=True)))
+    if was is None:
+        known[key] = list(more)
+        return
+    for at, part in enumerate(more):
+        was[at] += part
 
 
 def unmatched(likely: int, low: int, high: int, taken: int) -> tuple[int, int, int]:

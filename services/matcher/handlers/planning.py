@@ -20,7 +20,7 @@ from services.matcher.domain import (
     unmatched,
     value_of,
 )
-from services.matcher.domain.outlook import Amounts, Unmatched
+from services.matcher.domain.outlook import Amounts, Month, Unmatched
 from services.matcher.handlers.telling import bounds_of, likelihood_of, sureness_of
 from shared.access import Asker
 from shared.vocabulary.likelihood import LIKELIHOOD_TAG, LIKELIHOOD_VERSION
@@ -84,7 +84,6 @@ def _planned(
     )
     of_any = (lots[id] for one in known for id in one.pair)
     return {
-        "by": "month",
         "from": first,
         "to": last,
         **_told_plan(found),
@@ -154,17 +153,16 @@ def _told_plan(found: Outlook) -> dict[str, Any]:
     return {
         "rows": rows,
         "unmatched": left,
-        "months": [{"month": month, **_sums(found, month)} for month in found.months],
-        "totals": _sums(found, None),
+        "months": [{"month": name, **_sums(month)} for name, month in found.months.items()],
+        "totals": _sums(found.total),
     }
 
 
-def _sums(found: Outlook, month: str | None) -> dict[str, Any]:
-    sides = ("surplus", "need")
+def _sums(month: Month) -> dict[str, Any]:
     return {
-        "moved": _amounts(found.moved(month)),
-        "onsite": _amounts(found.moved(month, onsite=True)),
-        "unmatched": {side: _tonnes(found.left_over(side, month)) for side in sides},
+        "moved": _amounts(month.moved),
+        "onsite": _amounts(month.onsite),
+        "unmatched": {"surplus": _tonnes(month.surplus), "need": _tonnes(month.need)},
     }
 
 
