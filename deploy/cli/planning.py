@@ -45,27 +45,39 @@ def plan(
     Example: `massakoppi plan --region 01 --from 2027-01 --to 2027-12 --csv > plan.csv`
     """
 
-    async def go(_: System, ask: "Asking") -> Any:
+    async def go(_: System, ask: "Asking") -> tuple[Any, dict[str, str]]:
         query = {"region": region, "from": first, "to": last}
-        return await ask("matcher", "GET", "/plan", **query)
+        told = await ask("matcher", "GET", "/plan", **query)
+        return told, {} if as_json or as_csv else await _places(ask)
 
-    found = asking(data, go)
+    found, places = asking(data, go)
     if as_json:
         tell(found)
         return
     if as_csv:
         _write_csv(found["rows"])
         return
-    columns = ("month", "material", "from", "to", "route", "state", "t", "expected", "tkm", "EUR",
-               "kg CO2e saved")  # fmt: skip
-    show([{**row, **_figures(row)} for row in found["rows"]], *columns, empty="nothing moves")
+    columns = ("month", "material", "way", "state", "t", "expected", "tkm", "EUR", "kg CO2e")
+    rows = [{**row, **_figures(row), "way": _way(row, places)} for row in found["rows"]]
+    show(rows, *columns, empty="nothing moves")
     months = [_month(row["month"], row) for row in found["months"]]
     if months:
         months.append(_month("all", found["totals"]))
         out.print()
-        show(months, "month", "t", "on site t", "expected", "tkm", "EUR", "kg CO2e saved",
+        show(months, "month", "t", "on site t", "expected", "tkm", "EUR", "kg CO2e",
              "surplus left t", "need left t")  # fmt: skip
         out.print("values and expected tonnes are unverified", style="dim")
+
+
+async def _places(ask: "Asking") -> dict[str, str]:
+    """What the municipalities of all regions are called, by code."""
+    regions = (await ask("registry", "GET", "/regions"))["items"]
+    whole = [await ask("registry", "GET", f"/regions/{one['code']}") for one in regions]
+    return {
+        place["code"]: place["names"].get("en") or place["names"].get("fi") or place["code"]
+        for region in whole
+        for place in region["places"]
+    }
 
 
 def _write_csv(rows: list[dict[str, Any]]) -> None:
@@ -74,6 +86,11 @@ def _write_csv(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         tonnes = [row["tonnes"][name] for name in _TONNES]
         writer.writerow([*(row[name] for name in _ROW), *tonnes, *(row[it] for it in _AMOUNTS)])
+
+
+def _way(row: Mapping[str, Any], places: Mapping[str, str]) -> str:
+    origin, target = (places.get(row[end], row[end]) for end in ("from", "to"))
+    return f"{origin}, own site" if row["route"] == "onsite" else f"{origin} → {target}"
 
 
 def _month(month: str, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +110,7 @@ def _figures(told: Mapping[str, Any]) -> dict[str, str]:
         "expected": _whole(told["tonnes"]["expected"]),
         "tkm": _whole(told["tonne_km"]),
         "EUR": _whole(told["value_cents"] / 100),
-        "kg CO2e saved": _whole(told["saved_kg"]),
+        "kg CO2e": _whole(told["saved_kg"]),
     }
 
 
@@ -142,11 +159,12 @@ def what_if(
     if not body["changes"]:
         raise ValueError("say what changes: --project, --forecast, --withdraw, --area or --file")
 
-    async def go(_: System, ask: "Asking") -> Any:
-        return await ask("matcher", "POST", "/what-if", body)
+    async def go(_: System, ask: "Asking") -> tuple[Any, dict[str, str]]:
+        told = await ask("matcher", "POST", "/what-if", body)
+        return told, {} if as_json else await _places(ask)
 
-    found = asking(data, go)
-    tell(found) if as_json else _show_answer(found)
+    found, places = asking(data, go)
+    tell(found) if as_json else _show_answer(found, places)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -192,7 +210,7 @@ def _tonnes_said(tonnes: str | None) -> dict[str, int]:
     return {"tonnes_change" if tonnes[0] in "+-" else "tonnes": number}
 
 
-def _show_answer(found: Mapping[str, Any]) -> None:
+def _show_answer(found: Mapping[str, Any], places: Mapping[str, str]) -> None:
     before, after, difference = found["before"], found["after"], found["difference"]
     figures = (
         ("value, EUR", "value_cents", 100), ("tonnes", "tonnes", 1),
@@ -212,27 +230,28 @@ def _show_answer(found: Mapping[str, Any]) -> None:
         "figure", "as it is", "as it would be", "difference",
     )  # fmt: skip
     out.print()
-    show([_match(one) for one in found["matches"]], "match", "material", "from", "to", "t", "weeks",
-         "km", "EUR", empty="no match would change")  # fmt: skip
+    columns = ("match", "material", "from", "to", "t", "weeks", "km", "EUR")
+    rows = [_match(one, places) for one in found["matches"]]
+    show(rows, *columns, empty="no match would change")
     if found["left_off"]:
         out.print(f"… and {found['left_off']} more")
     if found["broken"]:
         out.print("\nagreements that would break", style="bold red")
         show(
-            [{**_match(one), "why": one["reason"].replace("_", " "), "t": one["tonnes"],
+            [{**_match(one, places), "why": one["reason"].replace("_", " "), "t": one["tonnes"],
               "left t": one["forecast_tonnes"]} for one in found["broken"]],
             "match", "material", "from", "to", "t", "why", "left t",
         )  # fmt: skip
     out.print("values are unverified", style="dim")
 
 
-def _match(one: Mapping[str, Any]) -> dict[str, Any]:
+def _match(one: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
     tonnes = one["tonnes"]
     return {
         "match": f"{one['what']}, {one['state']}" if "what" in one else one["state"],
         "material": one["surplus"]["material"],
-        "from": _side(one["surplus"]),
-        "to": _side(one["need"]),
+        "from": _side(one["surplus"], places),
+        "to": _side(one["need"], places),
         "t": f"{tonnes['before']} → {tonnes['after']}" if isinstance(tonnes, dict) else tonnes,
         "weeks": f"{one['window']['first']} – {one['window']['last']}",
         "km": f"{one['distance_km']:.1f}",
@@ -240,6 +259,6 @@ def _match(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _side(side: Mapping[str, Any]) -> str:
+def _side(side: Mapping[str, Any], places: Mapping[str, str]) -> str:
     who = "added" if side["added"] else side["organisation"] or "–"
-    return f"{side['municipality']} {who}"
+    return f"{places.get(side['municipality'], side['municipality'])}, {who}"

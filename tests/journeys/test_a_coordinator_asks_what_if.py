@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +29,10 @@ SAND = {"material": "sand", "quality": "S2"}
 def massakoppi(platform: Platform, *words: str, code: int = 0) -> str:
     """What the command line prints, or complains of, run as the operator would."""
     command = [sys.executable, "-m", "deploy.cli", *words, "--data", str(platform.system.data)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "COLUMNS": "160"},
+    )  # fmt: skip
     assert done.returncode == code, done.stderr
     return done.stderr if code else done.stdout
 
@@ -79,6 +83,7 @@ async def test_what_was_foretold_happens(platform: Platform) -> None:
     assert answer["difference"]["tonnes"] == 800
     printed = massakoppi(platform, "what-if", "--project", yard, "--days", "-100")
     assert "0 → 800" in printed
+    assert "kenttala" in printed
     told = json.loads(
         massakoppi(platform, "what-if", "--project", yard, "--days", "-100", "--json")
     )
@@ -106,7 +111,9 @@ async def test_what_was_foretold_happens(platform: Platform) -> None:
     assert [one["month"] for one in rows] == ["2027-01", "2027-02", "2027-03"]
     assert sum(int(one["tonnes_likely"]) for one in rows) == 800
     assert sum(int(one["value_cents"]) for one in rows) == new["worth_cents"]
-    assert "sand" in massakoppi(platform, "plan", "--region", "06")
+    printed = massakoppi(platform, "plan", "--region", "06")
+    assert "sand" in printed
+    assert "Parkano → Parkano" in printed
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from services.matcher.handlers.telling import bounds_of, likelihood_of, sureness
 from shared.access import Asker
 from shared.vocabulary.likelihood import LIKELIHOOD_TAG, LIKELIHOOD_VERSION
 
+_two_at_a_time = asyncio.Semaphore(2)  # a plan takes memory: settlers come first
+
 
 class TooMany(Exception):
     """More lots than one answer takes: {0} of {1}."""
@@ -48,22 +50,22 @@ async def plan(
 
     Of what *asker* may see, as the list of matches is. Raises `TooMany`.
     """
-    await store.take_snapshot(session)
     seen: dict[str, Any] = {
         "region": region,
         "sees_all": asker.sees_all,
         "regions": asker.regions,
         "organisations": list(asker.organisations),
     }
-    own = await store.open_lots_seen_by(session, **seen, limit=limit + 1)
-    if len(own) > limit:
-        raise TooMany(len(own), limit)
-    matches = await store.standing_seen_by(session, **seen)
-    lots = await store.lots_of(session, {id for one in matches for id in one.pair})
-    held = await store.what_stands_of(session, [lot.id for lot in own])
-    await store.let_go(session)
-
-    return await asyncio.to_thread(_planned, matches, lots, own, held, rules, first, last)
+    async with _two_at_a_time:
+        await store.take_snapshot(session)
+        own = await store.open_lots_seen_by(session, **seen, limit=limit + 1)
+        if len(own) > limit:
+            raise TooMany(len(own), limit)
+        matches = await store.standing_seen_by(session, **seen)
+        lots = await store.lots_of(session, {id for one in matches for id in one.pair})
+        held = await store.what_stands_of(session, [lot.id for lot in own])
+        await store.let_go(session)
+        return await asyncio.to_thread(_planned, matches, lots, own, held, rules, first, last)
 
 
 def _planned(

@@ -1,6 +1,7 @@
 """Answers what would happen if: one moment is read and thought through on a copy."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -65,13 +66,12 @@ async def suppose(
     Read from one moment in a transaction that may not write, and thought through on a copy. Raises
     `CannotChange`, `NotAllowed` and `TooMany`.
     """
-    await store.take_snapshot(session)
-    changes, touched = await _changes(session, asker, told.changes)
-    added = await _added(session, asker, told.added)
-    copy = await _copy(session, [*touched.values(), *added], told.scope, rules, limit)
-    await store.let_go(session)
-
     async with _one_at_a_time:
+        await store.take_snapshot(session)
+        changes, touched = await _changes(session, asker, told.changes)
+        added = await _added(session, asker, told.added)
+        copy = await _copy(session, [*touched.values(), *added], told.scope, rules, limit)
+        await store.let_go(session)
         return await asyncio.to_thread(_supposed, copy, changes, added, told, rules, asker, today)
 
 
@@ -272,6 +272,7 @@ def _told_match(
         "distance_km": match.km,
         "cents_per_t": match.cents_per_t,
         "likelihood": likelihood_of(surplus, need),
+        "sample": any(json.loads(lot.beside)["sample"] for lot in (surplus, need)),
     }
 
 
