@@ -58,7 +58,8 @@ def plan(
         _write_csv(found["rows"])
         return
     columns = ("month", "material", "way", "state", "t", "expected", "tkm", "EUR", "kg CO2e")
-    rows = [{**row, **_figures(row), "way": _way(row, places)} for row in found["rows"]]
+    areas = {id: area["title"] for id, area in found["areas"].items()}
+    rows = [{**row, **_figures(row), "way": _way(row, places, areas)} for row in found["rows"]]
     show(rows, *columns, empty="nothing moves")
     months = [_month(row["month"], row) for row in found["months"]]
     if months:
@@ -88,9 +89,12 @@ def _write_csv(rows: list[dict[str, Any]]) -> None:
         writer.writerow([*(row[name] for name in _ROW), *tonnes, *(row[it] for it in _AMOUNTS)])
 
 
-def _way(row: Mapping[str, Any], places: Mapping[str, str]) -> str:
+def _way(row: Mapping[str, Any], places: Mapping[str, str], areas: Mapping[str, str]) -> str:
     origin, target = (places.get(row[end], row[end]) for end in ("from", "to"))
-    return f"{origin}, own site" if row["route"] == "onsite" else f"{origin} → {target}"
+    if row["route"] == "onsite":
+        return f"{origin}, own site"
+    between = f"{areas.get(row['via'], row['via'])} → " if row["via"] else ""
+    return f"{origin} → {between}{target}"
 
 
 def _month(month: str, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,8 +234,13 @@ def _show_answer(found: Mapping[str, Any], places: Mapping[str, str]) -> None:
         "figure", "as it is", "as it would be", "difference",
     )  # fmt: skip
     out.print()
-    columns = ("match", "material", "from", "to", "t", "weeks", "km", "EUR")
-    rows = [_match(one, places) for one in found["matches"]]
+    areas = {id: area["title"] for id, area in found["areas"].items()}
+    rows = [
+        {**_match(one, places), "over": areas.get(one["via"], one["via"])}
+        for one in found["matches"]
+    ]
+    ends = ("from", "over", "to") if areas else ("from", "to")
+    columns = ("match", "material", *ends, "t", "weeks", "km", "EUR")
     show(rows, *columns, empty="no match would change")
     if found["left_off"]:
         out.print(f"… and {found['left_off']} more")

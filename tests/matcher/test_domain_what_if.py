@@ -14,12 +14,15 @@ from services.matcher.domain import (
     Copy,
     LotChange,
     Rules,
+    area_of,
+    cell_of,
     totals,
     what_if,
 )
 from services.matcher.domain.what_if import changed, settled, with_changes
 from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot, some_id
 from tests.matcher.test_handlers import amount, later, some_forecasts
+from tests.matcher.test_handlers_areas import told as depot_told
 
 RULES = Rules().of_sweeps
 
@@ -28,6 +31,12 @@ def a_copy(*forecasts, matches=()):
     """A copy of *forecasts* as the matcher keeps them."""
     lots = {one.id: one for one in map(lot, forecasts)}
     return Copy(lots, list(matches))
+
+
+def an_area(**told):
+    """The depot of sand two km north as a plan sees it."""
+    event = depot_told(area_id=told.pop("area_id", some_id(7)), **told)
+    return area_of(event.model_dump(mode="json"), cell_of(event.place.lat, event.place.lon))
 
 
 def stands(copy):
@@ -52,7 +61,9 @@ def test_a_need_three_weeks_earlier_need_not_be_bought():
     (effect,) = answer.effects
     assert (effect.what, effect.match.tonnes) == ("new", 400)
     assert (effect.match.first, effect.match.last) == (date(2027, 8, 20), date(2027, 8, 31))
-    gained = totals(answer.after, RULES, everybody).minus(totals(answer.before, RULES, everybody))
+    gained = totals(answer.after, RULES, everybody, today=TODAY).minus(
+        totals(answer.before, RULES, everybody, today=TODAY)
+    )
     assert gained.value_cents == effect.worth_cents > 0
     assert gained.tonnes == 400
 
@@ -155,8 +166,8 @@ def test_the_answer_is_what_the_matcher_would_do(seed, which, kind):
         (*one.pair, one.tonnes) for one in real_state.matches
     }
     assert sum(one.worth_cents for one in answer.effects) == (
-        totals(answer.after, RULES, everybody).value_cents
-        - totals(answer.before, RULES, everybody).value_cents
+        totals(answer.after, RULES, everybody, today=TODAY).value_cents
+        - totals(answer.before, RULES, everybody, today=TODAY).value_cents
     )
 
 
@@ -189,18 +200,43 @@ def test_changes_are_applied_in_their_order_and_the_copy_stays():
     might = with_changes(
         copy,
         [LotChange(surplus.forecast_id, tonnes=300), LotChange(surplus.forecast_id, days=7)],
+        [],
+        RULES,
     )
     it = might.lots[surplus.forecast_id]
     assert (it.likely, it.first) == (300, surplus.window.first + timedelta(days=7))
     assert copy.lots[surplus.forecast_id] == lot(surplus)
 
 
-def test_areas_take_no_part_yet_and_it_says_so():
-    with pytest.raises(CannotChange, match="leave area changes out") as caught:
-        what_if(
-            a_copy(), [], [], RULES, today=TODAY, area_changes=[AreaChange(UUID(int=1), 50_000)]
-        )
-    assert caught.value.code == "area_not_in_plans"
+def test_more_room_lets_more_wait_and_its_limits_are_kept():
+    """A full depot made larger by 300 t: so many more of spring wait for autumn."""
+    spring, autumn = (date(2027, 3, 1), date(2027, 3, 20)), (date(2027, 10, 5), date(2027, 11, 30))
+    surplus, need = a_surplus(window=spring), a_need(window=autumn, north_km=5)
+    depot = an_area(capacity_t=400)
+    copy = a_copy(surplus, need)._replace(areas=[depot])
+    calm = settled(copy, RULES, today=TODAY)
+    assert [(one.tonnes, one.via) for one in calm.matches] == [(400, depot.id)]
+    larger = AreaChange(depot.id, 300)
+    answer = what_if(calm, [], [], RULES, today=TODAY, area_changes=[larger])
+    (effect,) = answer.effects
+    assert effect.before is not None and effect.after is not None
+    assert (effect.what, effect.before.tonnes, effect.after.tonnes) == ("changed", 400, 700)
+    assert effect.after.stays_from is not None
+    assert sum(one.tonnes for one in answer.after.stays) == 700
+
+
+def test_an_area_that_cannot_change_so_is_refused():
+    depot = an_area(capacity_t=400)
+    endless = an_area(area_id=some_id(8))
+    copy = a_copy()._replace(areas=[depot, endless])
+    for change, code in (
+        (AreaChange(depot.id, -500), "capacity_below_zero"),
+        (AreaChange(endless.id, 500), "area_without_capacity"),
+        (AreaChange(UUID(int=1), 500), "area_not_in_plans"),
+    ):
+        with pytest.raises(CannotChange) as caught:
+            what_if(copy, [], [], RULES, today=TODAY, area_changes=[change])
+        assert caught.value.code == code
 
 
 def test_the_same_rules_before_and_after():

@@ -11,6 +11,8 @@ from tests.matcher import test_api
 from tests.matcher.builders import CLEAN, a_need, a_surplus, some_id
 from tests.matcher.test_api import ACME, BOLT, COORDINATOR, OPERATOR, OTHER
 from tests.matcher.test_handlers import amount, later, some_forecasts
+from tests.matcher.test_handlers_areas import AUTUMN, SPRING, hears_of
+from tests.matcher.test_handlers_areas import told as depot
 
 desk = test_api.desk
 ELSEWHERE = Asker("aino", "person", {}, ("06",))
@@ -259,6 +261,35 @@ async def test_a_whole_project_and_a_forecast_more(matcher, desk):
     assert answer["after"]["value_cents"] == figures["value_cents"]
 
 
+@pytest.mark.parametrize("scope", ["near", "region"])
+async def test_a_larger_area_and_what_then_waits_there(matcher, desk, scope):
+    """An area's room is changed by who told it, and the sand waits as was foretold."""
+    small = depot(capacity_t=400)
+    await hears_of(matcher, small)
+    await matcher.hears(a_surplus(window=SPRING), a_need(window=AUTUMN, north_km=5))
+    await matcher.works_off()
+    (before,) = await matcher.standing()
+    assert (before.tonnes, before.via) == (400, small.area_id)
+    change = {"area": str(small.area_id), "capacity_change_t": 300}
+    told = {"changes": [change], "scope": scope}
+    assert (await desk.post("/what-if", ACME, told))[1]["code"] == "area_not_found"
+    status, answer = await desk.post("/what-if", COORDINATOR, told)
+    (one,) = answer["matches"]
+    assert (status, one["tonnes"]) == (200, {"before": 400, "after": 700})
+    assert (one["route"], one["via"]) == ("area", str(small.area_id))
+    assert answer["areas"][one["via"]]["title"] == "Depot"
+
+    await hears_of(matcher, depot(capacity_t=700, revision=2))
+    await matcher.works_off()
+
+    (after,) = await matcher.standing()
+    assert (after.tonnes, after.cents_per_t) == (700, one["cents_per_t"])
+    _, plan = await desk.get("/plan", COORDINATOR)
+    assert [(row["via"], row["tonnes"]["likely"]) for row in plan["rows"]] == [(one["via"], 700)]
+    matches = await every_match(desk, OPERATOR)
+    assert plan["totals"]["moved"]["value_cents"] == matches[0]["value"]["total_cents"]
+
+
 async def test_near_is_as_far_as_the_matcher_looks(matcher, desk):
     """Marks and sweeps worked off after the news: the same; and what lies far is not read."""
     far = [a_surplus(tonnes=100, lat=63.0), a_need(tonnes=100, lat=63.0)]
@@ -341,7 +372,7 @@ async def test_a_company_adds_for_itself_only(matcher, desk):
     ("change", "code"),
     [
         ({"forecast": str(some_id(1)), "days": 3}, "forecast_not_found"),
-        ({"area": str(some_id(1)), "capacity_change_t": 50_000}, "area_not_in_plans"),
+        ({"area": str(some_id(1)), "capacity_change_t": 50_000}, "area_not_found"),
         ({"add": an_added(material="sandd")}, "material_unknown"),
         ({"add": an_added(use="fun")}, "use_unknown"),
         ({"add": an_added(max_contamination="P9")}, "max_contamination_unknown"),

@@ -23,7 +23,7 @@ router = APIRouter()
 Told = Annotated[Any, Depends(settings_of)]
 Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _MOST_T = 1_000_000_000
-_NOT_FOUND = ("forecast_not_found", "project_not_found")
+_NOT_FOUND = ("forecast_not_found", "project_not_found", "area_not_found")
 _ENUMERATED = (
     "use", "contamination", "contamination_basis", "max_contamination", "acid_sulphate",
     "invasive_status", "waste_status", "legal_route", "frost_class", "max_frost_class",
@@ -165,10 +165,12 @@ async def plan(
             422, "months_backwards", f"from is {first} and to is {last}: tell the earlier one first"
         )
     limit = settings.matcher_plan_up_to_lots
+    today = now().astimezone(settings.zone).date()
     try:
         found = await handlers.plan(
-            session, asker, settings.rules(), region=region, first=first, last=last, limit=limit
-        )
+            session, asker, settings.rules(), region=region, first=first, last=last, today=today,
+            limit=limit,
+        )  # fmt: skip
     except handlers.TooMany as error:
         raise Problem(
             413,

@@ -1,14 +1,27 @@
 """The matcher's rules: what fits, what it is worth, and the plan that is worth most."""
 
+from services.matcher.domain.areas import (
+    FARTHEST_SITE_KM,
+    Area,
+    Over,
+    area_of,
+    explain_over,
+    first_day,
+    month_of,
+    over,
+    value_over,
+    with_baselines,
+)
 from services.matcher.domain.cells import cell_of, cells_around, centre_of, neighbourhood, tile_of
-from services.matcher.domain.cost import explain, road_km_between, value_of
+from services.matcher.domain.cost import Value, explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
 from services.matcher.domain.outlook import Left, Movement, Outlook, outlook, unmatched
-from services.matcher.domain.plan import Change, Plan, optimum_cents, replan
+from services.matcher.domain.plan import Change, Plan, Stay, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
+    AREA,
     DECLINED,
     DIRECT,
     EXCLUDES,
@@ -39,20 +52,24 @@ from services.matcher.domain.what_if import (
     Totals,
     totals,
     what_if,
+    worth_of,
 )
 
 __all__ = [
     "ACCEPTED",
     "AGREED",
+    "AREA",
     "DECLINED",
     "DIRECT",
     "EXCLUDES",
     "EXPIRED",
+    "FARTHEST_SITE_KM",
     "HISTORY",
     "HOLDS",
     "ONSITE",
     "PROPOSED",
     "WITHDRAWN",
+    "Area",
     "AreaChange",
     "Broken",
     "CannotChange",
@@ -69,25 +86,33 @@ __all__ = [
     "Movement",
     "NotPossible",
     "Outlook",
+    "Over",
     "Plan",
     "Reason",
     "Rules",
     "Stands",
+    "Stay",
     "Totals",
+    "Value",
+    "area_of",
     "cell_of",
     "cells_around",
     "centre_of",
     "decided",
     "explain",
+    "explain_over",
+    "first_day",
     "is_feasible",
     "judge",
     "kind_of",
     "kind_text",
     "latest_of",
     "lot_terms",
+    "month_of",
     "neighbourhood",
     "optimum_cents",
     "outlook",
+    "over",
     "replan",
     "road_km_between",
     "terms_of",
@@ -95,6 +120,9 @@ __all__ = [
     "totals",
     "unmatched",
     "value_of",
+    "value_over",
     "what_if",
+    "with_baselines",
     "worst",
+    "worth_of",
 ]

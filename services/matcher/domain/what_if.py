@@ -1,23 +1,27 @@
 """What the matcher would do if: a copy settled as it is, and settled as it might become."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil, floor
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.matcher.domain.cost import value_of
-from services.matcher.domain.plan import Change, Plan, replan
+from services.matcher.domain.areas import Area, first_day, over, value_over, with_baselines
+from services.matcher.domain.cost import Value, value_of
+from services.matcher.domain.plan import Change, Plan, Stay, replan
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
+    AREA,
+    DIRECT,
     HISTORY,
     HOLDS,
     ONSITE,
     PROPOSED,
     WITHDRAWN,
     Lot,
+    Match,
     Rules,
     Stands,
     lot_terms,
@@ -57,10 +61,18 @@ class AreaChange(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A part of the region as the matcher would leave it: its lots, and what stands of them."""
+    """
+    A part of the region as the matcher would leave it: its lots, and what stands of them.
+
+    Masses may wait or be worked in *areas*, where *stays* take room, also those of matches that are
+    not here; *sites* are what lots meet without the platform.
+    """
 
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
+    areas: Sequence[Area] = ()
+    stays: Sequence[Stay] = ()
+    sites: Sequence[Area] = ()
     short: Sequence[tuple[Lot, int]] = ()
 
 
@@ -130,7 +142,7 @@ def what_if(
 
     Nothing that is given is changed. Raises `CannotChange`.
     """
-    might = with_changes(copy, changes, added, area_changes=area_changes)
+    might = with_changes(copy, changes, added, rules, area_changes=area_changes)
     before = settled(copy, rules, today=today)
     after = settled(might, rules, today=today)
     return Answer(before, after, effects(before, after), broken(before, after))
@@ -139,7 +151,8 @@ def what_if(
 def with_changes(
     copy: Copy,
     changes: Sequence[LotChange],
-    added: Sequence[Lot] = (),
+    added: Sequence[Lot],
+    rules: Rules,
     *,
     area_changes: Sequence[AreaChange] = (),
 ) -> Copy:
@@ -148,16 +161,42 @@ def with_changes(
 
     Raises `CannotChange`.
     """
-    if area_changes:
-        raise CannotChange(
-            "area_not_in_plans",
-            f"area {area_changes[0].area}: areas take no part in plans yet; leave area changes out",
-        )
     lots = dict(copy.lots)
     for change in changes:
         lots[change.lot] = changed(lots[change.lot], change)
     lots |= {lot.id: lot for lot in added}
-    return copy._replace(lots=lots)
+    other = [lots[id] for id in sorted({*(one.lot for one in changes), *(it.id for it in added)})]
+    lots |= {lot.id: lot for lot in with_baselines(other, copy.sites, rules)}
+    areas = {one.id: one for one in copy.areas}
+    for one in area_changes:
+        areas[one.area] = with_capacity(areas.get(one.area), one)
+    return copy._replace(lots=lots, areas=list(areas.values()))
+
+
+def with_capacity(area: Area | None, change: AreaChange) -> Area:
+    """
+    *area* with the room that *change* gives or takes.
+
+    Raises `CannotChange` where it takes no part in plans, has no limit, or would have none left.
+    """
+    if area is None:
+        raise CannotChange(
+            "area_not_in_plans",
+            f"area {change.area} takes no part in plans: only an open interim storage or "
+            "processing site does",
+        )
+    if area.capacity is None:
+        raise CannotChange(
+            "area_without_capacity",
+            f"area {area.id} was told without capacity_t, so it has no limit to change",
+        )
+    capacity = area.capacity + change.capacity_change_t
+    if capacity < 0:
+        raise CannotChange(
+            "capacity_below_zero",
+            f"area {area.id} has room for {area.capacity} t: take off less",
+        )
+    return area._replace(capacity=capacity)
 
 
 def changed(lot: Lot, change: LotChange) -> Lot:
@@ -195,13 +234,24 @@ def changed(lot: Lot, change: LotChange) -> Lot:
 
 def settled(copy: Copy, rules: Rules, *, today: date) -> Copy:
     """*copy* after the plan was made again until nothing changes, as the matcher does."""
-    lots, matches = list(copy.lots.values()), list(copy.matches)
+    lots = list(copy.lots.values())
     for _ in range(ROUNDS):
-        plan = replan(lots, matches, rules, today=today)
-        matches = stands_after(copy.lots, matches, plan)
+        plan = replan(lots, copy.matches, rules, today=today, areas=copy.areas, stays=copy.stays)
+        known = {one.id for one in copy.matches}
+        matches = stands_after(copy.lots, copy.matches, plan)
+        elsewhere = [one for one in copy.stays if one.id not in known]
+        copy = copy._replace(
+            matches=matches, short=plan.short, stays=[*elsewhere, *_stays_of(matches)]
+        )
         if not plan.changes or rules == rules.exact:
             break
-    return copy._replace(matches=matches, short=plan.short)
+    return copy
+
+
+def _stays_of(matches: Iterable[Stands]) -> Iterator[Stay]:
+    for one in matches:
+        if one.standing == HOLDS and one.via and one.stays_from and one.stays_to:
+            yield Stay(one.id, one.via, one.tonnes, one.stays_from, one.stays_to)
 
 
 def stands_after(lots: Mapping[UUID, Lot], matches: Sequence[Stands], plan: Plan) -> list[Stands]:
@@ -222,13 +272,14 @@ def _match_of(change: Change) -> Stands:
     was, surplus, need = change.match, change.surplus, change.need
     if was is not None and change.tonnes == 0:
         return was._replace(state=WITHDRAWN, standing=HISTORY)
+    via = None if change.area is None else change.area.id
     return Stands(
-        id=new_id(surplus.id, need.id) if was is None else was.id,
+        id=new_id(surplus.id, need.id, via) if was is None else was.id,
         revision=1 if was is None else was.revision + 1,
         surplus_id=surplus.id,
         need_id=need.id,
         state=AGREED if change.onsite else PROPOSED,
-        route=ONSITE if change.onsite else "direct",
+        route=ONSITE if change.onsite else DIRECT if via is None else AREA,
         standing=HOLDS,
         tonnes=change.tonnes,
         cents_per_t=change.cents_per_t,
@@ -239,12 +290,17 @@ def _match_of(change: Change) -> Stands:
         need_terms=need.terms,
         alarm="",
         told_revision=0 if was is None else was.told_revision,
+        via=via,
+        permille=change.permille,
+        stays_from=first_day(change.enter) if change.lies else None,
+        stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
     )
 
 
-def new_id(surplus: UUID, need: UUID) -> UUID:
-    """The id of a match that only a copy knows: the same for the same pair."""
-    return UUID(bytes=hashlib.blake2b(surplus.bytes + need.bytes, digest_size=16).digest())
+def new_id(surplus: UUID, need: UUID, via: UUID | None) -> UUID:
+    """The id of a match that only a copy knows: the same for the same way."""
+    told = surplus.bytes + need.bytes + (via.bytes if via else b"")
+    return UUID(bytes=hashlib.blake2b(told, digest_size=16).digest())
 
 
 def effects(before: Copy, after: Copy) -> list[Effect]:
@@ -267,7 +323,8 @@ def _seen(match: Stands | None) -> tuple[object, ...] | None:
     """What somebody would notice of *match*."""
     if match is None:
         return None
-    return match.state, match.tonnes, match.cents_per_t, match.km, match.first, match.last
+    stay = match.stays_from, match.stays_to
+    return match.state, match.tonnes, match.cents_per_t, match.km, match.first, match.last, stay
 
 
 def broken(before: Copy, after: Copy) -> list[Broken]:
@@ -302,20 +359,39 @@ def _broken(copy: Copy) -> Iterable[tuple[Stands, UUID, str]]:
                 yield one, id, "outside_window"
 
 
-def totals(copy: Copy, rules: Rules, sees: Callable[[Lot, Lot], bool]) -> Totals:
+def totals(copy: Copy, rules: Rules, sees: Callable[[Lot, Lot], bool], *, today: date) -> Totals:
     """What stands in *copy* between lots whose pair *sees* lets through."""
+    areas = {one.id: one for one in copy.areas}
     found = Totals()
     for one in copy.matches:
         surplus, need = copy.lots.get(one.surplus_id), copy.lots.get(one.need_id)
         if one.standing != HOLDS or surplus is None or need is None or not sees(surplus, need):
             continue
         onsite = one.route == ONSITE
+        worth = worth_of(one, surplus, need, areas, rules, today=today)
         found = Totals(
             found.matches + 1,
             found.value_cents + _cents(one),
             found.tonnes + (0 if onsite else one.tonnes),
             found.onsite_tonnes + (one.tonnes if onsite else 0),
             found.kg_km + (0 if onsite else round(one.km * one.tonnes * 1000)),
-            found.grams + value_of(surplus, need, one.km, rules).saved_g * one.tonnes,
+            found.grams + worth.saved_g * one.tonnes,
         )
     return found
+
+
+def worth_of(
+    match: Stands | Match,
+    surplus: Lot,
+    need: Lot,
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    *,
+    today: date,
+) -> Value:
+    """What a tonne of *match* is worth, straight or over its area, as it is told."""
+    area = areas.get(match.via) if match.via is not None else None
+    way = over(surplus, need, area, rules, today=min(today, match.first)) if area else None
+    if way is None:
+        return value_of(surplus, need, match.km, rules)
+    return value_over(surplus, need, way, rules)

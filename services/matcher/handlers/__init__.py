@@ -13,7 +13,7 @@ from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
 from services.matcher.handlers.planning import TooMany, plan
 from services.matcher.handlers.settling import settle, settle_all, settled, sweep
 from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
-from services.matcher.handlers.telling import as_seen, body_of, tell
+from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
     "Changed",
@@ -23,6 +23,7 @@ __all__ = [
     "ProjectChange",
     "Supposed",
     "TooMany",
+    "areas_between",
     "as_seen",
     "body_of",
     "decide",

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from services.matcher import store
 from services.matcher.domain import (
     HOLDS,
+    Area,
     Left,
     Lot,
     Match,
@@ -18,10 +20,10 @@ from services.matcher.domain import (
     Stands,
     outlook,
     unmatched,
-    value_of,
+    worth_of,
 )
 from services.matcher.domain.outlook import Amounts, Month, Unmatched
-from services.matcher.handlers.telling import bounds_of, likelihood_of, sureness_of
+from services.matcher.handlers.telling import areas_between, bounds_of, likelihood_of, sureness_of
 from shared.access import Asker
 from shared.vocabulary.likelihood import LIKELIHOOD_TAG, LIKELIHOOD_VERSION
 
@@ -43,6 +45,7 @@ async def plan(
     region: str | None,
     first: str | None,
     last: str | None,
+    today: date,
     limit: int,
 ) -> dict[str, Any]:
     """
@@ -64,22 +67,28 @@ async def plan(
         matches = await store.standing_seen_by(session, **seen)
         lots = await store.lots_of(session, {id for one in matches for id in one.pair})
         held = await store.what_stands_of(session, [lot.id for lot in own])
+        areas = await areas_between(matches, session)
         await store.let_go(session)
-        return await asyncio.to_thread(_planned, matches, lots, own, held, rules, first, last)
+        span = first, last
+        return await asyncio.to_thread(
+            _planned, matches, lots, areas, own, held, rules, span, today
+        )
 
 
 def _planned(
     matches: Sequence[Match],
     lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
     own: Sequence[Lot],
     held: Sequence[Stands],
     rules: Rules,
-    first: str | None,
-    last: str | None,
+    span: tuple[str | None, str | None],
+    today: date,
 ) -> dict[str, Any]:
+    first, last = span
     known = [one for one in matches if lots.keys() >= set(one.pair)]
     found = outlook(
-        [_movement(one, lots[one.surplus_id], lots[one.need_id], rules) for one in known],
+        [_movement(one, lots, areas, rules, today) for one in known],
         _left(own, held),
         first=first,
         last=last,
@@ -89,20 +98,31 @@ def _planned(
         "from": first,
         "to": last,
         **_told_plan(found),
+        "areas": {
+            str(id): {"title": one.title, "municipality": one.municipality}
+            for id, one in areas.items()
+        },
         "likelihood": {"version": LIKELIHOOD_VERSION, "tag": LIKELIHOOD_TAG},
         "tag": "unverified",
         "sample": any(json.loads(lot.beside)["sample"] for lot in (*own, *of_any)),
     }
 
 
-def _movement(match: Match, surplus: Lot, need: Lot, rules: Rules) -> Movement:
+def _movement(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    today: date,
+) -> Movement:
     """*match* in the figures that are told of it: as judged at the first decision, or as now."""
+    surplus, need = lots[match.surplus_id], lots[match.need_id]
     if match.judged:
         terms = json.loads(match.judged)
         tonnes, cents = terms["tonnes"], terms["value"]["total_cents"]
         saved_g = terms["climate"]["saved_g_per_t"]
     else:
-        worth = value_of(surplus, need, match.km, rules)
+        worth = worth_of(match, surplus, need, areas, rules, today=today)
         tonnes, cents = bounds_of(match.tonnes, surplus, need), worth.cents * match.tonnes
         saved_g = worth.saved_g
     return Movement(
@@ -110,7 +130,7 @@ def _movement(match: Match, surplus: Lot, need: Lot, rules: Rules) -> Movement:
         origin=surplus.municipality,
         target=need.municipality,
         route=match.route,
-        via=None,
+        via=None if match.via is None else str(match.via),
         state=match.state,
         first=match.first,
         last=match.last,
@@ -128,8 +148,8 @@ def _left(lots: Iterable[Lot], held: Iterable[Stands]) -> list[Left]:
     taken: dict[UUID, int] = {}
     for one in held:
         if one.standing == HOLDS:
-            for id in one.pair:
-                taken[id] = taken.get(id, 0) + one.tonnes
+            for id, tonnes in ((one.surplus_id, one.tonnes), (one.need_id, one.arrives)):
+                taken[id] = taken.get(id, 0) + tonnes
     found = []
     for lot in lots:
         low, likely, high = unmatched(lot.likely, lot.low, lot.high, taken.get(lot.id, 0))

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from services.matcher import store
 from services.matcher.domain import (
-    DIRECT,
     HOLDS,
     PROPOSED,
+    Area,
     AreaChange,
     CannotChange,
     Copy,
@@ -28,7 +28,7 @@ from services.matcher.domain import (
     what_if,
 )
 from services.matcher.domain.what_if import Broken, Effect
-from services.matcher.handlers.keep import heard
+from services.matcher.handlers.keep import SITES, heard
 from services.matcher.handlers.planning import TooMany
 from services.matcher.handlers.telling import OPEN_TO_ALL, likelihood_of
 from shared.access import Asker, NotAllowed
@@ -70,7 +70,11 @@ async def suppose(
         await store.take_snapshot(session)
         changes, touched = await _changes(session, asker, told.changes)
         added = await _added(session, asker, told.added)
-        copy = await _copy(session, [*touched.values(), *added], told.scope, rules, limit)
+        ids = {one.area for one in told.area_changes}
+        areas = list((await store.areas_of(session, ids)).values()) if ids else []
+        if len(areas) < len(ids) or not all(_may_change(asker, one) for one in areas):
+            raise CannotChange("area_not_found", "there is no such area that you may change")
+        copy = await _copy(session, [*touched.values(), *added], areas, told.scope, rules, limit)
         await store.let_go(session)
         return await asyncio.to_thread(_supposed, copy, changes, added, told, rules, asker, today)
 
@@ -105,10 +109,10 @@ async def _changes(
     return changes, lots
 
 
-def _may_change(asker: Asker, lot: Lot) -> bool:
-    if asker.sees_all or asker.coordinates(lot.region):
+def _may_change(asker: Asker, one: Lot | Area) -> bool:
+    if asker.sees_all or asker.coordinates(one.region):
         return True
-    return lot.organisation in asker.organisations
+    return one.organisation in asker.organisations
 
 
 async def _added(session: Any, asker: Asker, told: Sequence[ForecastUpdated]) -> list[Lot]:
@@ -132,20 +136,33 @@ async def _added(session: Any, asker: Asker, told: Sequence[ForecastUpdated]) ->
     return found
 
 
-async def _copy(session: Any, touched: Sequence[Lot], scope: str, rules: Rules, limit: int) -> Copy:
-    """The lots around *touched*, as wide as the matcher would look, and what stands of them."""
+async def _copy(
+    session: Any,
+    touched: Sequence[Lot],
+    areas: Sequence[Area],
+    scope: str,
+    rules: Rules,
+    limit: int,
+) -> Copy:
+    """
+    The lots around *touched* lots and *areas*, as wide as the matcher would look, what stands of
+    them, and the areas that they could reach.
+    """
     if scope == "region":
         regions = {one for lot in touched for one in (lot.region, *lot.meets.split(",")) if one}
+        regions |= {one for area in areas for one in (area.region, *area.meets)}
         count = await store.count_in_regions(session, regions)
         if count > limit:
             raise TooMany(count, limit)
         lots = {lot.id: lot for lot in await store.lots_in_regions(session, regions)}
+        reached = await store.every_area(session)
     else:
-        cells = await _cells(session, {lot.cell for lot in touched}, rules)
+        around, cells = await _cells(session, {one.cell for one in touched}, areas, rules)
         count = sum((await store.lots_per_cell(session, cells)).values())
         if count > limit:
             raise TooMany(count, limit)
         lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
+        reached = await store.areas_in(session, around)
     matches = {one.id: one for one in await store.what_stands_of(session, lots)}
     partners = {
         id for one in matches.values() if one.standing == HOLDS for id in one.pair
@@ -153,23 +170,37 @@ async def _copy(session: Any, touched: Sequence[Lot], scope: str, rules: Rules, 
     if partners:
         lots |= await store.lots_of(session, partners)
         matches |= {one.id: one for one in await store.what_stands_of(session, partners)}
-    return Copy(lots, list(matches.values()))
+    waiting = [one for one in reached if one.waits]
+    stays = await store.stays_in(session, [one.id for one in waiting]) if waiting else []
+    sites = await store.sites(session, SITES) if touched else []
+    return Copy(lots, list(matches.values()), waiting, stays, sites)
 
 
-async def _cells(session: Any, touched: Iterable[int], rules: Rules) -> list[int]:
-    """The cells that are settled and swept when something changes in the cells *touched*."""
+async def _cells(
+    session: Any, touched: Iterable[int], areas: Iterable[Area], rules: Rules
+) -> tuple[list[int], list[int]]:
+    """
+    Where areas could be reached from, and what is settled and swept, when something changes in the
+    cells *touched* or in *areas*: cells.
+    """
     widest = max(rules.radius_km, rules.widest_km)
+    around: set[int] = set()
     cells: set[int] = set()
     for cell in touched:
-        counts = await store.lots_per_cell(session, cells_around(cell, widest))
+        near, tile = cells_around(cell, widest), tile_of(cell)
+        counts = await store.lots_per_cell(session, near)
         cells.update(
             neighbourhood(
                 cell, counts, radius_km=rules.radius_km, widest_km=widest,
                 lots=rules.neighbourhood_lots,
             )
         )  # fmt: skip
-        cells.update(cells_around(tile_of(cell), rules.sweep_radius_km))
-    return sorted(cells)
+        cells.update(cells_around(tile, rules.sweep_radius_km))
+        around.update(near, cells_around(tile, widest))
+    for area in areas:
+        cells.update(cells_around(area.cell, widest))
+        around.update(cells_around(area.cell, widest))
+    return sorted(around), sorted(cells)
 
 
 def _supposed(
@@ -194,9 +225,10 @@ def _supposed(
 
     effects = [one for one in answer.effects if seen(one.match)]
     broken = [one for one in answer.broken if seen(one.match)]
-    before, after = (totals(one, rules, sees) for one in (answer.before, answer.after))
+    before, after = (totals(one, rules, sees, today=today) for one in (answer.before, answer.after))
     new = {lot.id for lot in added}
     known = {one.id for one in copy.matches}
+    over = {one.match.via for one in effects} | {one.match.via for one in broken}
     counts = {what: sum(one.what == what for one in effects) for what in ("new", "changed", "gone")}
     return {
         "scope": told.scope,
@@ -210,6 +242,11 @@ def _supposed(
         "difference": _told_totals(after.minus(before)),
         "counts": {**counts, "broken": len(broken)},
         "matches": [_told_effect(one, lots, new, known, asker) for one in effects[:_TOLD]],
+        "areas": {
+            str(area.id): {"title": area.title, "municipality": area.municipality}
+            for area in copy.areas
+            if area.id in over
+        },
         "left_off": max(0, len(effects) - _TOLD),
         "broken": [_told_broken(one, lots, new, known, asker) for one in broken],
         "tag": "unverified",
@@ -260,11 +297,11 @@ def _told_match(
 ) -> dict[str, Any]:
     surplus, need = lots[match.surplus_id], lots[match.need_id]
     whole = asker.sees_all or asker.coordinates(surplus.region)
-    named = match.state != PROPOSED and match.route == DIRECT
+    named = match.state != PROPOSED
     return {
         "match_id": match.id if match.id in known else None,
         "route": match.route,
-        "via": None,
+        "via": match.via,
         "state": match.state,
         "surplus": _told_side(surplus, new, asker, whole=whole or named),
         "need": _told_side(need, new, asker, whole=whole or named),
