@@ -11,7 +11,7 @@ from services.matcher.handlers.deciding import (
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
 from services.matcher.handlers.planning import TooMany, plan
-from services.matcher.handlers.settling import settle, settle_all, settled, sweep
+from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
 from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "heard",
     "is_excluded",
+    "keep_and_settle",
     "keep_areas",
     "keep_forecasts",
     "may_see",
