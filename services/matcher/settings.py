@@ -64,6 +64,11 @@ class Settings(SharedSettings):
         180.0, gt=0, description="until a road is asked for again"
     )
 
+    matcher_plan_up_to_lots: int = Field(20_000, ge=1, description="open lots in one plan by month")
+    matcher_what_if_up_to_lots: int = Field(
+        20_000, ge=1, description="lots thought through in one what-if"
+    )
+
     def rules(self) -> Rules:
         """The rules that these settings make."""
         return Rules(

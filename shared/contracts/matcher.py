@@ -114,6 +114,7 @@ class _MatchState(Event):
     surplus: Side
     need: Side
     tonnes: Tonnes
+    likelihood: float | None = None
     window: Window
     distance_km: float
     distance_method: str

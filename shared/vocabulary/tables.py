@@ -11,8 +11,8 @@ from typing import Any
 def table(name: str) -> Mapping[str, Any]:
     """
     The table *name* as it stands in `data/<name>.json`: materials, units, enumerations, gates,
-    mara, factors, counterfactual, distance_ratio, kpi, glossary, identifiers, crs, seutumassa or
-    provenance.
+    mara, factors, counterfactual, distance_ratio, kpi, glossary, identifiers, crs, likelihood,
+    seutumassa or provenance.
 
     Every reader gets the same object and must not change it. `FileNotFoundError` for another name.
     """

@@ -65,11 +65,11 @@ class Lot(NamedTuple):
     """
     One forecast as the matcher keeps it, in the order of its columns.
 
-    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
-    it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample). *base_…* is
-    what a tonne of it costs and emits without the platform, at the site *base_area* that is
-    *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
+    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions it
+    may meet, joined by commas; *terms* changes when anything does that a match depends on, tonnes
+    aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase).
+    *base_…* is what a tonne of it costs and emits without the platform, at the site *base_area*
+    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
     """
 
     id: UUID
@@ -294,6 +294,15 @@ def terms_of(*parts: object) -> int:
     """A number of 63 bits that is another one when any of *parts* is."""
     told = json.dumps(parts, default=str, separators=(",", ":")).encode()
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) >> 1
+
+
+def lot_terms(lot: Lot) -> int:
+    """The terms of *lot*: another number when anything changes that a match depends on."""
+    return terms_of(
+        lot.kind, lot.first.isoformat(), lot.last.isoformat(), lot.weekly_t, lot.lat, lot.lon,
+        lot.exact, lot.municipality, lot.region, lot.meets, str(lot.project_id), lot.organisation,
+        lot.net_of_own_use, lot.visibility, lot.transport_payer,
+    )  # fmt: skip
 
 
 def latest_of(lots: Iterable[Lot]) -> list[Lot]:

@@ -1,4 +1,4 @@
-"""How the matcher is asked and told over HTTP."""
+"""How matches are asked for and decided on, why a pair fits, and how the region stands."""
 
 import base64
 import json
