@@ -31,15 +31,26 @@ class Kind(NamedTuple):
     max_particle_mm: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
     invasive_status: str = "unknown"
+    deep_cover: bool = False
     waste_status: str = "unknown"
+    waste_code: str | None = None
     legal_route: str | None = None
+    made_at_demolition_site: bool | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
     site_kind: str = "construction_site"
 
 

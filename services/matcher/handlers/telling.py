@@ -23,6 +23,7 @@ from services.matcher.domain import (
     value_of,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.rules import rules_version
 from shared.work import Work
 
 DEFINITION = "1"
@@ -126,6 +127,7 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
             "count": match.alternatives,
             "next_best_cents_per_t": match.next_best_cents,
         },
+        "rules": rules_version(today),
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
 
