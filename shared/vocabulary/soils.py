@@ -52,15 +52,19 @@ def materials_of(system: str, code: str) -> tuple[str, ...]:
     Fractions in lower case before the main one only describe it: `siSa` of ISO 14688 is silty sand.
     Raises `UnknownSoilSystem` and `UnknownSoilCode`.
     """
-    if system not in SYSTEMS:
-        raise UnknownSoilSystem(value=system, remedy=f"Use one of: {', '.join(SYSTEMS)}.")
+    known = codes_of(system)
     found = _read(system, code)
     if not found:
-        remedy = (
-            f"Use one of: {', '.join(_codes(SYSTEMS[system]))}; finer words in lower case before."
-        )
+        remedy = f"Use one of: {', '.join(known)}; finer fractions in lower case before."
         raise UnknownSoilCode(system=system, value=code, remedy=remedy)
     return found
+
+
+def codes_of(system: str) -> tuple[str, ...]:
+    """The codes of *system*; `UnknownSoilSystem` when there is none."""
+    if system not in SYSTEMS:
+        raise UnknownSoilSystem(value=system, remedy=f"Use one of: {', '.join(SYSTEMS)}.")
+    return tuple(_codes(SYSTEMS[system]))
 
 
 def check_soil_code(material: str, system: str, code: str) -> None:
