@@ -56,9 +56,12 @@ class Kind(NamedTuple):
 
 def kind_text(told: Mapping[str, Any]) -> str:
     """The kind in *told*, written down in one way only: equal kinds, equal texts."""
-    named = {name: told[name] for name in Kind._fields if name in told}
-    said = {name: value for name, value in named.items() if value != _DEFAULTS.get(name, _NONE)}
-    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+    said = {
+        name: value
+        for name, default in _IN_ORDER
+        if (value := told.get(name, default)) is not default and value != default
+    }
+    return json.dumps(said, separators=(",", ":"))
 
 
 @lru_cache(maxsize=65536)
@@ -67,8 +70,8 @@ def kind_of(text: str) -> Kind:
     return Kind(**json.loads(text))
 
 
-_NONE = object()
-_DEFAULTS = Kind._field_defaults
+_NOTHING = object()
+_IN_ORDER = tuple((name, Kind._field_defaults.get(name, _NOTHING)) for name in sorted(Kind._fields))
 
 
 class Lot(NamedTuple):
