@@ -15,7 +15,7 @@ Precision = Literal["exact", "municipality"]
 
 
 class Quantity(Part):
-    """How much, as it was told and in tonnes, with the factor that lies between."""
+    """How much, as told and in tonnes, with the factor that lies between and where it is from."""
 
     value: float = Field(ge=0)
     unit: str
@@ -26,6 +26,8 @@ class Quantity(Part):
     factor: str
     factor_version: str
     tag: str = "unverified"
+    source: str | None = None
+    confidence: str | None = None
 
 
 class SoilCode(Part):

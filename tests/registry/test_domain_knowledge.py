@@ -250,6 +250,8 @@ def test_a_converted_amount_keeps_its_factor_and_version(material, unit, factor)
     assert (quantity.value, quantity.unit, quantity.factor) == (100, unit, factor)
     assert quantity.factor_version
     assert quantity.tag == ("product_rule" if unit == "t" else "unverified")
+    assert quantity.source
+    assert (quantity.confidence is None) == (unit == "t")
 
 
 @pytest.mark.parametrize("material", ["crushed_rock", "crushed_concrete", "growing_medium"])

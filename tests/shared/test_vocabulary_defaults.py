@@ -95,6 +95,22 @@ def test_a_factors_file_that_cannot_be_used_stops_the_start(tmp_path, told, says
     assert says in done.stderr
 
 
+def test_the_command_lists_the_defaults(tmp_path):
+    """As JSON for programs, by tag and text; a bad file is told in one line."""
+    command = [sys.executable, "-m", "deploy.cli", "defaults", "--find", "gate_rock", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (rock,) = json.loads(done.stdout)
+    assert (rock["id"], rock["value"], rock["tag"]) == ("gate_rock", -2.0, "unverified")
+
+    file = tmp_path / "factors.json"
+    file.write_text('{"gate_rokc": 1}', "utf-8")
+    environment = {**os.environ, "MASSAKOPPI_FACTORS_FILE": str(file)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "gate_rock" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_price_may_be_set_below_zero(tmp_path):
     """Rock is taken against payment."""
     assert json.loads(run(tmp_path, {"gate_rock": -4}).stdout)["set"] == ["gate_rock"]

@@ -163,6 +163,8 @@ def quantity_of(told: Mapping[str, Any]) -> dict[str, Any]:
         "factor": tonnes.factor,
         "factor_version": tonnes.factor_version,
         "tag": tonnes.tag,
+        "source": tonnes.source,
+        "confidence": tonnes.confidence,
     }
 
 

@@ -162,7 +162,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "link_invalid": (
         "{field} {value} is no address. Write it like https://example.org/report.pdf.",
         "{field} {value} ei ole osoite. Kirjoita https://example.org/raportti.pdf.",
-        "{field} {value} är ingen adress. Skriv https://example.org/rapport.pdf.",
+        "{field} {value} är ingen webbadress. Skriv https://example.org/rapport.pdf.",
     ),
     "uuid_invalid": (
         "{field} {value} is no UUID. Send the id as the platform gave it.",
@@ -425,7 +425,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "object": (
         "an object of named values",
         "olio, jossa on nimettyjä arvoja",
-        "ett objekt med namngivna värden",
+        "en grupp namngivna värden",
     ),
     "threshold": ("threshold", "kynnysarvo", "tröskelvärdet"),
     "background": ("natural background", "taustapitoisuus", "bakgrundshalten"),
