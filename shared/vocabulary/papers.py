@@ -51,6 +51,7 @@ class Paper:
 
 
 TRANSFER_DOCUMENT: Final = "transfer_document"
+_CONSTRUCTION: Final = "17 "
 
 
 def paper(id: str) -> Paper:
@@ -80,15 +81,19 @@ def papers_of(conditions: Iterable[str]) -> tuple[str, ...]:
 
 def needs_transfer_document(material: str, waste_status: str, contamination: str) -> bool:
     """
-    Whether moving the mass takes a transfer document: waste other than clean soil.
+    Whether moving the mass takes a transfer document.
 
-    Soil of class P0 is outside the register, contaminated soil and recovered waste are inside; a
-    class not known is not clean. What is no waste takes none.
+    Waste of construction and demolition (chapter 17), contaminated soil and hazardous waste do; a
+    class not known is not clean. Clean soil does not, nor ash, slag or tyres, nor what is no waste.
     """
     if waste_status in ("not_waste", "by_product", "end_of_waste"):
         return False
-    group = MATERIALS[material].group if material in MATERIALS else "unknown"
-    return group != "natural" or rank("contamination", contamination) != 0
+    found = MATERIALS.get(material)
+    if found is not None and found.group == "recovered":
+        built = any(code.startswith(_CONSTRUCTION) for code in found.waste_codes)
+        return built or contamination == "P4"
+    is_soil = found is not None and found.group == "natural"
+    return not is_soil or rank("contamination", contamination) != 0
 
 
 def transfer_fields(contamination: str) -> tuple[PaperField, ...]:

@@ -133,10 +133,12 @@ def test_every_condition_of_the_lists_asks_for_a_known_paper():
         ("clay", "not_waste", "P0", False),
         ("crushed_concrete", "waste", "P0", True),
         ("crushed_concrete", "end_of_waste", "P0", False),
+        ("fly_ash", "waste", "P0", False),
+        ("tyre_shred", "waste", "unknown", False),
     ],
 )
 def test_clean_soil_is_asked_for_no_transfer_document(material, status, contamination, expected):
-    """Contaminated soil and recovered waste are."""
+    """Contaminated soil and demolition waste are; ash and tyres are outside the register."""
     assert needs_transfer_document(material, status, contamination) is expected
 
 
