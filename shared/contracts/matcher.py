@@ -105,6 +105,7 @@ class _MatchState(Event):
     asks: tuple[str, ...] = ()
     definition: str = "1"
     rules: str = ""
+    factors: str = ""
     sample: bool = False
 
 

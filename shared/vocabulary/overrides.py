@@ -78,16 +78,19 @@ def mark() -> str:
 
 
 def applied(name: str) -> dict[str, Any]:
-    """The table *name*, with what was set in it, and its version marked."""
+    """
+    The table *name*, with what was set in it.
+
+    Anything set marks the versions of all that can be set in: a weight's bounds rest on the grade
+    of reliability as well as on the density.
+    """
     found = plain(name)
     if name not in _TABLES or not set_here():
         return found
     places = _places(name, found)
-    changed = [id for id in set_here() if id in places]
-    for id in changed:
+    for id in set_here().keys() & places.keys():
         _put(id, *places[id])
-    if changed:
-        found["meta"]["version"] = f"{found['meta']['version']}+{mark()}"
+    found["meta"]["version"] = f"{found['meta']['version']}+{mark()}"
     return found
 
 

@@ -23,6 +23,7 @@ from services.matcher.domain import (
     value_of,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.factors import VALUES_VERSION
 from shared.vocabulary.rules import rules_version
 from shared.work import Work
 
@@ -128,6 +129,7 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
             "next_best_cents_per_t": match.next_best_cents,
         },
         "rules": rules_version(today),
+        "factors": VALUES_VERSION,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
 
