@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.audit.areas import base_of
 from deploy.audit.pairs import Limits, gates_that_fail, most_tonnes
 from services.matcher.domain import Rules, explain, is_feasible
 from services.matcher.domain.cost import arcs
@@ -97,7 +98,8 @@ def test_the_oracle_and_the_gates_agree(offered, asked, same_material, own_site)
     need = a_need(**{**asked, "material": material, **project})
     bodies = [json.loads(one.body()) for one in (surplus, need)]
 
-    failing = gates_that_fail(*bodies, LIMITS)
+    bases = base_of(bodies[0], {}, LIMITS)[1], base_of(bodies[1], {}, LIMITS)[1]
+    failing = gates_that_fail(*bodies, bases, LIMITS)
     found = explain(lot(surplus), lot(need), Rules(), today=TODAY)
     drawn = arcs([lot(surplus)], [lot(need)], Rules(), today=TODAY)
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from services.matcher.domain.values import Kind, kind_of
-from shared.vocabulary import quality
+from shared.vocabulary import enumerations, quality
 from shared.vocabulary.materials import (
     MATERIALS,
     is_hazardous,
@@ -95,6 +95,14 @@ def kinds_fit(surplus: str, need: str, processing_on_site: bool, same_site: bool
 _FITS: dict[tuple[str, str, bool, bool], bool] = {}
 
 
+def workings_of(surplus: str, need: str) -> tuple[str, ...] | None:
+    """The workings that the kind *surplus* needs to serve the kind *need*; None: it never does."""
+    giver, taker = kind_of(surplus), kind_of(need)
+    if not is_feasible(judge(giver, taker, True)):
+        return None
+    return _way(giver, taker).processings
+
+
 @lru_cache(maxsize=65536)
 def fits_better_at_home(surplus: str) -> bool:
     """Whether *surplus* may pass on its own site what it fails elsewhere: invasive plants (G5)."""
@@ -136,10 +144,10 @@ def contamination(surplus: Kind, need: Kind) -> Finding:
     if offered == "unknown":
         return found("unknown", LABORATORY)
     rank = quality.contamination_rank(offered)
-    limit = quality.contamination_rank(need.max_contamination)
+    limit = quality.contamination_rank(need.max_contamination) or 0  # silence takes what is clean
     if rank is not None and rank >= 4:
-        return found("fail", "hazardous_waste_task")
-    if rank is None or limit is None or rank > limit:
+        return found("fail", HAZARDOUS)
+    if rank is None or rank > limit:
         return found("fail")
     if rank >= 2 and need.site_kind not in _PERMITTED_SITES and basis not in _NAMES_THE_CLASS:
         return found("fail")
@@ -171,11 +179,11 @@ def waste_status(surplus: Kind, need: Kind) -> Finding:
     group = MATERIALS[surplus.material].group if surplus.material in MATERIALS else "unknown"
     soiled = group == "natural" and (quality.contamination_rank(surplus.contamination) or 0) >= 1
     is_waste = status == "waste" or group == "recovered"
-    routes = (*_ROUTES, "ysl136") if status == "waste" or soiled else _ROUTES
-    if is_hazardous(surplus.waste_code):
-        return found("fail", HAZARDOUS)
-    if "end_of_waste" in (status, route) and _stays_waste(surplus):
-        return found("fail")
+    # a decision on contaminated soil is no route for what was recovered
+    routes = (*_ROUTES, "ysl136") if group != "recovered" else _ROUTES
+    refused = not enumerations.known("waste_status", status) or _stays_waste(surplus)
+    if refused or is_hazardous(surplus.waste_code):
+        return found("fail", *((HAZARDOUS,) if is_hazardous(surplus.waste_code) else ()))
     if status == "unknown":
         return found("unknown", "waste_status")
     chosen = route if (is_waste or soiled) and route in routes else status
@@ -187,8 +195,9 @@ def waste_status(surplus: Kind, need: Kind) -> Finding:
 
 
 def _stays_waste(surplus: Kind) -> bool:
-    """Concrete crushed where it was demolished is not made by an approved maker."""
-    return surplus.material == "crushed_concrete" and bool(surplus.made_at_demolition_site)
+    """Concrete crushed where it was demolished has no approved maker, so no end of waste."""
+    crushed_there = surplus.material == "crushed_concrete" and surplus.made_at_demolition_site
+    return bool(crushed_there) and "end_of_waste" in (surplus.waste_status, surplus.legal_route)
 
 
 def _papers_of(surplus: Kind, route: str) -> tuple[str, ...]:
@@ -337,9 +346,7 @@ def _ends_of_invasive(need: Kind, same_site: bool) -> list[str]:
 
 def material(surplus: Kind, need: Kind, processing_on_site: bool) -> Iterator[Finding]:
     """G6, and whether a working that it asks for can be had."""
-    every = ways(surplus.material, need_material=need.material, use=need.use)
-    direct = [way for way in every if not way.processings]
-    chosen: Suited = direct[0] if direct else every[0]
+    chosen = _way(surplus, need)
     wanted = need.material if need.use is None else f"{need.material} for {need.use}"
     conditions = [one for one in chosen.conditions if one != "mara" or not _other_route(surplus)]
     needed = ", ".join((*conditions, *chosen.processings)) or None
@@ -356,6 +363,11 @@ def _other_route(surplus: Kind) -> bool:
     """Whether another route than MARA was chosen, whose paper G2 names."""
     others = ("permit", "end_of_waste", "by_product")
     return surplus.legal_route in others or surplus.waste_status in others
+
+
+def _way(surplus: Kind, need: Kind) -> Suited:
+    every = ways(surplus.material, need_material=need.material, use=need.use)
+    return next((way for way in every if not way.processings), every[0])
 
 
 def suitability(surplus: Kind, need: Kind) -> Finding:
@@ -376,10 +388,9 @@ def suitability(surplus: Kind, need: Kind) -> Finding:
 
 def frost_and_size(surplus: Kind, need: Kind) -> Finding:
     """G8: frost and piece size, where the need or its use sets a limit."""
-    asked = [need.max_frost_class, use_rules(need.use).max_frost]
-    frost = min(filter(None, asked), key=lambda code: quality.frost_rank(code) or 0, default=None)
-    if frost == "unknown":
-        frost = None
+    stated = (need.max_frost_class, use_rules(need.use).max_frost)
+    asked = [code for code in stated if code not in (None, "unknown")]
+    frost = min(asked, key=lambda code: quality.frost_rank(str(code)) or 0, default=None)
     size = need.max_particle_mm
     limits = [f"frost ≤ {frost}"] if frost else []
     wanted = ", ".join([*limits, f"≤ {size:g} mm"] if size is not None else limits)
@@ -389,9 +400,9 @@ def frost_and_size(surplus: Kind, need: Kind) -> Finding:
     verdict: Verdict = "pass"
     if frost is not None:
         rank = quality.frost_rank(surplus.frost_class) if surplus.frost_class else None
-        if rank is None:
+        if surplus.frost_class in (None, "unknown"):
             missing.append("frost_test")
-        elif rank > (quality.frost_rank(frost) or 0):
+        elif rank is None or rank > (quality.frost_rank(frost) or 0):
             verdict = "fail"
     if size is not None:
         if surplus.max_particle_mm is None:
