@@ -23,7 +23,7 @@ def build(settings: Settings) -> Service:
         settings=settings,
         ledger=store.ledger,
         reacts_to={
-            ForecastUpdated: batch(partial(handlers.keep_forecasts, rules=rules), size=250),
+            ForecastUpdated: batch(partial(handlers.keep_and_settle, rules=rules), size=250),
             AreaUpdated: batch(partial(handlers.keep_areas, rules=rules), size=100),
         },
         works_off={

@@ -13,6 +13,7 @@ from services.matcher.domain.areas import (
     with_baselines,
 )
 from services.matcher.domain.cells import cell_of, cells_around, centre_of, neighbourhood, tile_of
+from services.matcher.domain.concern import Concern, concern
 from services.matcher.domain.cost import Value, explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
@@ -57,6 +58,7 @@ __all__ = [
     "WITHDRAWN",
     "Area",
     "Change",
+    "Concern",
     "Decision",
     "Finding",
     "Kind",
@@ -74,6 +76,7 @@ __all__ = [
     "cell_of",
     "cells_around",
     "centre_of",
+    "concern",
     "decided",
     "explain",
     "explain_over",

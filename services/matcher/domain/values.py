@@ -254,18 +254,26 @@ class Rules:
     worth_cents_per_t: int = 0
     standing_bonus_cents_per_t: int = 200
     sweep_bonus_cents_per_t: int = 20
+    worth_a_change_cents: int = 5000
     smallest_load_t: int = 50
     co2e_cents_per_t: int = 0
     processing_on_site: bool = False
     area_choices: int = 3
     closes_past_windows: bool = False
-    radius_km: float = 20.0
-    neighbourhood_lots: int = 250
+    radius_km: float = 14.0
+    neighbourhood_lots: int = 140
+    single_radius_km: float = 30.0
+    single_lots: int = 60
     sweep_radius_km: float = 40.0
     sweep_after_s: float = 3.0
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+
+    @property
+    def keeps_calm(self) -> bool:
+        """Whether a plan changes only what is worth a change; else it is the optimum."""
+        return self.standing_bonus_cents_per_t > 0 or self.smallest_load_t > 0
 
     @property
     def of_sweeps(self) -> "Rules":

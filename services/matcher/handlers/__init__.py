@@ -10,7 +10,7 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
-from services.matcher.handlers.settling import settle, settle_all, settled, sweep
+from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "decide",
     "heard",
     "is_excluded",
+    "keep_and_settle",
     "keep_areas",
     "keep_forecasts",
     "may_see",

@@ -27,6 +27,14 @@ _SITES = (*RECEPTION_SITES, *QUARRIES)
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
+    _, dirty = await kept(events, work, rules)
+    await mark(dirty, work)
+
+
+async def kept(
+    events: Sequence[ForecastUpdated], work: Work, rules: Rules
+) -> tuple[list[Lot], set[int]]:
+    """Keep each forecast that is newer than the one known; the lots, the cells to settle again."""
     await store.listen_to_areas(work.session)
     sites = await store.sites(work.session, _SITES)
     lots = with_baselines(latest_of(map(heard, events)), sites, rules)
@@ -37,8 +45,13 @@ async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules
 
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
-    if dirty:
-        await store.mark_dirty(work.session, dirty, work.correlation)
+    return lots, dirty
+
+
+async def mark(cells: set[int], work: Work) -> None:
+    """Let the neighbourhoods of *cells* be settled again."""
+    if cells:
+        await store.mark_dirty(work.session, cells, work.correlation)
         work.wake("dirty")
 
 
