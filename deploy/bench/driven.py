@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.provision import provision_databases
 from services.matcher.app import build
@@ -15,7 +18,7 @@ from shared.contracts import ForecastUpdated
 from shared.service import Service
 from shared.service.consume import hand_over
 from shared.service.due import Worker
-from shared.work import Database
+from shared.work import Database, Work
 
 Pair = tuple[UUID, UUID]
 
@@ -25,6 +28,7 @@ _VALUE = text(
     f"SELECT coalesce(sum(tonnes * cents_per_t), 0)::bigint FROM match WHERE standing = {HOLDS}"
 )
 _SWEEP_NOW = text("UPDATE sweep SET due_at = now()")
+_TELL_NOW = text("UPDATE tell SET due_at = now()")
 _FAILED = text(
     "SELECT (SELECT count(*) FROM dirty WHERE attempts > 0) "
     "+ (SELECT count(*) FROM sweep WHERE attempts > 0)"
@@ -38,19 +42,38 @@ class NotMeasured(Exception):
     """The bench could not measure; what is measured failed."""
 
 
+class Dated(Database):
+    """A database whose works all begin on one *day*, at eight in the morning, once it is set."""
+
+    day: date | None = None
+
+    def work_in(
+        self, session: AsyncSession, *, correlation: str | None = None, origin: str = ""
+    ) -> Work:
+        work = super().work_in(session, correlation=correlation, origin=origin)
+        if self.day is not None:
+            work.today = self.day
+            work.now = datetime.combine(self.day, time_of_day(8), self.zone).astimezone(UTC)
+        return work
+
+
 class Driven:
     """
     A matcher with a database of its own and real commits, but no process and no bus.
 
-    What it announces stays in its outbox. Sweeps happen when `sweep` is called, and only then.
+    What it announces stays in its outbox. Sweeps happen when `sweep` is called, and only then. It
+    lives in the present until it is given a day.
     """
 
     def __init__(self, service: Service, settings: Settings) -> None:
         if service.ledger is None:
             raise NotMeasured("the matcher's card keeps nothing")
         self.service = service
+        self.settings = settings
         self.rules: Rules = settings.rules()
-        self.database = Database.open(service.ledger, settings)
+        self.database = Dated(
+            service.ledger, Database.open(service.ledger, settings).engine, settings
+        )
         self.workers = {
             due.table: Worker(self.database, due, handler)
             for due, handler in service.works_off.items()
@@ -80,6 +103,15 @@ class Driven:
     async def close(self) -> None:
         await self.database.close()
 
+    @property
+    def today(self) -> date:
+        """The day it lives in."""
+        return self.database.day or datetime.now(self.database.zone).date()
+
+    def live_on(self, day: date) -> None:
+        """From now on it is *day*, for all that it judges, keeps and tells."""
+        self.database.day = day
+
     async def tell(self, events: Sequence[ForecastUpdated]) -> None:
         """Hand *events* to the card's handler, in one transaction."""
         async with self.database.begin_work(correlation=str(events[0].id)) as work:
@@ -106,6 +138,12 @@ class Driven:
             in_vain = 0 if value > best * _WORTH_A_ROUND else in_vain + 1
             best = max(best, value)
         return seconds
+
+    async def announce(self) -> None:
+        """Announce now what waits to be told a little later, as it does where news keeps coming."""
+        async with self.database.engine.begin() as connection:
+            await connection.execute(_TELL_NOW)
+        await self._work_off("tell")
 
     async def _work_off(self, table: str) -> list[float]:
         worker, seconds = self.workers[table], []

@@ -173,8 +173,8 @@ def milliseconds(seconds: Sequence[float], share: float) -> float | None:
 
 
 def rounded(value: float | None) -> float | None:
-    """*value* to five digits that count; whole where it is large."""
-    if value is None or value == 0:
+    """*value* to five digits that count; whole where it is large; a whole number as it is."""
+    if value is None or value == 0 or isinstance(value, int):
         return value
     told = float(f"{value:.5g}")
     return round(told) if abs(told) >= 10_000 else told
