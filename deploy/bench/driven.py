@@ -86,16 +86,27 @@ class Driven:
 
         *turned* are settings of the matcher by name.
         """
-        settings = Settings(
-            postgres_url=postgres_url,
-            matcher_sweep_after_s=86_400,
-            matcher_measure_up_to_lots=0,
-            **turned,
-        )
+        return await cls._opened(postgres_url, "", turned)
+
+    @classmethod
+    async def with_lots_kept(cls, postgres_url: str) -> Self:
+        """One that still has the lots its database holds, and nothing else."""
+        return await cls._opened(postgres_url, "lot", {})
+
+    @classmethod
+    def as_it_is(cls, postgres_url: str, **turned: Any) -> Self:
+        """One on the database that is there, with all that it holds."""
+        settings = _settings(postgres_url, turned)
+        return cls(build(settings), settings)
+
+    @classmethod
+    async def _opened(cls, postgres_url: str, keep: str, turned: dict[str, Any]) -> Self:
+        settings = _settings(postgres_url, turned)
         service = build(settings)
         await provision_databases(postgres_url, [service])
         made = cls(service, settings)
-        tables = ", ".join(made.service.ledger.metadata.tables) if made.service.ledger else ""
+        known = made.service.ledger.metadata.tables if made.service.ledger else ()
+        tables = ", ".join(name for name in known if name != keep)
         async with made.database.engine.begin() as connection:
             await connection.execute(text(f"TRUNCATE {tables}"))
         return made
@@ -175,6 +186,16 @@ class Driven:
         """What stands, in cents."""
         async with self.database.engine.connect() as connection:
             return int((await connection.execute(_VALUE)).scalar_one())
+
+
+def _settings(postgres_url: str, turned: dict[str, Any]) -> Settings:
+    """A matcher's settings in which sweeps and full solves happen when they are asked for."""
+    return Settings(
+        postgres_url=postgres_url,
+        matcher_sweep_after_s=86_400,
+        matcher_measure_up_to_lots=0,
+        **turned,
+    )
 
 
 def changed_pairs(before: dict[Pair, int], after: dict[Pair, int]) -> int:

@@ -1,8 +1,12 @@
 """`bench optimum`: the settled region, our solver and HiGHS on the same lots; a known optimum."""
 
+import ctypes
+import os
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -136,6 +140,20 @@ def _solved(
         raise NotMeasured(f"HiGHS: {solver.getModelStatus()}")
     found: Ints = np.rint(np.array(solver.getSolution().col_value)).astype(np.int64)
     return found
+
+
+@contextmanager
+def _said_on_error() -> Iterator[None]:
+    """The library says its name on standard output, which is for figures."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class Problem(NamedTuple):

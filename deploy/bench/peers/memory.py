@@ -141,16 +141,16 @@ class NearestFirst(InMemory):
         return np.lexsort((found.km, ~found.onsite)).tolist()  # type: ignore[no-any-return]
 
 
-def nearest_first_at_once(worth: Worth) -> int:
-    """(b) with all lots known at once: the nearest pair of all first; its worth in cents."""
+def nearest_first_at_once(worth: Worth) -> dict[Pair, int]:
+    """(b) with all lots known at once: the nearest pair of all first; the tonnes of each pair."""
     pairs = worth.arcs
     supply, demand = worth.supply.tolist(), worth.demand.tolist()
-    cents = 0
+    flows: dict[Pair, int] = {}
     for at in np.lexsort((pairs.km, ~pairs.onsite)).tolist():
         s, n = int(pairs.surplus[at]), int(pairs.need[at])
         tonnes = min(supply[s], demand[n], int(pairs.most[at]))
         if tonnes > 0:
             supply[s] -= tonnes
             demand[n] -= tonnes
-            cents += tonnes * int(pairs.cents[at])
-    return cents
+            flows[worth.surpluses[s].id, worth.needs[n].id] = tonnes
+    return flows
