@@ -19,6 +19,9 @@ from shared.vocabulary.distance import straight_km
 from shared.vocabulary.regions import Region, make_region, shipped
 
 ORGANISATION = "bench"
+LAND = "bench"
+"""The code of `land_of`."""
+
 _MANY = 200  # in flight at once
 _LOOK_EVERY, _UNREAD = 5_000, 20_000  # events
 _SAME = (
@@ -78,7 +81,7 @@ def handed_in(
     return projects, forecasts
 
 
-def land_of(told: Iterable[ForecastUpdated], code: str = "bench") -> Region:
+def land_of(told: Iterable[ForecastUpdated]) -> Region:
     """A region that holds all of *told*: their municipalities, each in the middle of its lots."""
     points: dict[str, list[tuple[float, float]]] = {}
     for one in told:
@@ -93,13 +96,13 @@ def land_of(told: Iterable[ForecastUpdated], code: str = "bench") -> Region:
         for municipality, places in sorted(points.items())
     ]
     return make_region(
-        code, {"en": "Bench"}, rows, code_field="code", name_field="name", lat_field="lat",
+        LAND, {"en": "Bench"}, rows, code_field="code", name_field="name", lat_field="lat",
         lon_field="lon", metric_crs="EPSG:3067", source="invented", licence="EUPL-1.2",
     )  # fmt: skip
 
 
 def import_of(
-    told: Sequence[ForecastUpdated], region: str
+    told: Sequence[ForecastUpdated], region: str = LAND
 ) -> tuple[list[HandedProject], list[HandedForecast]]:
     """*told* as a company of *region* hands them in: projects, then their forecasts."""
     projects = {

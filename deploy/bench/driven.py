@@ -132,13 +132,13 @@ class Driven:
         """Settle every neighbourhood that is dirty; the seconds each took, claim and all."""
         return await self._work_off("dirty")
 
-    async def sweep(self) -> list[float]:
+    async def sweep(self, rounds_in_vain: int = _ROUNDS_IN_VAIN) -> list[float]:
         """
         Sweep until no tile is left, or round after round brings nothing more; the seconds of each.
         """
         seconds: list[float] = []
         best, in_vain = await self.value_cents(), 0
-        while in_vain < _ROUNDS_IN_VAIN:
+        while in_vain < rounds_in_vain:
             async with self.database.engine.begin() as connection:
                 await connection.execute(_SWEEP_NOW)
             found = await self._work_off("sweep")
