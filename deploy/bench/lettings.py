@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.asking import Asking
-from deploy.bench.driven import Driven, NotMeasured, Pair
+from deploy.bench.driven import Driven, Pair
 from deploy.bench.figures import Cell, Report, Sheet, Table
 from deploy.bench.ground import Ground, own_ground, until, waiting
 from deploy.bench.peers import (
@@ -69,7 +69,7 @@ def _files(data: Path) -> tuple[Path, Path]:
     counties = data / "indiana_counties.csv"
     items = sorted(data.glob("earthwork_items*.csv"))
     if not items or not counties.exists():
-        raise NotMeasured(
+        raise FileNotFoundError(
             f"--data {data}: name the folder with earthwork_items*.csv and indiana_counties.csv"
         )
     return items[0], counties

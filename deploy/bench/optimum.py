@@ -173,7 +173,9 @@ def _problems(data: Path | None) -> list[Problem]:
         return []
     found = sorted(data.glob("*.min"))
     if not found:
-        raise NotMeasured(f"--data {data}: no file *.min in it; name the folder that holds one")
+        raise FileNotFoundError(
+            f"--data {data}: no file *.min in it; name the folder that holds one"
+        )
     return [read_dimacs(path) for path in found]
 
 
@@ -192,7 +194,7 @@ def read_dimacs(path: Path) -> Problem:
         elif kind == "a":
             tail, head, low, high, cost = map(int, told)
             if low:
-                raise NotMeasured(f"{path.name}: an arc must carry at least {low}; only 0 is read")
+                raise ValueError(f"{path.name}: an arc must carry at least {low}; only 0 is read")
             arcs.append((tail - 1, head - 1, high, cost))
     table = np.array(arcs, dtype=np.int64).reshape(-1, 4)
     amounts = np.array([supplies.get(node, 0) for node in range(nodes)], dtype=np.int64)
