@@ -133,17 +133,21 @@ def import_of(
 
 
 async def leave(
-    client: Client, events: Sequence[Outgoing], advance: Callable[[int], None] = lambda _: None
+    client: Client,
+    events: Sequence[Outgoing],
+    advance: Callable[[int], None] = lambda _: None,
+    *,
+    is_read: bool = True,
 ) -> None:
     """
     Put *events* of one organisation into its stream, many at once, each acknowledged by the server.
 
-    Waits while too many of them are unread: the door has room for so much and no more.
+    Where somebody reads them, waits while too many are unread: the door has only so much room.
     """
     js = client.jetstream()
     for start in range(0, len(events), _MANY):
         some = events[start : start + _MANY]
-        if start % _LOOK_EVERY == 0:
+        if is_read and start % _LOOK_EVERY == 0:
             await _room(client, some[0].organisation)
         await asyncio.gather(
             *(

@@ -127,7 +127,7 @@ async def _door(ground: Ground, knocks: int, *, seed: int) -> Figure:
     events = [door.outgoing(one) for one in (*projects, *forecasts)]
     seed_of_operator = ground.ring.nats_seed("intake-admin").read_text()
     async with connected(ground.system.nats_url, seed_of_operator, "bench") as client:
-        await door.leave(client, events)
+        await door.leave(client, events, is_read=False)
         reader = intake_stream(door.ORGANISATION), intake_durable(door.ORGANISATION)
         rate = await _rate(ground, client, ground.add("registry"), reader, len(events), "door")
     note = f"{len(events)} events of one company: projects, then their forecasts, each a receipt"

@@ -131,7 +131,8 @@ def _solved(
     matrix.format_ = highspy.MatrixFormat.kColwise
     matrix.start_, matrix.index_ = starts.astype(np.int32), ends.astype(np.int32)
     matrix.value_ = np.ones(len(ends))
-    solver: Any = highspy.Highs()
+    with _said_on_error():
+        solver: Any = highspy.Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)
     solver.passModel(model)
