@@ -24,7 +24,7 @@ def build(settings: Settings) -> Service:
         ledger=store.ledger,
         reacts_to={
             ForecastUpdated: batch(partial(handlers.keep_and_settle, rules=rules), size=250),
-            AreaUpdated: batch(handlers.keep_areas, size=100),
+            AreaUpdated: batch(partial(handlers.keep_areas, rules=rules), size=100),
         },
         works_off={
             store.dirty: partial(handlers.settle, rules=rules),

@@ -16,10 +16,13 @@ class Concern(NamedTuple):
     needs: list[str]
 
 
-def concern(lot: Lot, kinds: Mapping[tuple[str, str], int], rules: Rules) -> Concern:
+def concern(
+    lot: Lot, kinds: Mapping[tuple[str, str], int], rules: Rules, *, worked: bool = False
+) -> Concern:
     """
     Whom a change of *lot* concerns, among *kinds*: (direction, kind), and how many lots within
     `single_radius_km` have it. Where these are more than `single_lots`, only those nearer.
+    *worked*: masses can be worked around here.
     """
     chosen: dict[str, list[str]] = {"surplus": [], "need": []}
     count = 0
@@ -27,9 +30,9 @@ def concern(lot: Lot, kinds: Mapping[tuple[str, str], int], rules: Rules) -> Con
         if direction == lot.direction:
             fits = kind == lot.kind
         elif lot.is_surplus:
-            fits = kinds_fit(lot.kind, kind, rules.processing_on_site)
+            fits = kinds_fit(lot.kind, kind, worked)
         else:
-            fits = kinds_fit(kind, lot.kind, rules.processing_on_site)
+            fits = kinds_fit(kind, lot.kind, worked)
         if fits:
             chosen[direction].append(kind)
             count += many

@@ -14,6 +14,7 @@ from services.matcher import store
 from services.matcher.domain import (
     ACCEPTED,
     AGREED,
+    AREA,
     DIRECT,
     EXPIRED,
     HISTORY,
@@ -21,6 +22,7 @@ from services.matcher.domain import (
     ONSITE,
     PROPOSED,
     WITHDRAWN,
+    Area,
     Change,
     Concern,
     Lot,
@@ -28,16 +30,17 @@ from services.matcher.domain import (
     Plan,
     Rules,
     Stands,
+    Stay,
     cells_around,
     concern,
-    latest_of,
+    first_day,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
-from services.matcher.handlers.keep import heard, kept, mark
-from services.matcher.handlers.telling import announced, is_news
+from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.telling import announced, areas_between, is_news
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
 from shared.work import Work
@@ -57,11 +60,16 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 
 @dataclass(frozen=True)
 class Ground:
-    """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
+    """
+    What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
+    around and the room that is taken in them.
+    """
 
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
     marks: Mapping[int, UUID]
+    areas: Sequence[Area] = ()
+    stays: Sequence[Stay] = ()
 
     @property
     def cells(self) -> set[int]:
@@ -73,12 +81,10 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     begun = time.perf_counter()
     work.correlation = row.correlation
     cells = await _neighbourhood(row.cell, work, rules)
-    ground = await _stand_on(work, cells)
+    ground, plan = await _settled(row.cell, cells, work, rules)
     generation = ground.marks.get(row.cell)
     if generation is None:
         return  # somebody settled all of the region meanwhile
-
-    plan = await _planned(ground, rules, work)
 
     quiet = not ground.marks.keys() - {row.cell}
     _, told = await _record(ground, plan, work, rules, quiet=quiet)
@@ -102,8 +108,7 @@ async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rule
     A single one that comes while nothing else is to be settled is settled at once, in the same
     work, unless somebody is near or it fails: then by its mark, as all others.
     """
-    lots = latest_of(map(heard, events))
-    dirty = await kept(lots, work)
+    lots, dirty = await kept(events, work, rules)
     if len(lots) == 1 and len(dirty) == 1 and await _settled_at_once(lots[0], work, rules):
         return
     await mark(dirty, work)
@@ -114,14 +119,19 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
     begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
     try:
         async with store.attempt(work.session):
+            areas = await _areas_around(lot.cell, work, rules)
             around = cells_around(lot.cell, rules.single_radius_km)
-            about = concern(lot, await store.kinds_in(work.session, around), rules)
+            worked = rules.processing_on_site or any(one.workings for one in areas)
+            about = concern(lot, await store.kinds_in(work.session, around), rules, worked=worked)
             cells = cells_around(lot.cell, about.radius_km)
             held = await store.try_hold_around(work.session, cells, about)
             ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
             if not held or not ground.cells <= held:
                 raise _NotQuiet
+            ground = await _with(areas, ground, work)
             plan = await _planned(ground, rules, work)
+            if not await _has_room(ground, plan, work):
+                raise _NotQuiet
             _, told = await _record(ground, plan, work, rules, quiet=True)
             await store.finish_unmarked(
                 work.session,
@@ -151,9 +161,7 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     if await store.marks_in(work.session, cells):
         await store.sweep_later(work.session, row.tile, later)
         return
-    ground = await _stand_on(work, cells)
-
-    plan = await _planned(ground, rules.of_sweeps, work)
+    ground, plan = await _settled(row.tile, cells, work, rules.of_sweeps)
 
     _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
     await store.told(work.session, told)
@@ -184,10 +192,11 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = Ground(lots, await store.what_stands(work.session), {})
+    ground = await _whole(lots, work)
     best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today
-    )
+        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        areas=ground.areas, stays=ground.stays,
+    )  # fmt: skip
 
     rounds = 0
     while rounds < 8:
@@ -197,7 +206,8 @@ async def settle_all(
         await store.told(work.session, told)
         if not plan.changes or rules == rules.exact:
             break
-        ground = replace(ground, matches=_after(ground.matches, changed))
+        stays = await store.stays_in(work.session, [one.id for one in ground.areas])
+        ground = replace(ground, matches=_after(ground.matches, changed), stays=stays)
 
     await store.clean_marks(work.session, dict(marks))
     await store.swept_all(work.session)
@@ -272,11 +282,58 @@ async def _read(
     return Ground(lots, await store.what_stands_of(work.session, lots), marks)
 
 
+async def _settled(
+    cell: int, cells: Sequence[int], work: Work, rules: Rules
+) -> tuple[Ground, Plan]:
+    """What is there in *cells* around *cell*, and its plan; the room it takes in areas is held."""
+    while True:
+        ground = await _stand_on(work, cells)
+        ground = await _with(await _areas_around(cell, work, rules), ground, work)
+        plan = await _planned(ground, rules, work)
+        if await _has_room(ground, plan, work):
+            return ground, plan
+        await store.let_go(work.session)
+
+
+async def _areas_around(cell: int, work: Work, rules: Rules) -> list[Area]:
+    """The areas that lots around *cell* could reach."""
+    around = cells_around(cell, max(rules.radius_km, rules.widest_km))
+    return [one for one in await store.areas_in(work.session, around) if one.waits]
+
+
+async def _with(areas: Sequence[Area], ground: Ground, work: Work) -> Ground:
+    """*ground* with *areas* and the room that is taken in them."""
+    if not areas:
+        return ground
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    return replace(ground, areas=areas, stays=stays)
+
+
+async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
+    """Hold the areas that *plan* takes room in; whether they are as it was planned on."""
+    ids = {one.area.id for one in plan.changes if one.area is not None}
+    if not ids:
+        return True
+    await store.hold_areas(work.session, ids)
+    known = {one for one in ground.stays if one.area_id in ids}
+    return known == set(await store.stays_in(work.session, ids))
+
+
+async def _whole(lots: Mapping[UUID, Lot], work: Work) -> Ground:
+    """The whole region, which nobody else changes."""
+    areas = [one for one in await store.every_area(work.session) if one.waits]
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    return Ground(lots, await store.what_stands(work.session), {}, areas, stays)
+
+
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
-    lots = list(ground.lots.values())
+    lots, today = list(ground.lots.values()), work.today
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(replan, lots, ground.matches, rules, today=work.today)
-    return replan(lots, ground.matches, rules, today=work.today)
+        return await asyncio.to_thread(
+            replan, lots, ground.matches, rules, today=today, areas=ground.areas,
+            stays=ground.stays,
+        )  # fmt: skip
+    return replan(lots, ground.matches, rules, today=today, areas=ground.areas, stays=ground.stays)
 
 
 async def _record(
@@ -309,7 +366,8 @@ async def _told(
 ) -> dict[UUID, Match]:
     """Tell what is news: at once where it is quiet, else within the time set."""
     here = [one for one in news if ground.lots.keys() >= set(one.pair)] if quiet else []
-    told = {one.id: announced(one, ground.lots, work, rules) for one in here[:_TOLD_AT_ONCE]}
+    areas = await areas_between(here[:_TOLD_AT_ONCE], work.session)
+    told = {one.id: announced(one, ground.lots, areas, work, rules) for one in here[:_TOLD_AT_ONCE]}
     within = timedelta(seconds=0 if quiet else rules.tell_within_s)
     later = {one.id: work.now + within for one in news if one.id not in told}
     await store.tell_later(work.session, later, work.correlation)
@@ -331,7 +389,7 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         surplus_id=surplus.id,
         need_id=need.id,
         state=AGREED if change.onsite else PROPOSED,
-        route=ONSITE if change.onsite else DIRECT,
+        route=ONSITE if change.onsite else DIRECT if change.area is None else AREA,
         standing=HOLDS,
         tonnes=change.tonnes,
         cents_per_t=change.cents_per_t,
@@ -354,6 +412,10 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         born_at=work.now if was is None else was.born_at,
         changed_at=work.now,
         judged=None,
+        via=None if change.area is None else change.area.id,
+        permille=change.permille,
+        stays_from=first_day(change.enter) if change.lies else None,
+        stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
     )
 
 
@@ -424,11 +486,12 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    matches = await store.what_stands(work.session)
-    value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
+    ground = await _whole(lots, work)
+    value = sum(one.tonnes * one.cents_per_t for one in ground.matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
-        replan, list(lots.values()), matches, rules.exact, today=work.today
-    )
+        replan, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        areas=ground.areas, stays=ground.stays,
+    )  # fmt: skip
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 
 
