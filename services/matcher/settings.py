@@ -38,6 +38,17 @@ class Settings(SharedSettings):
         True, description="days gone by count as no overlap; off to settle history"
     )
 
+    matcher_near_days: int = Field(
+        56, ge=0, description="between two windows, for a near miss; 0: none in time"
+    )
+    matcher_near_beyond_reach: float = Field(
+        0.25, ge=0, le=2, description="of the reach, beyond it, for a near miss"
+    )
+    matcher_near_worth_eur: int = Field(1000, ge=0, description="near misses below are not kept")
+    matcher_near_per_lot: int = Field(3, ge=0, description="near misses kept; 0: none")
+    matcher_near_after_s: float = Field(4.0, ge=0, description="of quiet before near misses")
+    matcher_near_within_s: float = Field(60.0, ge=0, description="when news keeps coming")
+
     def rules(self) -> Rules:
         """The rules that these settings make."""
         return Rules(
@@ -58,4 +69,10 @@ class Settings(SharedSettings):
             measure_every_s=self.matcher_measure_every_s,
             measure_up_to_lots=self.matcher_measure_up_to_lots,
             tell_within_s=self.matcher_tell_within_s,
+            near_days=self.matcher_near_days,
+            near_beyond_reach=self.matcher_near_beyond_reach,
+            near_worth_cents=self.matcher_near_worth_eur * 100,
+            near_per_lot=self.matcher_near_per_lot,
+            near_after_s=self.matcher_near_after_s,
+            near_within_s=self.matcher_near_within_s,
         )

@@ -336,17 +336,23 @@ def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Ar
     km = road_km_of(left, right, s, n, rules)
     onsite = left.project[s] == right.project[n]
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
+    cents = cents_of(left, right, s, n, km, rules)
+    rate = np.minimum(left.per_day[s], right.per_day[n])
+    most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
+    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
+    good &= most >= 1
+    return Arcs(rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good])
+
+
+def cents_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats, rules: Rules) -> Ints:
+    """What a tonne from the rows *s* of *left* to the rows *n* of *right* is worth, in cents."""
     gone = np.array([disposal(kind) for kind in left.kind_set], dtype=np.int64)[left.kind[s]]
     got = np.array([purchase(kind) for kind in right.kind_set], dtype=np.int64)[right.kind[n]]
     cents = gone[:, 0] + got[:, 0] - haul_cents(km)
     if rules.co2e_cents_per_t:
         saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
         cents += np.rint(saved * rules.co2e_cents_per_t / 1e6).astype(np.int64)
-    rate = np.minimum(left.per_day[s], right.per_day[n])
-    most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
-    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
-    good &= most >= 1
-    return Arcs(rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good])
+    return cents
 
 
 def _pairwise(
