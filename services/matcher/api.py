@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.matcher import handlers, store
 from services.matcher.domain import (
+    KnownNearMiss,
     Lot,
     Match,
     explain,
@@ -192,6 +193,64 @@ async def explain_pair(
     }
 
 
+@router.get("/near-misses")
+async def near_misses(
+    asker: Asking,
+    session: Reading,
+    settings: Told,
+    region: str | None = None,
+    organisation: str | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """Open near misses that the asker may see, worth most first; follow `next` to the end."""
+    found = await store.near_misses_seen_by(
+        session,
+        sees_all=asker.sees_all,
+        regions=asker.regions,
+        organisations=list(asker.organisations),
+        region=region,
+        organisation=organisation,
+        after=_worth_read(after) if after else None,
+        limit=limit,
+    )
+    lots = await store.lots_of(session, {id for one in found for id in one.pair})
+    told = [_near_seen(one, lots, asker, settings) for one in found]
+    more = _packed(found[-1].worth_cents, found[-1].id) if len(found) == limit else None
+    return {"items": told, "next": more, "as_of": now().isoformat()}
+
+
+@router.get("/openings/{forecast}")
+async def openings(
+    forecast: UUID, asker: Asking, session: Reading, settings: Told
+) -> dict[str, Any]:
+    """What this forecast would gain by one change, best first; for its own side alone."""
+    lot = (await store.lots_of(session, {forecast})).get(forecast)
+    mine = lot is not None and (
+        asker.sees_all or asker.coordinates(lot.region) or lot.organisation in asker.organisations
+    )
+    if lot is None or not mine:
+        raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+    today = now().astimezone(settings.zone).date()
+    found = await handlers.openings_of(lot, session, settings.rules(), today)
+    return {
+        "forecast": forecast,
+        "revision": lot.revision,
+        "items": [
+            {
+                "change": one.remedy._asdict(),
+                "change_needed": one.remedy.text,
+                "tonnes": one.tonnes,
+                "total_cents": one.cents,
+                "partners": one.partners,
+                "tag": "unverified",
+            }
+            for one in found
+        ],
+        "as_of": now().isoformat(),
+    }
+
+
 @router.post("/settle")
 async def settle(
     asker: Asking, begin: Working, settings: Told, told: Settling | None = None
@@ -232,6 +291,22 @@ def _seen(match: Match, lots: dict[UUID, Lot] | Any, asker: Asker, settings: Any
     return told
 
 
+def _near_seen(
+    near: KnownNearMiss, lots: dict[UUID, Lot] | Any, asker: Asker, settings: Any
+) -> dict[str, Any]:
+    """*near* as *asker* may see it: whole, or as its side does."""
+    body = handlers.near_body(near, lots, settings.rules())
+    body |= {"changed_at": near.changed_at, "born_at": near.born_at}
+    if not (asker.sees_all or asker.coordinates(near.region)):
+        mine = [side for side in near.sides if side in asker.organisations]
+        if len(mine) < len(near.sides):
+            body = handlers.near_as_seen(body, mine[0])
+    told: dict[str, Any] = jsonable_encoder(body)
+    for end in ("surplus", "need"):
+        told[end].pop("visibility", None)
+    return told
+
+
 def _as_seen(error: handlers.Changed, seen: dict[str, Any], asker: Asker) -> list[dict[str, Any]]:
     """What changed, without the name of a side that is not known yet."""
     if None not in (seen["surplus"]["organisation"], seen["need"]["organisation"]):
@@ -263,8 +338,11 @@ def _revision(if_match: str | None) -> int:
 
 
 def _cursor(match: Match) -> str:
-    told = json.dumps([match.changed_at.isoformat(), str(match.id)])
-    return base64.urlsafe_b64encode(told.encode()).decode()
+    return _packed(match.changed_at.isoformat(), match.id)
+
+
+def _packed(*told: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(told, default=str).encode()).decode()
 
 
 def _cursor_read(told: str) -> tuple[datetime, UUID]:
@@ -272,7 +350,19 @@ def _cursor_read(told: str) -> tuple[datetime, UUID]:
         at, id = json.loads(base64.urlsafe_b64decode(told))
         return datetime.fromisoformat(at), UUID(id)
     except (ValueError, TypeError) as error:
-        raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error
+        raise _bad_cursor() from error
+
+
+def _worth_read(told: str) -> tuple[int, UUID]:
+    try:
+        worth, id = json.loads(base64.urlsafe_b64decode(told))
+        return int(worth), UUID(id)
+    except (ValueError, TypeError) as error:
+        raise _bad_cursor() from error
+
+
+def _bad_cursor() -> Problem:
+    return Problem(422, "cursor_invalid", "give `after` as `next` told it")
 
 
 def _no_match(id: UUID) -> Problem:

@@ -9,6 +9,7 @@ from shared.contracts import (
     ForecastUpdated,
     MatchChanged,
     MatchFound,
+    NearMissFound,
     OwnMatchChanged,
     OwnMatchFound,
 )
@@ -30,8 +31,9 @@ def build(settings: Settings) -> Service:
             store.dirty: partial(handlers.settle, rules=rules),
             store.sweep: partial(handlers.sweep, rules=rules),
             store.tell: partial(handlers.tell, rules=rules),
+            store.near: partial(handlers.near, rules=rules),
         },
-        announces=(MatchFound, MatchChanged),
+        announces=(MatchFound, MatchChanged, NearMissFound),
         also_tells=(OwnMatchFound, OwnMatchChanged),
         api=api.router,
     )

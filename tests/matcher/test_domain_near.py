@@ -159,7 +159,9 @@ def test_three_weeks_between_two_projects_are_a_near_miss_that_says_so():
     need = lot(a_need(window=(date(2027, 7, 21), date(2027, 10, 31))))
     (near,) = the_near_misses(surplus, need)
     assert near.finding.gate == "G9_time"
-    assert near.change_needed == "surplus window_later 21 d | need window_earlier 21 d"
+    assert [one.text for one in near.remedies] == [
+        "surplus window_later 21 d", "need window_earlier 21 d",
+    ]  # fmt: skip
     assert near.tonnes == 1000
 
 

@@ -1,9 +1,32 @@
 """The matcher's rules: what fits, what it is worth, and the plan that is worth most."""
 
-from services.matcher.domain.cells import cell_of, cells_around, centre_of, neighbourhood, tile_of
-from services.matcher.domain.cost import explain, road_km_between, value_of
+from services.matcher.domain.cells import (
+    cell_of,
+    cells_around,
+    cells_of_tile,
+    centre_of,
+    neighbourhood,
+    tile_of,
+)
+from services.matcher.domain.cost import Value, explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
+from services.matcher.domain.near import (
+    CLOSED,
+    OPEN,
+    KnownNearMiss,
+    NearMiss,
+    Opening,
+    Remedy,
+    is_as_told,
+    is_over,
+    near_miss_id,
+    near_reach_km,
+    openings,
+    replan_near,
+    spoken_for,
+    unmatched,
+)
 from services.matcher.domain.plan import Change, Plan, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
@@ -31,6 +54,7 @@ from services.matcher.domain.values import (
 __all__ = [
     "ACCEPTED",
     "AGREED",
+    "CLOSED",
     "DECLINED",
     "DIRECT",
     "EXCLUDES",
@@ -38,35 +62,50 @@ __all__ = [
     "HISTORY",
     "HOLDS",
     "ONSITE",
+    "OPEN",
     "PROPOSED",
     "WITHDRAWN",
     "Change",
     "Decision",
     "Finding",
     "Kind",
+    "KnownNearMiss",
     "Lot",
     "Match",
+    "NearMiss",
     "NotPossible",
+    "Opening",
     "Plan",
     "Reason",
+    "Remedy",
     "Rules",
     "Stands",
+    "Value",
     "cell_of",
     "cells_around",
+    "cells_of_tile",
     "centre_of",
     "decided",
     "explain",
+    "is_as_told",
     "is_feasible",
+    "is_over",
     "judge",
     "kind_of",
     "kind_text",
     "latest_of",
+    "near_miss_id",
+    "near_reach_km",
     "neighbourhood",
+    "openings",
     "optimum_cents",
     "replan",
+    "replan_near",
     "road_km_between",
+    "spoken_for",
     "terms_of",
     "tile_of",
+    "unmatched",
     "value_of",
     "worst",
 ]

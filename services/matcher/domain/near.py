@@ -1,8 +1,9 @@
 """What almost fits: pairs that fail one gate by little, and the one thing that has to change."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from math import ceil
 from typing import Final, Literal, NamedTuple
@@ -102,9 +103,8 @@ class NearMiss:
         return self.surplus.id, self.need.id
 
     @property
-    def change_needed(self) -> str:
-        """What would have to change, one or the other."""
-        return " | ".join(one.text for one in self.remedies)
+    def worth_cents(self) -> int:
+        return self.tonnes * self.cents_per_t
 
 
 def near_miss_id(surplus: UUID, need: UUID) -> UUID:
@@ -425,7 +425,7 @@ def best(candidates: Iterable[Rated], standing: Collection[Pair], rules: Rules) 
 
 def differs_much(before: int, now: int) -> bool:
     """Whether an amount differs enough from the one told to be told again."""
-    return abs(now - before) >= SUBSTANTIAL * max(1, before)
+    return now != before and abs(now - before) >= SUBSTANTIAL * before
 
 
 def openings(
@@ -488,3 +488,129 @@ def _filled(members: Sequence[NearMiss], left: int) -> tuple[int, int, int]:
             cents += more * near.cents_per_t
             partners += 1
     return tonnes, cents, partners
+
+
+class KnownNearMiss(NamedTuple):
+    """
+    A near miss as it was last told, in the order of its columns.
+
+    *remedies* is JSON: a list of who, what, days, km and code.
+    """
+
+    id: UUID
+    revision: int
+    surplus_id: UUID
+    need_id: UUID
+    state: str
+    gate: str
+    offered: str
+    wanted: str
+    remedies: str
+    tonnes: int
+    cents_per_t: int
+    worth_cents: int
+    km: float
+    region: str
+    surplus_organisation: str
+    need_organisation: str
+    born_at: datetime
+    changed_at: datetime
+
+    @property
+    def pair(self) -> Pair:
+        return self.surplus_id, self.need_id
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The organisations of the two sides, giver first; one when they are the same."""
+        return tuple(dict.fromkeys((self.surplus_organisation, self.need_organisation)))
+
+    @property
+    def ways(self) -> tuple[Remedy, ...]:
+        """What would have to change, one or the other."""
+        return tuple(Remedy(*one) for one in json.loads(self.remedies))
+
+    @property
+    def change_needed(self) -> str:
+        """The same in codes and numbers."""
+        return " | ".join(one.text for one in self.ways)
+
+    @property
+    def who_could(self) -> tuple[str, ...]:
+        """The organisations that could change something."""
+        by_side = {"surplus": self.surplus_organisation, "need": self.need_organisation}
+        could = [by_side[one.who] for one in self.ways if one.who in by_side]
+        return tuple(dict.fromkeys(could))
+
+
+class NearPlan(NamedTuple):
+    """The near misses of a tile as they should stand, and those that stand no more."""
+
+    kept: list[NearMiss]
+    closed: list[KnownNearMiss]
+
+
+def replan_near(
+    lots: Sequence[Lot],
+    left: Mapping[UUID, int],
+    inside: Set[int],
+    known: Sequence[tuple[KnownNearMiss, int, int]],
+    rules: Rules,
+    *,
+    today: date,
+    excluded: Collection[Pair] = (),
+) -> NearPlan:
+    """
+    The best near misses with an end in the cells *inside*, against what stands around them.
+
+    *lots* are those with tonnes *left* inside and within reach of it, *known* the open near misses
+    that have an end among the cells of *lots*, each with the cells of its two lots. One between two
+    lots outside stays as it is unless better ones take its place.
+    """
+    surpluses = sorted((lot for lot in lots if lot.is_surplus), key=lambda lot: lot.id)
+    needs = sorted((lot for lot in lots if not lot.is_surplus), key=lambda lot: lot.id)
+    parts = [
+        ([one for one in surpluses if one.cell in inside], needs),
+        ([one for one in surpluses if one.cell not in inside],
+         [one for one in needs if one.cell in inside]),
+    ]  # fmt: skip
+    found = [
+        (near_pairs(gives, takes, left, rules, today=today, excluded=excluded), gives, takes)
+        for gives, takes in parts
+    ]
+    rated = [one for each in found for one in _rated(*each)]
+    rated += [Rated(one.worth_cents, one.pair) for one, *cells in known if not inside & set(cells)]
+
+    chosen = best(rated, {one.pair for one, *_ in known}, rules)
+
+    kept: list[NearMiss] = []
+    for pairs, gives, takes in found:
+        wanted = [one.pair in chosen for one in _rated(pairs, gives, takes)]
+        some = pairs.take(np.array(wanted, dtype=np.bool_))
+        kept += near_misses_of(some, gives, takes, rules, today=today)
+    return NearPlan(kept, [one for one, *_ in known if one.pair not in chosen])
+
+
+def _rated(pairs: Pairs, surpluses: Sequence[Lot], needs: Sequence[Lot]) -> list[Rated]:
+    worth = (pairs.tonnes * pairs.cents).tolist()
+    ends = zip(worth, pairs.surplus.tolist(), pairs.need.tolist(), strict=True)
+    return [Rated(cents, (surpluses[s].id, needs[n].id)) for cents, s, n in ends]
+
+
+def is_as_told(known: KnownNearMiss, near: NearMiss) -> bool:
+    """Whether *near* is still much as *known* says: the same change, amounts within a fifth."""
+    if known.state != OPEN or known.gate != near.finding.gate:
+        return False
+    if len(known.ways) != len(near.remedies):
+        return False
+    same_way = all(
+        (told.who, told.what, told.code) == (now.who, now.what, now.code)
+        and not differs_much(told.days or 0, now.days or 0)
+        and not differs_much(round(10 * (told.km or 0)), round(10 * (now.km or 0)))
+        for told, now in zip(known.ways, near.remedies, strict=True)
+    )
+    return (
+        same_way
+        and not differs_much(known.tonnes, near.tonnes)
+        and not differs_much(known.worth_cents, near.worth_cents)
+    )

@@ -10,6 +10,7 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.nearing import near, near_as_seen, near_body, openings_of
 from services.matcher.handlers.settling import settle, settle_all, settled, sweep
 from services.matcher.handlers.telling import as_seen, body_of, tell
 
@@ -26,6 +27,10 @@ __all__ = [
     "keep_areas",
     "keep_forecasts",
     "may_see",
+    "near",
+    "near_as_seen",
+    "near_body",
+    "openings_of",
     "settle",
     "settle_all",
     "settled",

@@ -17,6 +17,7 @@ from services.matcher.domain import (
     Match,
     Rules,
     Stands,
+    Value,
     cell_of,
     centre_of,
     explain,
@@ -98,22 +99,13 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
     beside = json.loads(surplus.beside), json.loads(need.beside)
     return {
         "route": match.route,
-        "surplus": _side(surplus, beside[0]),
-        "need": _side(need, beside[1]),
-        "tonnes": _tonnes(match.tonnes, surplus, need),
+        "surplus": side_of(surplus, beside[0]),
+        "need": side_of(need, beside[1]),
+        "tonnes": tonnes_of(match.tonnes, surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
         "distance_method": "ratio",
-        "value": {
-            "cents_per_t": worth.cents,
-            "total_cents": worth.cents * match.tonnes,
-            "disposal_avoided_cents_per_t": worth.disposal_cents,
-            "purchase_avoided_cents_per_t": worth.purchase_cents,
-            "haul_cents_per_t": worth.haul_cents,
-            "giver_gain_cents_per_t": worth.giver_cents,
-            "taker_gain_cents_per_t": worth.taker_cents,
-            "compensation_cents_per_t": worth.compensation_cents,
-        },
+        "value": value_told(worth, match.tonnes),
         "climate": {
             "saved_g_per_t": worth.saved_g,
             "counterfactual_g_per_t": worth.counterfactual_g,
@@ -130,7 +122,8 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
     }
 
 
-def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+def side_of(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+    """*lot* as one end of what is told; *beside* is what no rule reads of it."""
     return {
         "forecast_id": lot.id,
         "forecast_revision": lot.revision,
@@ -150,7 +143,22 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tonnes(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+def value_told(worth: Value, tonnes: int) -> dict[str, int]:
+    """What *tonnes* are *worth*, by the names of the contract."""
+    return {
+        "cents_per_t": worth.cents,
+        "total_cents": worth.cents * tonnes,
+        "disposal_avoided_cents_per_t": worth.disposal_cents,
+        "purchase_avoided_cents_per_t": worth.purchase_cents,
+        "haul_cents_per_t": worth.haul_cents,
+        "giver_gain_cents_per_t": worth.giver_cents,
+        "taker_gain_cents_per_t": worth.taker_cents,
+        "compensation_cents_per_t": worth.compensation_cents,
+    }
+
+
+def tonnes_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+    """*tonnes* with the ranges that the two forecasts leave."""
     lots = [lot for lot in (surplus, need) if lot.likely > 0]
     low = min((lot.low / lot.likely for lot in lots), default=1.0)
     high = min((lot.high / lot.likely for lot in lots), default=1.0)
@@ -174,7 +182,7 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     for end in ("surplus", "need"):
         side = body[end]
         if side["organisation"] != organisation:
-            seen[end] = _blurred(side, named=known, exact=agreed)
+            seen[end] = blurred(side, named=known, exact=agreed)
     if not known:
         seen["asks"] = tuple(one for one in body["asks"] if one == organisation)
         if body["declined_by"] != organisation:
@@ -182,7 +190,8 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     return seen
 
 
-def _blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+def blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+    """The other *side* as one may see it: its name and exact place only when they are open."""
     open_to_all = side["visibility"] in _OPEN_TO_ALL
     told = dict(side)
     if not (named or open_to_all):
