@@ -2,15 +2,14 @@
 
 from datetime import date, timedelta
 from math import floor, inf
-from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.matcher.domain import Rules, explain, is_feasible, road_km_between, value_of
 from services.matcher.domain.near import (
-    Rated,
     Remedy,
     best,
     class_that_would_do,
@@ -251,38 +250,45 @@ def test_only_tonnes_that_nobody_holds_count():
     assert near.tonnes == 100
 
 
+def chosen_of(worth, rules, standing=()):
+    """The pairs that `best` chooses of *worth* by pair."""
+    pairs = list(worth)
+    given, taken = (np.array([pair[end] for pair in pairs], np.int64) for end in (0, 1))
+    stood = np.array([pair in standing for pair in pairs], np.bool_)
+    rows = best(np.array(list(worth.values()), np.int64), given, taken, stood, rules)
+    return {pairs[row] for row in rows.tolist()}
+
+
 @given(
-    st.lists(
-        st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(11, 15)),
-        max_size=25, unique_by=lambda one: one[1:],
+    st.dictionaries(
+        st.tuples(st.integers(0, 4), st.integers(0, 4)), st.integers(1, 9), max_size=25
     ),
     st.randoms(),
-)  # fmt: skip
-def test_the_best_are_chosen_whatever_the_order(told, chance):
+)
+def test_the_best_are_chosen_whatever_the_order(worth, chance):
     """At most so many of each lot; whoever is left out has better ones at one of its ends."""
-    rated = [Rated(worth * 100, (UUID(int=s), UUID(int=n))) for worth, s, n in told]
-    rules = Rules(near_worth_cents=200, near_per_lot=2)
-    chosen = best(rated, set(), rules)
-    chance.shuffle(rated)
-    assert best(rated, set(), rules) == chosen
-    worth = {one.pair: one.cents for one in rated}
-    ends = [id for pair in chosen for id in pair]
-    assert all(ends.count(id) <= 2 for id in ends)
-    for pair in set(worth) - chosen:
-        full = [
-            id for id in pair
-            if sum(id in other and worth[other] >= worth[pair] for other in chosen) >= 2
-        ]  # fmt: skip
-        assert full or worth[pair] < 200
+    rules = Rules(near_worth_cents=2, near_per_lot=2)
+    chosen = chosen_of(worth, rules)
+    other = list(worth.items())
+    chance.shuffle(other)
+    assert chosen_of(dict(other), rules) == chosen
+    for pair, cents in worth.items():
+        better = [
+            [one for one in chosen if one[end] == pair[end] and worth[one] >= cents]
+            for end in (0, 1)
+        ]
+        if pair in chosen:
+            assert all(sum(one[end] == pair[end] for one in chosen) <= 2 for end in (0, 1))
+        else:
+            assert cents < 2 or any(len(ones) == 2 for ones in better)
 
 
 def test_what_stands_stays_for_a_little_less():
     """One near miss a lot: another must be worth a quarter more to take its place."""
     rules = Rules(near_worth_cents=0, near_per_lot=1)
-    lots = [UUID(int=number) for number in range(3)]
-    old, new = (lots[0], lots[1]), (lots[0], lots[2])
-    assert best([Rated(100, old), Rated(120, new)], {old}, rules) == {old}
-    assert best([Rated(100, old), Rated(130, new)], {old}, rules) == {new}
+    old, new = (0, 1), (0, 2)
+    assert chosen_of({old: 100, new: 120}, rules, {old}) == {old}
+    assert chosen_of({old: 100, new: 130}, rules, {old}) == {new}
 
 
 def test_openings_say_what_each_change_is_worth():

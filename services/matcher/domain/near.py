@@ -50,6 +50,7 @@ SUBSTANTIAL: Final = 0.2
 
 _NAMES: Final = UUID("6f1f1c5e-7f0c-5c0b-9c57-3a2e5d1b9f42")
 _BLOCK: Final = 500_000
+_AT_ONCE: Final = 20_000
 _FITS, _NEARLY, _FAR = 0, 1, 2
 _TOLD_BY_NEED: Final = ("structure of the need", "groundwater area", "layer thickness")
 _TOLD_BY_NOBODY: Final = ("the layer's limit",)
@@ -217,14 +218,14 @@ def near_pairs(
                        tables, rules, today)  # fmt: skip
         found.append(block._replace(surplus=gives[rows[block.surplus]], need=takes[block.need]))
     joined = Pairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    gone = set(excluded)
-    if not gone:
-        return joined
-    kept = [
-        (surpluses[s].id, needs[n].id) not in gone
-        for s, n in zip(joined.surplus.tolist(), joined.need.tolist(), strict=True)
+    row_of = {lot.id: row for row, lot in enumerate(surpluses)}
+    column_of = {lot.id: row for row, lot in enumerate(needs)}
+    gone = [
+        row_of[surplus] * len(needs) + column_of[need]
+        for surplus, need in excluded
+        if surplus in row_of and need in column_of
     ]
-    return joined.take(np.array(kept, dtype=np.bool_))
+    return joined.take(~np.isin(joined.surplus * len(needs) + joined.need, gone))
 
 
 _EMPTY: Final[Ints] = np.zeros(0, np.int64)
@@ -394,33 +395,30 @@ def _side_of(lot: Lot) -> Who:
     return "surplus" if lot.is_surplus else "need"
 
 
-class Rated(NamedTuple):
-    """A pair and what it would be worth in cents, for `best`."""
-
-    cents: int
-    pair: Pair
-
-
-def best(candidates: Iterable[Rated], standing: Collection[Pair], rules: Rules) -> set[Pair]:
+def best(cents: Ints, surplus: Ints, need: Ints, standing: Bools, rules: Rules) -> Ints:
     """
-    Of *candidates* those worth most, at most as many of each lot as the rules say.
+    Of pairs worth *cents* those worth most, at most as many of each lot as the rules say: rows.
 
-    The same for any order. Those *standing* count a little more, and all must be worth what the
-    rules ask.
+    Equal ones go by the numbers of their lots. Those *standing* count a little more, and all must
+    be worth what the rules ask.
     """
-
-    def counted(one: Rated) -> int:
-        return round(one.cents * CALM) if one.pair in standing else one.cents
-
-    chosen: set[Pair] = set()
-    taken: dict[UUID, int] = {}
-    rated = [(-counted(one), one.pair) for one in candidates]
-    for cents, pair in sorted(one for one in rated if -one[0] >= rules.near_worth_cents):
-        if cents < 0 and all(taken.get(id, 0) < rules.near_per_lot for id in pair):
-            chosen.add(pair)
-            for id in pair:
-                taken[id] = taken.get(id, 0) + 1
-    return chosen
+    counted = np.where(standing, np.rint(cents * CALM), cents).astype(np.int64)
+    rows = np.flatnonzero((counted >= rules.near_worth_cents) & (cents > 0))
+    rows = rows[np.lexsort((need[rows], surplus[rows], -counted[rows]))]
+    given = np.zeros(int(surplus.max(initial=-1)) + 1, np.int64)
+    taken = np.zeros(int(need.max(initial=-1)) + 1, np.int64)
+    chosen: list[int] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        some = some[(given[surplus[some]] < rules.near_per_lot)
+                    & (taken[need[some]] < rules.near_per_lot)]  # fmt: skip
+        ends = zip(some.tolist(), surplus[some].tolist(), need[some].tolist(), strict=True)
+        for row, s, n in ends:
+            if given[s] < rules.near_per_lot and taken[n] < rules.near_per_lot:
+                chosen.append(row)
+                given[s] += 1
+                taken[n] += 1
+    return np.array(sorted(chosen), dtype=np.int64)
 
 
 def differs_much(before: int, now: int) -> bool:
@@ -569,32 +567,59 @@ def replan_near(
     """
     surpluses = sorted((lot for lot in lots if lot.is_surplus), key=lambda lot: lot.id)
     needs = sorted((lot for lot in lots if not lot.is_surplus), key=lambda lot: lot.id)
-    parts = [
-        ([one for one in surpluses if one.cell in inside], needs),
-        ([one for one in surpluses if one.cell not in inside],
-         [one for one in needs if one.cell in inside]),
-    ]  # fmt: skip
-    found = [
-        (near_pairs(gives, takes, left, rules, today=today, excluded=excluded), gives, takes)
-        for gives, takes in parts
-    ]
-    rated = [one for each in found for one in _rated(*each)]
-    rated += [Rated(one.worth_cents, one.pair) for one, *cells in known if not inside & set(cells)]
+    pairs = _pairs_of(surpluses, needs, left, inside, rules, today, excluded)
+    outside = [one for one, *cells in known if not inside & set(cells)]
+    givers = _ranks([lot.id for lot in surpluses], [one.surplus_id for one in outside])
+    takers = _ranks([lot.id for lot in needs], [one.need_id for one in outside])
+    stood = {(givers.get(one.surplus_id, -1), takers.get(one.need_id, -1)) for one, *_ in known}
+    given = np.array([givers[lot.id] for lot in surpluses], np.int64)[pairs.surplus]
+    taken = np.array([takers[lot.id] for lot in needs], np.int64)[pairs.need]
+    keys = np.array([s * len(takers) + n for s, n in stood if s >= 0 and n >= 0], np.int64)
 
-    chosen = best(rated, {one.pair for one, *_ in known}, rules)
+    rows = best(
+        _joined(pairs.tonnes * pairs.cents, [one.worth_cents for one in outside]),
+        _joined(given, [givers[one.surplus_id] for one in outside]),
+        _joined(taken, [takers[one.need_id] for one in outside]),
+        np.append(np.isin(given * len(takers) + taken, keys), np.ones(len(outside), np.bool_)),
+        rules,
+    )
 
-    kept: list[NearMiss] = []
-    for pairs, gives, takes in found:
-        wanted = [one.pair in chosen for one in _rated(pairs, gives, takes)]
-        some = pairs.take(np.array(wanted, dtype=np.bool_))
-        kept += near_misses_of(some, gives, takes, rules, today=today)
-    return NearPlan(kept, [one for one, *_ in known if one.pair not in chosen])
+    count = len(pairs.surplus)
+    kept = near_misses_of(pairs.take(rows[rows < count]), surpluses, needs, rules, today=today)
+    stay = {one.pair for one in kept}
+    stay |= {outside[row - count].pair for row in rows[rows >= count].tolist()}
+    return NearPlan(kept, [one for one, *_ in known if one.pair not in stay])
 
 
-def _rated(pairs: Pairs, surpluses: Sequence[Lot], needs: Sequence[Lot]) -> list[Rated]:
-    worth = (pairs.tonnes * pairs.cents).tolist()
-    ends = zip(worth, pairs.surplus.tolist(), pairs.need.tolist(), strict=True)
-    return [Rated(cents, (surpluses[s].id, needs[n].id)) for cents, s, n in ends]
+def _pairs_of(
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    left: Mapping[UUID, int],
+    inside: Set[int],
+    rules: Rules,
+    today: date,
+    excluded: Collection[Pair],
+) -> Pairs:
+    """The pairs that nearly fit with at least one end in the cells *inside*."""
+    gives = np.array([lot.cell in inside for lot in surpluses], np.bool_)
+    takes = np.array([lot.cell in inside for lot in needs], np.bool_)
+    every = np.arange(len(needs))
+    found = []
+    for s, n in ((np.flatnonzero(gives), every), (np.flatnonzero(~gives), np.flatnonzero(takes))):
+        gives_here = [surpluses[row] for row in s.tolist()]
+        takes_here = [needs[row] for row in n.tolist()]
+        some = near_pairs(gives_here, takes_here, left, rules, today=today, excluded=excluded)
+        found.append(some._replace(surplus=s[some.surplus], need=n[some.need]))
+    return Pairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _joined(some: Ints, more: Sequence[int]) -> Ints:
+    return np.concatenate((some, np.array(more, np.int64)))
+
+
+def _ranks(ids: Sequence[UUID], others: Iterable[UUID]) -> dict[UUID, int]:
+    """A number for each id, in the order of ids."""
+    return {id: rank for rank, id in enumerate(sorted({*ids, *others}))}
 
 
 def is_as_told(known: KnownNearMiss, near: NearMiss) -> bool:
