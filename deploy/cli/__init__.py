@@ -4,7 +4,16 @@ import sys
 
 import typer
 
-from deploy.cli import checks, dead_letters, forecasts, measures, organisations, regions, running
+from deploy.cli import (
+    checks,
+    dead_letters,
+    forecasts,
+    measures,
+    nears,
+    organisations,
+    regions,
+    running,
+)
 from deploy.cli.terms import say_problem
 
 app = typer.Typer(
@@ -24,6 +33,7 @@ app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
 checks.register(app)
+nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")
 

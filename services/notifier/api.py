@@ -158,6 +158,7 @@ async def notices(
     asker: Asking,
     session: Reading,
     language: Literal["fi", "sv", "en"] | None = None,
+    region: str | None = None,
     after: str | None = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
@@ -165,7 +166,9 @@ async def notices(
     reads = _reads(asker)
     chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
     words = language or (chosen.language if chosen else None) or "fi"
-    rows = await store.notices_page(session, reads, after=_cursor_read(after), limit=limit + 1)
+    rows = await store.notices_page(
+        session, reads, region=region, after=_cursor_read(after), limit=limit + 1
+    )
     page = rows[:limit]
     return {
         "items": [_notice(row, asker, words) for row in page],

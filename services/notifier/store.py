@@ -792,6 +792,7 @@ NOTICES = text(
     SELECT entry.*, near_miss.told, near_miss.told_at AS changed_at
     FROM notice AS entry JOIN near_miss ON near_miss.id = entry.near_miss_id
     WHERE {MAY_READ} AND near_miss.is_open
+      AND (CAST(:region AS text) IS NULL OR entry.region = :region)
       AND (CAST(:after_at AS timestamptz) IS NULL
            OR (entry.told_at, entry.id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
     ORDER BY entry.told_at DESC, entry.id DESC LIMIT :limit
@@ -887,12 +888,13 @@ async def notices_page(
     session: AsyncSession,
     reads: Mapping[str, Any],
     *,
+    region: str | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[Any]:
     """Up to *limit* notices of open near misses, newest first; *reads* is who reads."""
     after_at, after_id = after or (None, None)
-    asked = {**reads, "after_at": after_at, "after_id": after_id, "limit": limit}
+    asked = {**reads, "region": region, "after_at": after_at, "after_id": after_id, "limit": limit}
     return (await session.execute(NOTICES, asked)).all()
 
 
