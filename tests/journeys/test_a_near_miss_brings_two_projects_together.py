@@ -22,7 +22,7 @@ async def test_a_gap_of_three_weeks_is_told_to_both_and_closes_when_one_moves(
     taker = await company(platform, "kesapenger", region="06")
     people = set()
     async with Asking(platform.system) as ask:
-        for who, name in ((giver, "Pilvi"), (taker, "Sade")):
+        for who, name in ((giver, "Pilvi"), (taker, "Tuuli")):
             made = await ask(
                 "registry", "POST", f"/organisations/{who.token}/members",
                 {"name": name, "email": f"{name.lower()}@example.invalid",
