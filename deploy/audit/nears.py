@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 
-from deploy.audit.matches import HOLDS, limits_of
+from deploy.audit.areas import Base, base_of
+from deploy.audit.matches import HOLDS, limits_of, takes
 from deploy.audit.pairs import Limits, gates_that_fail, road_km, worth
 from deploy.audit.records import Records, Row, newest
 from deploy.audit.report import Line, compared, line
-from shared.contracts import ForecastUpdated, NearMissFound
+from shared.contracts import AreaUpdated, ForecastUpdated, NearMissFound
 from shared.vocabulary.tables import table
 
+Bases = tuple[Base, Base]
 TOLD_AGAIN = 0.2
 """Amounts may be off by this part of what was told before they are told again."""
 A_METRE_KM = 0.0015
@@ -52,11 +54,13 @@ def _judged(records: Records, rows: list[Row]) -> Line:
     forecasts = newest(records.heard("matcher", ForecastUpdated), "forecast_id")
     taken: dict[str, int] = defaultdict(int)
     paired = set()
+    areas = {id: one.body for id, one in
+             newest(records.heard("matcher", AreaUpdated), "area_id").items()}  # fmt: skip
     for match in records.rows("matcher", "match"):
         if match["standing"] == HOLDS:
             paired.add((match["surplus_id"], match["need_id"]))
             for end in ("surplus_id", "need_id"):
-                taken[match[end]] += match["tonnes"]
+                taken[match[end]] += takes(match, end)
     found = []
     for row in rows:
         ends = [forecasts.get(row[name]) for name in ("surplus_id", "need_id")]
@@ -64,12 +68,13 @@ def _judged(records: Records, rows: list[Row]) -> Line:
             found.append(f"near miss {row['id']} is of a lot that was never told")
             continue
         surplus, need = (end.body for end in ends if end is not None)
+        bases = base_of(surplus, areas, limits)[1], base_of(need, areas, limits)[1]
         if (row["surplus_id"], row["need_id"]) in paired:
             found.append(f"near miss {row['id']}: its pair has a match")
         found += [f"near miss {row['id']}: {one}" for one in (
             *_left(row, (surplus, need), taken),
-            *_little(surplus, need, limits, settings),
-            *_worth(row, surplus, need, limits),
+            *_little(surplus, need, bases, limits, settings),
+            *_worth(row, surplus, need, bases, limits),
         )]  # fmt: skip
     return line(promise, counted, found)
 
@@ -84,8 +89,8 @@ def _left(row: Row, lots: tuple[Row, Row], taken: dict[str, int]) -> Iterator[st
             yield f"{row['tonnes']} t, and the {lot['direction']} has {left} t left"
 
 
-def _little(surplus: Row, need: Row, limits: Limits, settings: Row) -> Iterator[str]:
-    gates = gates_that_fail(surplus, need, limits)
+def _little(surplus: Row, need: Row, bases: Bases, limits: Limits, settings: Row) -> Iterator[str]:
+    gates = gates_that_fail(surplus, need, bases, limits)
     if len(gates) != 1:
         yield f"{len(gates)} gates fail: {', '.join(gates)}"
         return
@@ -102,7 +107,7 @@ def _little(surplus: Row, need: Row, limits: Limits, settings: Row) -> Iterator[
         most = limits.reach(surplus["material"]) * (1 + settings["matcher_near_beyond_reach"])
         if road_km(surplus, need, limits) > most + A_METRE_KM:
             yield f"{road_km(surplus, need, limits)} km, at most {most:g}"
-    elif gate == "suitability" and not _one_class(surplus, need, limits):
+    elif gate == "suitability" and not _one_class(surplus, need, bases, limits):
         yield f"quality {surplus.get('quality')} is more than a class short"
 
 
@@ -112,7 +117,7 @@ def _days_apart(one: Row, other: Row) -> int:
     return (date.fromisoformat(late["first"]) - date.fromisoformat(early["last"])).days
 
 
-def _one_class(surplus: Row, need: Row, limits: Limits) -> bool:
+def _one_class(surplus: Row, need: Row, bases: Bases, limits: Limits) -> bool:
     """Whether the quality is not known as a class, or another one step from it would do."""
     rows = {one["id"]: one for one in table("enumerations")["enumerations"]["suitability_class"]}
     offered = surplus.get("quality", "unknown")
@@ -126,12 +131,13 @@ def _one_class(surplus: Row, need: Row, limits: Limits) -> bool:
         if row["tier"] == rows[offered]["tier"] and id.rstrip("0123456789") != family
     }
     return any(
-        not gates_that_fail({**surplus, "quality": one}, need, limits) for one in steps & set(rows)
+        not gates_that_fail({**surplus, "quality": one}, need, bases, limits)
+        for one in steps & set(rows)
     )
 
 
-def _worth(row: Row, surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def _worth(row: Row, surplus: Row, need: Row, bases: Bases, limits: Limits) -> Iterator[str]:
     km = road_km(surplus, need, limits)
-    cents = worth(surplus, need, km, limits).cents * row["tonnes"]
+    cents = worth(surplus, need, km, bases, limits).cents * row["tonnes"]
     if abs(cents - row["worth_cents"]) > TOLD_AGAIN * row["worth_cents"]:
         yield f"told to be worth {row['worth_cents']} cents, is {cents}"

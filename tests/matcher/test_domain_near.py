@@ -21,6 +21,7 @@ from services.matcher.domain.near import (
 )
 from services.matcher.domain.values import kind_of
 from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot, some_id
+from tests.matcher.waiting import an_area
 
 RULES = Rules(smallest_load_t=50, reach_km=40, closes_past_windows=True)
 
@@ -306,3 +307,13 @@ def test_openings_say_what_each_change_is_worth():
     assert [one.remedy.text for one in openings(near, [surplus], left, RULES, today=TODAY)] == [
         "need window_earlier 21 d"
     ]
+
+
+def test_a_gap_that_an_area_bridges_is_no_near_miss():
+    """Where masses may wait until they are needed, nobody has to move."""
+    surplus = lot(a_surplus(window=(date(2027, 3, 1), date(2027, 6, 30))))
+    need = lot(a_need(window=(date(2027, 7, 21), date(2027, 10, 31))))
+    left = unmatched([surplus, need], [])
+    for areas, count in (((an_area(),), 0), ((an_area(status="closed"),), 1)):
+        pairs = near_pairs([surplus], [need], left, RULES, today=TODAY, areas=areas)
+        assert len(pairs.surplus) == count

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from services.matcher.domain.values import Kind, kind_of
-from shared.vocabulary import quality
+from shared.vocabulary import enumerations, quality
 from shared.vocabulary.materials import MATERIALS, needs_acid_sulphate, needs_invasive_status
 from shared.vocabulary.uses import Suited, mara, use_rules, ways
 
@@ -54,6 +54,14 @@ def kinds_fit(surplus: str, need: str, processing_on_site: bool) -> bool:
 _FITS: dict[tuple[str, str, bool], bool] = {}
 
 
+def workings_of(surplus: str, need: str) -> tuple[str, ...] | None:
+    """The workings that the kind *surplus* needs to serve the kind *need*; None: it never does."""
+    giver, taker = kind_of(surplus), kind_of(need)
+    if not is_feasible(judge(giver, taker, True)):
+        return None
+    return _way(giver, taker).processings
+
+
 @lru_cache(maxsize=65536)
 def judge(surplus: Kind, need: Kind, processing_on_site: bool = False) -> tuple[Finding, ...]:
     """The findings of the gates G1 to G8 (facts.md section 3), which need no time and no place."""
@@ -79,8 +87,8 @@ def contamination(surplus: Kind, need: Kind) -> Finding:
     if offered == "unknown":
         return found("unknown", LABORATORY)
     rank = quality.contamination_rank(offered)
-    limit = quality.contamination_rank(need.max_contamination)
-    if rank is None or limit is None or rank >= 4 or rank > limit:
+    limit = quality.contamination_rank(need.max_contamination) or 0  # silence takes what is clean
+    if rank is None or rank >= 4 or rank > limit:
         return found("fail")
     if rank >= 2 and need.site_kind not in _PERMITTED_SITES:
         return found("fail")
@@ -106,7 +114,10 @@ def waste_status(surplus: Kind, need: Kind) -> Finding:
     group = MATERIALS[surplus.material].group if surplus.material in MATERIALS else "unknown"
     status = surplus.waste_status
     is_waste = status == "waste" or group == "recovered"
-    routes = (*_ROUTES, "ysl136") if status == "waste" else _ROUTES
+    # a decision on contaminated soil is no route for what was recovered
+    routes = (*_ROUTES, "ysl136") if group != "recovered" else _ROUTES
+    if not enumerations.known("waste_status", status):
+        return found("fail")
     if status == "unknown":
         return found("unknown", "waste status")
     if is_waste and route not in routes and status not in ("by_product", "end_of_waste"):
@@ -115,9 +126,8 @@ def waste_status(surplus: Kind, need: Kind) -> Finding:
         return found("conditional", _paper_of(surplus.material, route))
     if status != "not_waste":
         return found("conditional", _paper_of(surplus.material, status))
-    if group == "product":
-        return found("pass")
-    return found("conditional", "document of the certain, planned use")
+    used = found("conditional", "document of the certain, planned use")
+    return found("pass") if group == "product" else used
 
 
 def _paper_of(material: str, route: str) -> str:
@@ -150,17 +160,19 @@ def mara_route(surplus: Kind, need: Kind) -> Finding:
     piece, largest = surplus.max_particle_mm, rules.max_particle_mm
     test = "" if piece is not None or largest is None else ", particle size test"
     missing = "layer thickness" if layer is None else "the layer's limit"
-    checks = (
-        (need.structure is None, found("unknown", allowed, structure, "structure of the need")),
-        (not rules.allows(structure), found("fail", allowed, structure)),
-        (need.groundwater_area is None, found("unknown", rules.id, "groundwater area not told",
-                                              "groundwater area")),
+    checks = (  # what fails comes first: a missing fact would not mend it
+        (need.structure is not None and not rules.allows(structure),
+         found("fail", allowed, structure)),
         (need.groundwater_area, found("fail", rules.id, "a groundwater area")),
-        (layer is None or limit is None,
-         found("unknown", f"layer ≤ {limit} m", f"layer {layer} m", missing)),
-        ((layer or 0) > (limit or 0), found("fail", f"layer ≤ {limit} m", f"layer {layer} m")),
+        (layer is not None and limit is not None and layer > limit,
+         found("fail", f"layer ≤ {limit} m", f"layer {layer} m")),
         (piece is not None and largest is not None and piece > largest,
          found("fail", f"{piece} mm", f"≤ {largest} mm")),
+        (need.structure is None, found("unknown", allowed, structure, "structure of the need")),
+        (need.groundwater_area is None, found("unknown", rules.id, "groundwater area not told",
+                                              "groundwater area")),
+        (layer is None or limit is None,
+         found("unknown", f"layer ≤ {limit} m", f"layer {layer} m", missing)),
     )  # fmt: skip
     holds = found("conditional", rules.id, structure, f"{LABORATORY}{test}")
     return next((finding for applies, finding in checks if applies), holds)
@@ -211,9 +223,7 @@ def invasive(surplus: Kind, need: Kind) -> Finding:
 
 def material(surplus: Kind, need: Kind, processing_on_site: bool) -> Iterator[Finding]:
     """G6, and whether a working that it asks for can be had."""
-    every = ways(surplus.material, need_material=need.material, use=need.use)
-    direct = [way for way in every if not way.processings]
-    chosen: Suited = direct[0] if direct else every[0]
+    chosen = _way(surplus, need)
     wanted = need.material if need.use is None else f"{need.material} for {need.use}"
     needed = ", ".join((*chosen.conditions, *chosen.processings)) or None
     yield Finding("G6_material", chosen.verdict, surplus.material, wanted, needed)
@@ -222,6 +232,11 @@ def material(surplus: Kind, need: Kind, processing_on_site: bool) -> Iterator[Fi
         verdict: Verdict = "conditional" if processing_on_site else "unknown"
         where = "on the site" if processing_on_site else "no area for it is known"
         yield Finding("processing", verdict, where, working, working)
+
+
+def _way(surplus: Kind, need: Kind) -> Suited:
+    every = ways(surplus.material, need_material=need.material, use=need.use)
+    return next((way for way in every if not way.processings), every[0])
 
 
 def suitability(surplus: Kind, need: Kind) -> Finding:
@@ -242,10 +257,9 @@ def suitability(surplus: Kind, need: Kind) -> Finding:
 
 def frost_and_size(surplus: Kind, need: Kind) -> Finding:
     """G8: frost and piece size, where the need or its use sets a limit."""
-    asked = [need.max_frost_class, use_rules(need.use).max_frost]
-    frost = min(filter(None, asked), key=lambda code: quality.frost_rank(code) or 0, default=None)
-    if frost == "unknown":
-        frost = None
+    stated = (need.max_frost_class, use_rules(need.use).max_frost)
+    asked = [code for code in stated if code not in (None, "unknown")]
+    frost = min(asked, key=lambda code: quality.frost_rank(str(code)) or 0, default=None)
     size = need.max_particle_mm
     limits = [f"frost ≤ {frost}"] if frost else []
     wanted = ", ".join([*limits, f"≤ {size:g} mm"] if size is not None else limits)
@@ -255,9 +269,9 @@ def frost_and_size(surplus: Kind, need: Kind) -> Finding:
     verdict: Verdict = "pass"
     if frost is not None:
         rank = quality.frost_rank(surplus.frost_class) if surplus.frost_class else None
-        if rank is None:
+        if surplus.frost_class in (None, "unknown"):
             missing.append("frost test")
-        elif rank > (quality.frost_rank(frost) or 0):
+        elif rank is None or rank > (quality.frost_rank(frost) or 0):
             verdict = "fail"
     if size is not None:
         if surplus.max_particle_mm is None:

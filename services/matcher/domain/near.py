@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
+from services.matcher.domain.areas import Area, area_arcs
 from services.matcher.domain.cost import (
     Bools,
     Columns,
@@ -21,6 +22,7 @@ from services.matcher.domain.cost import (
     explain,
     regions_meet,
     road_km_of,
+    rows_of,
     sides,
 )
 from services.matcher.domain.fit import Finding, judge
@@ -153,9 +155,9 @@ def unmatched(lots: Iterable[Lot], matches: Iterable[Stands]) -> dict[UUID, int]
     left = {lot.id: lot.likely if lot.is_open else 0 for lot in lots}
     for match in matches:
         if match.standing == HOLDS:
-            for id in match.pair:
+            for id, tonnes in ((match.surplus_id, match.tonnes), (match.need_id, match.arrives)):
                 if id in left:
-                    left[id] -= match.tonnes
+                    left[id] -= tonnes
     return {id: max(0, tonnes) for id, tonnes in left.items()}
 
 
@@ -184,12 +186,13 @@ def near_pairs(
     *,
     today: date,
     excluded: Collection[Pair] = (),
+    areas: Sequence[Area] = (),
 ) -> Pairs:
     """
     Every pair of *surpluses* and *needs* that fails exactly one gate, and by little.
 
     *left* are the tonnes unmatched of each lot. Pairs *excluded* are left out; so are those with
-    less than the smallest load, and lots whose time is over.
+    less than the smallest load, lots whose time is over, and pairs that can go over one of *areas*.
     """
     least = max(1, rules.smallest_load_t)
 
@@ -218,14 +221,34 @@ def near_pairs(
                        tables, rules, today)  # fmt: skip
         found.append(block._replace(surplus=gives[rows[block.surplus]], need=takes[block.need]))
     joined = Pairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    row_of = {lot.id: row for row, lot in enumerate(surpluses)}
-    column_of = {lot.id: row for row, lot in enumerate(needs)}
-    gone = [
-        row_of[surplus] * len(needs) + column_of[need]
-        for surplus, need in excluded
-        if surplus in row_of and need in column_of
-    ]
-    return joined.take(~np.isin(joined.surplus * len(needs) + joined.need, gone))
+    keys = joined.surplus * len(needs) + joined.need
+    gone = rows_of(excluded, surpluses, needs)
+    kept = ~np.isin(keys, np.fromiter(gone, np.int64, len(gone)))
+    return _without_ways(joined.take(kept), surpluses, needs, areas, rules, today)
+
+
+def _without_ways(
+    pairs: Pairs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    areas: Sequence[Area],
+    rules: Rules,
+    today: date,
+) -> Pairs:
+    """*pairs* without those that can go over one of *areas*, so that nothing has to change."""
+    gives, takes = np.unique(pairs.surplus), np.unique(pairs.need)
+    if not any(area.waits for area in areas) or not len(gives):
+        return pairs
+    receivers = [needs[row] for row in takes.tolist()]
+    size = max(1, _BLOCK // len(takes))
+    keys = []
+    for start in range(0, len(gives), size):
+        rows = gives[start : start + size]
+        ways = area_arcs([surpluses[row] for row in rows.tolist()], receivers, areas, rules,
+                         today=today)  # fmt: skip
+        keys.append(rows[ways.surplus] * len(needs) + takes[ways.need])
+    there = np.isin(pairs.surplus * len(needs) + pairs.need, np.concatenate(keys))
+    return pairs.take(~there)
 
 
 _EMPTY: Final[Ints] = np.zeros(0, np.int64)
@@ -338,14 +361,15 @@ def near_misses_of(
     *,
     today: date,
 ) -> list[NearMiss]:
-    """*pairs* with what fails and what would have to change, in their order."""
+    """*pairs* with the one gate that fails and what would have to change, in their order."""
     found = []
     for s, n, tonnes, cents, km, days in zip(*(part.tolist() for part in pairs), strict=True):
         surplus, need = surpluses[s], needs[n]
         findings = explain(surplus, need, rules, today=today, km=km)
-        (failing,) = (one for one in findings if one.verdict in ("fail", "unknown"))
-        remedies = tuple(_remedies(failing, surplus, need, days, km, rules, today))
-        found.append(NearMiss(surplus, need, failing, remedies, tonnes, cents, km))
+        failing = [one for one in findings if one.verdict in ("fail", "unknown")]
+        if len(failing) == 1:  # a gate that only `explain` knows has the last word
+            remedies = tuple(_remedies(failing[0], surplus, need, days, km, rules, today))
+            found.append(NearMiss(surplus, need, failing[0], remedies, tonnes, cents, km))
     return found
 
 
@@ -381,13 +405,15 @@ def _remedies_of_kinds(failing: Finding, surplus: Kind, need: Kind) -> Iterator[
 
 
 def _who_tells(failing: Finding, surplus: Kind) -> Who:
-    if failing.needed in _TOLD_BY_NOBODY:
+    told = (failing.needed or "").replace("_", " ")
+    if told in _TOLD_BY_NOBODY:
         return "region"
-    if failing.needed in _TOLD_BY_NEED:
+    if told in _TOLD_BY_NEED:
         return "need"
     if failing.gate == "G6_material":
-        told = MATERIALS.get(surplus.material)
-        return "surplus" if told is not None and told.group == "import_grouping" else "need"
+        offered = MATERIALS.get(surplus.material)
+        unrefined = offered is not None and offered.group == "import_grouping"
+        return "surplus" if unrefined else "need"
     return "surplus"
 
 
@@ -434,6 +460,7 @@ def openings(
     *,
     today: date,
     excluded: Collection[Pair] = (),
+    areas: Sequence[Area] = (),
     most: int = 5,
 ) -> list[Opening]:
     """
@@ -443,7 +470,7 @@ def openings(
     where it is worth a fifth more.
     """
     surpluses, needs = ([lot], others) if lot.is_surplus else (others, [lot])
-    pairs = near_pairs(surpluses, needs, left, rules, today=today, excluded=excluded)
+    pairs = near_pairs(surpluses, needs, left, rules, today=today, excluded=excluded, areas=areas)
     who = _side_of(lot)
     by_remedy: dict[Remedy, list[NearMiss]] = {}
     for near in near_misses_of(pairs, surpluses, needs, rules, today=today):
@@ -557,6 +584,7 @@ def replan_near(
     *,
     today: date,
     excluded: Collection[Pair] = (),
+    areas: Sequence[Area] = (),
 ) -> NearPlan:
     """
     The best near misses with an end in the cells *inside*, against what stands around them.
@@ -567,7 +595,7 @@ def replan_near(
     """
     surpluses = sorted((lot for lot in lots if lot.is_surplus), key=lambda lot: lot.id)
     needs = sorted((lot for lot in lots if not lot.is_surplus), key=lambda lot: lot.id)
-    pairs = _pairs_of(surpluses, needs, left, inside, rules, today, excluded)
+    pairs = _pairs_of(surpluses, needs, left, inside, rules, today, excluded, areas)
     outside = [one for one, *cells in known if not inside & set(cells)]
     givers = _ranks([lot.id for lot in surpluses], [one.surplus_id for one in outside])
     takers = _ranks([lot.id for lot in needs], [one.need_id for one in outside])
@@ -599,6 +627,7 @@ def _pairs_of(
     rules: Rules,
     today: date,
     excluded: Collection[Pair],
+    areas: Sequence[Area],
 ) -> Pairs:
     """The pairs that nearly fit with at least one end in the cells *inside*."""
     gives = np.array([lot.cell in inside for lot in surpluses], np.bool_)
@@ -608,7 +637,8 @@ def _pairs_of(
     for s, n in ((np.flatnonzero(gives), every), (np.flatnonzero(~gives), np.flatnonzero(takes))):
         gives_here = [surpluses[row] for row in s.tolist()]
         takes_here = [needs[row] for row in n.tolist()]
-        some = near_pairs(gives_here, takes_here, left, rules, today=today, excluded=excluded)
+        some = near_pairs(gives_here, takes_here, left, rules, today=today, excluded=excluded,
+                          areas=areas)  # fmt: skip
         found.append(some._replace(surplus=s[some.surplus], need=n[some.need]))
     return Pairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
 

@@ -61,10 +61,11 @@ async def near(row: Any, work: Work, *, rules: Rules) -> None:
     lots, left = await _unmatched(session, cells, work.today, rules)
     known = await store.near_misses_around(session, cells)
     matches = await store.what_stands_of(session, left)
+    areas = await store.areas_in(session, cells)
 
     plan = await asyncio.to_thread(
         replan_near, lots, left, cells_of_tile(row.tile), known, rules, today=work.today,
-        excluded=spoken_for({lot.id: lot for lot in lots}, matches),
+        excluded=spoken_for({lot.id: lot for lot in lots}, matches), areas=areas,
     )  # fmt: skip
 
     told = await _told(plan.kept, plan.closed, work, rules)
@@ -91,7 +92,8 @@ async def openings_of(lot: Lot, session: Any, rules: Rules, today: date) -> list
     matches = await store.what_stands_of(session, [lot.id])
     excluded = spoken_for({one.id: one for one in lots}, matches)
     others = [one for one in lots if one.direction != lot.direction]
-    return openings(lot, others, left, rules, today=today, excluded=excluded)
+    areas = await store.areas_in(session, cells)
+    return openings(lot, others, left, rules, today=today, excluded=excluded, areas=areas)
 
 
 async def _unmatched(
@@ -165,7 +167,7 @@ def near_body(near: KnownNearMiss, lots: Mapping[UUID, Lot], rules: Rules) -> di
         "who_could": near.who_could,
         "remedies": [one._asdict() for one in near.ways],
         "tonnes": tonnes_of(near.tonnes, surplus, need),
-        "value": value_told(worth, near.tonnes),
+        "value": value_told(worth, near.tonnes, surplus, need),
         "distance_km": near.km,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }

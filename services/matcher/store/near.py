@@ -138,11 +138,12 @@ async def hold_near(session: AsyncSession) -> bool:
 
 # --- what nobody holds ------------------------------------------------------------------------
 
-_HELD = "coalesce((SELECT sum(tonnes) FROM match WHERE standing = 1 AND {end} = lot.id), 0)"
+_HELD = "coalesce((SELECT sum({what}) FROM match WHERE standing = 1 AND {end} = lot.id), 0)"
+_GIVEN = _HELD.format(what="tonnes", end="surplus_id")
+_ARRIVING = _HELD.format(what="tonnes * permille / 1000", end="need_id")
 _UNMATCHED = f"""
     SELECT * FROM (
-        SELECT {LOT}, (likely - {_HELD.format(end="surplus_id")}
-                       - {_HELD.format(end="need_id")})::bigint AS tonnes_left
+        SELECT {LOT}, (likely - {_GIVEN} - {_ARRIVING})::bigint AS tonnes_left
         FROM lot WHERE cell = ANY($1::int[]) AND is_open AND likely >= $2 AND last >= $3
     ) AS offered WHERE tonnes_left >= $2
 """

@@ -235,7 +235,7 @@ def _code(remedy: Mapping[str, Any], language: str, say: Mapping[str, str]) -> s
     code = str(remedy.get("code") or "")
     if remedy["what"] == "processing":
         return ", ".join(names("processing", one, language) for one in code.split(", "))
-    return one_line(say.get(code, code))
+    return one_line(say.get(code.replace("_", " "), code))
 
 
 def letter_of_near_misses(
