@@ -74,7 +74,7 @@ def _commitments(records: Records) -> Line:
     for match in rows:
         for end in ("surplus_id", "need_id"):
             if _is_free(match):
-                free[match[end]] += _takes(match, end)
+                free[match[end]] += takes(match, end)
             else:
                 fixed[match[end]].append(match)
     found = []
@@ -87,7 +87,7 @@ def _commitments(records: Records) -> Line:
         is_open = lot.get("status", "offered") == "offered"
         most = int(lot["quantity"]["likely_t"] + 1e-9) if is_open else 0
         end = "surplus_id" if lot["direction"] == "surplus" else "need_id"
-        decided = sum(_takes(match, end) for match in fixed[id])
+        decided = sum(takes(match, end) for match in fixed[id])
         if free[id] > max(0, most - decided):
             found.append(f"lot {id}: {free[id]} t proposed and {decided} t decided of {most} t")
         if decided > most:
@@ -99,7 +99,7 @@ def _commitments(records: Records) -> Line:
     return line("no lot is over-committed", counted, found)
 
 
-def _takes(match: Row, end: str) -> int:
+def takes(match: Row, end: str) -> int:
     """Whole tonnes that *match* takes of the lot at its *end*; a working may lose some."""
     tonnes = int(match["tonnes"])
     return tonnes if end == "surplus_id" else tonnes * int(match["permille"]) // 1000

@@ -193,6 +193,7 @@ def _settings(postgres_url: str, turned: dict[str, Any]) -> Settings:
     return Settings(
         postgres_url=postgres_url,
         matcher_sweep_after_s=86_400,
+        matcher_near_after_s=86_400,
         matcher_measure_up_to_lots=0,
         **turned,
     )

@@ -10,6 +10,7 @@ from deploy.cli import (
     defaults,
     forecasts,
     measures,
+    nears,
     organisations,
     planning,
     regions,
@@ -36,6 +37,7 @@ forecasts.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)
+nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")
 

@@ -10,6 +10,7 @@ from shared.contracts import (
     ForecastUpdated,
     MatchChanged,
     MatchFound,
+    NearMissFound,
     OwnMatchChanged,
     OwnMatchFound,
 )
@@ -23,6 +24,7 @@ def build(settings: Settings) -> Service:
         store.dirty: partial(handlers.settle, rules=rules),
         store.sweep: partial(handlers.sweep, rules=rules),
         store.tell: partial(handlers.tell, rules=rules),
+        store.near: partial(handlers.near, rules=rules),
     }
     if settings.matcher_routing_url is not None:
         engine = routing_engine(settings, settings.matcher_routing_url)
@@ -36,7 +38,7 @@ def build(settings: Settings) -> Service:
             AreaUpdated: batch(partial(handlers.keep_areas, rules=rules), size=100),
         },
         works_off=works_off,
-        announces=(MatchFound, MatchChanged),
+        announces=(MatchFound, MatchChanged, NearMissFound),
         also_tells=(OwnMatchFound, OwnMatchChanged),
         api=api.router,
     )

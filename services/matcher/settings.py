@@ -69,6 +69,17 @@ class Settings(SharedSettings):
         20_000, ge=1, description="lots thought through in one what-if"
     )
 
+    matcher_near_days: int = Field(
+        56, ge=0, description="between two windows, for a near miss; 0: none in time"
+    )
+    matcher_near_beyond_reach: float = Field(
+        0.25, ge=0, le=2, description="of the reach, beyond it, for a near miss"
+    )
+    matcher_near_worth_eur: int = Field(1000, ge=0, description="near misses below are not kept")
+    matcher_near_per_lot: int = Field(3, ge=0, description="near misses kept; 0: none")
+    matcher_near_after_s: float = Field(4.0, ge=0, description="of quiet before near misses")
+    matcher_near_within_s: float = Field(60.0, ge=0, description="when news keeps coming")
+
     def rules(self) -> Rules:
         """The rules that these settings make."""
         return Rules(
@@ -95,4 +106,10 @@ class Settings(SharedSettings):
             routed=self.matcher_routing_url is not None,
             road_candidates=self.matcher_routing_candidates,
             road_keep_days=self.matcher_routing_keep_days,
+            near_days=self.matcher_near_days,
+            near_beyond_reach=self.matcher_near_beyond_reach,
+            near_worth_cents=self.matcher_near_worth_eur * 100,
+            near_per_lot=self.matcher_near_per_lot,
+            near_after_s=self.matcher_near_after_s,
+            near_within_s=self.matcher_near_within_s,
         )

@@ -188,8 +188,29 @@ class OwnMatchChanged(_OwnMatch):
     name: ClassVar[str] = "matches.match-changed.v1"
 
 
+class Remedy(Part):
+    """
+    One thing that would make a near miss fit: who could change it, what, and by how much.
+
+    *days* that a window moves, *km* beyond the reach, or the *code* of a class, a missing fact or
+    a processing. `region` is neither side.
+    """
+
+    who: Literal["surplus", "need", "region"]
+    what: str
+    days: int | None = None
+    km: float | None = None
+    code: str | None = None
+
+
 class NearMissFound(Event):
-    """Two lots that fail exactly one gate by little, and what would have to change."""
+    """
+    Two lots that fail exactly one gate by little, and what would have to change.
+
+    Told when it is new or differs substantially, and as `closed` when it is gone. *region* is the
+    surplus's. *tonnes* are what both have unmatched, *value* what they are worth if one of
+    *remedies* comes true; *change_needed* says these in codes and numbers, with ` | ` for «or».
+    """
 
     name: ClassVar[str] = "matcher.near-miss-found.v1"
 
@@ -203,8 +224,10 @@ class NearMissFound(Event):
     wanted: str
     change_needed: str
     who_could: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
     tonnes: Tonnes
     value: Value
+    distance_km: float | None = None
     sample: bool = False
 
 

@@ -20,6 +20,7 @@ WORKERS = {
     "dirty": (store.dirty, handlers.settle),
     "sweep": (store.sweep, handlers.sweep),
     "tell": (store.tell, handlers.tell),
+    "near": (store.near, handlers.near),
 }
 
 
@@ -121,7 +122,7 @@ async def matcher(emptied: Database) -> AsyncIterator[Matcher]:
     tables = ", ".join(table.name for table in store.ledger.metadata.sorted_tables)
     async with emptied.engine.begin() as connection:
         await connection.execute(text(f"TRUNCATE {tables}"))
-    yield Matcher(emptied, Rules(sweep_after_s=0.0))
+    yield Matcher(emptied, Rules(sweep_after_s=0.0, near_after_s=0.0))
 
 
 async def over_committed(matcher: Matcher) -> list[Any]:

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.matcher.api import matches, planning
+from services.matcher.api import matches, near, planning
 
 router = APIRouter()
-for part in (matches, planning):
+for part in (matches, near, planning):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -424,11 +424,7 @@ def _block(
     km = road_km_of(left, right, s, n, rules, roads)
     onsite = left.project[s] == right.project[n]
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
-    gone, got = left.base[s], right.base[n]
-    cents = gone[:, 0] + got[:, 0] - haul_cents(km)
-    if rules.co2e_cents_per_t:
-        saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
-        cents += climate_cents(saved, rules.co2e_cents_per_t)
+    cents = cents_of(left, right, s, n, km, rules)
     rate = np.minimum(left.per_day[s], right.per_day[n])
     most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
     by_law = np.array([_most_by_mara(kind) for kind in left.kind_set], dtype=np.int64)
@@ -444,6 +440,16 @@ def _block(
 def _most_by_mara(kind: str) -> int:
     most = most_by_mara(kind_of(kind))
     return 2**40 if most is None else floor(most)
+
+
+def cents_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats, rules: Rules) -> Ints:
+    """What a tonne from the rows *s* of *left* to the rows *n* of *right* is worth, in cents."""
+    gone, got = left.base[s], right.base[n]
+    cents = gone[:, 0] + got[:, 0] - haul_cents(km)
+    if rules.co2e_cents_per_t:
+        saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
+        cents += climate_cents(saved, rules.co2e_cents_per_t)
+    return np.asarray(cents)
 
 
 def pairwise(

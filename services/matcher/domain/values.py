@@ -248,7 +248,9 @@ class Rules:
     Reach in road km, by surplus material where *reach_by_material* names it; money in cents per
     tonne; *co2e_cents_per_t* prices a tonne of CO2e. The rest is the pace: how wide a neighbourhood
     and a sweep are, and how long news may be kept back; and, where a routing engine is asked
-    (*routed*), for how many partners of a lot, and for how long its answers are good.
+    (*routed*), for how many partners of a lot, and for how long its answers are good. *near_...*
+    say what is a near miss: days between two windows, the part of the reach beyond it, its least
+    worth, and how many a lot has.
     """
 
     reach_km: float = 60.0
@@ -272,6 +274,12 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    near_days: int = 56
+    near_beyond_reach: float = 0.25
+    near_worth_cents: int = 100_000
+    near_per_lot: int = 3
+    near_after_s: float = 4.0
+    near_within_s: float = 60.0
     routed: bool = False
     road_candidates: int = 6
     road_keep_days: float = 180.0

@@ -10,6 +10,7 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.nearing import near, near_as_seen, near_body, openings_of
 from services.matcher.handlers.planning import TooMany, plan
 from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
@@ -36,7 +37,11 @@ __all__ = [
     "keep_forecasts",
     "known_roads",
     "may_see",
+    "near",
+    "near_as_seen",
+    "near_body",
     "of_sweeps",
+    "openings_of",
     "plan",
     "settle",
     "settle_all",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -103,6 +103,8 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
         told=told,
         tiles={tile_of(row.cell)} if plan.changes else (),
         due=work.now + timedelta(seconds=rules.sweep_after_s),
+        near=_near_tiles(plan, {row.cell}, rules),
+        near_due=work.now + timedelta(seconds=rules.near_after_s),
     )
     if not finished:
         work.wake("dirty")
@@ -146,6 +148,8 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
                 told=told,
                 tiles={tile_of(lot.cell)} if plan.changes else (),
                 due=work.now + timedelta(seconds=rules.sweep_after_s),
+                near=_near_tiles(plan, {lot.cell}, rules),
+                near_due=work.now + timedelta(seconds=rules.near_after_s),
             )
     except Exception:  # its mark will lead to the same error, where that is waited for and told
         letters, signals, woken = before
@@ -174,6 +178,8 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
     await store.told(work.session, told)
     await store.swept(work.session, row.tile, row.generation, later)
+    due = work.now + timedelta(seconds=rules.near_after_s)
+    await store.mark_near(work.session, _near_tiles(plan, (), rules), due)
     if plan.after_cents - plan.before_cents >= _WORTH_ANOTHER_SWEEP:
         tiles = {tile_of(one.surplus.cell) for one in plan.changes} | {row.tile}
         await store.mark_for_sweep(work.session, tiles, later)
@@ -207,9 +213,11 @@ async def settle_all(
     )  # fmt: skip
 
     rounds = 0
+    moved: set[int] = set()
     while rounds < 8:
         rounds += 1
         plan = await _planned(ground, rules, work)
+        moved |= {lot.cell for one in plan.changes for lot in (one.surplus, one.need)}
         changed, told = await _record(ground, plan, work, rules, quiet=True)
         await store.told(work.session, told)
         if not plan.changes or rules == rules.exact:
@@ -219,6 +227,8 @@ async def settle_all(
 
     await store.clean_marks(work.session, dict(marks))
     await store.swept_all(work.session)
+    due = work.now + timedelta(seconds=rules.near_after_s)
+    await store.mark_near(work.session, _near_tiles(plan, set(marks) | moved, rules), due)
     direct, onsite, tonnes, matches = await store.standing_figures(work.session)
     value = direct + onsite
     optimum = best + value - plan.after_cents  # what is decided on is worth the same in both
@@ -256,6 +266,14 @@ async def settled(session: Any) -> dict[str, Any]:
         "dirty": counts.dirty,
         "sweeps": counts.sweeps,
     }  # fmt: skip
+
+
+def _near_tiles(plan: Plan, cells: Collection[int], rules: Rules) -> set[int]:
+    """The tiles whose near misses may be others by *plan*, and those of *cells*."""
+    if not rules.near_per_lot:
+        return set()
+    ends = {lot.cell for one in plan.changes for lot in (one.surplus, one.need)}
+    return {tile_of(cell) for cell in ends.union(cells)}
 
 
 async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]:

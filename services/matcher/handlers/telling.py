@@ -139,29 +139,15 @@ def terms_now(
     return {
         "route": match.route,
         "via": _via(match, area, way),
-        "surplus": _side(surplus, beside[0]),
-        "need": _side(need, beside[1]),
+        "surplus": side_of(surplus, beside[0]),
+        "need": side_of(need, beside[1]),
         "tonnes": bounds_of(match.tonnes, surplus, need),
         "likelihood": likelihood_of(surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
         "distance_method": match.distance_method,
         "distance_version": match.distance_version,
-        "value": {
-            "cents_per_t": worth.cents,
-            "total_cents": worth.cents * match.tonnes,
-            "disposal_avoided_cents_per_t": worth.disposal_cents,
-            "purchase_avoided_cents_per_t": worth.purchase_cents,
-            "haul_cents_per_t": worth.haul_cents,
-            "processing_cents_per_t": worth.processing_cents,
-            "storage_cents_per_t": worth.storage_cents,
-            "counterfactual": _counterfactual(surplus, need),
-            "reception_area": surplus.base_area,
-            "quarry_area": need.base_area,
-            "giver_gain_cents_per_t": worth.giver_cents,
-            "taker_gain_cents_per_t": worth.taker_cents,
-            "compensation_cents_per_t": worth.compensation_cents,
-        },
+        "value": value_told(worth, match.tonnes, surplus, need),
         "climate": {
             "saved_g_per_t": worth.saved_g,
             "counterfactual_g_per_t": worth.counterfactual_g,
@@ -228,7 +214,8 @@ def _counterfactual(surplus: Lot, need: Lot) -> str:
     return ("CF-1 fallback", "CF-1 partly fallback", "CF-1")[sites]
 
 
-def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+def side_of(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+    """*lot* as one end of what is told; *beside* is what no rule reads of it."""
     return {
         "forecast_id": lot.id,
         "forecast_revision": lot.revision,
@@ -245,6 +232,25 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
         },
         "contacts": beside["contacts"],
         "visibility": lot.visibility,
+    }
+
+
+def value_told(worth: Value, tonnes: int, surplus: Lot, need: Lot) -> dict[str, Any]:
+    """What *tonnes* are *worth* against what both lots meet else, by the names of the contract."""
+    return {
+        "cents_per_t": worth.cents,
+        "total_cents": worth.cents * tonnes,
+        "disposal_avoided_cents_per_t": worth.disposal_cents,
+        "purchase_avoided_cents_per_t": worth.purchase_cents,
+        "haul_cents_per_t": worth.haul_cents,
+        "processing_cents_per_t": worth.processing_cents,
+        "storage_cents_per_t": worth.storage_cents,
+        "counterfactual": _counterfactual(surplus, need),
+        "reception_area": surplus.base_area,
+        "quarry_area": need.base_area,
+        "giver_gain_cents_per_t": worth.giver_cents,
+        "taker_gain_cents_per_t": worth.taker_cents,
+        "compensation_cents_per_t": worth.compensation_cents,
     }
 
 
@@ -285,7 +291,7 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     for end in ("surplus", "need"):
         side = body[end]
         if side["organisation"] != organisation:
-            seen[end] = _blurred(side, named=known, exact=agreed)
+            seen[end] = blurred(side, named=known, exact=agreed)
     if not known:
         seen["asks"] = tuple(one for one in body["asks"] if one == organisation)
         if body["declined_by"] != organisation:
@@ -293,7 +299,8 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     return seen
 
 
-def _blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+def blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+    """The other *side* as one may see it: its name and exact place only when they are open."""
     open_to_all = side["visibility"] in OPEN_TO_ALL
     told = dict(side)
     if not (named or open_to_all):

@@ -152,6 +152,11 @@ _FINISH = """
         SELECT tile, $5 FROM unnest($4::int[]) AS marked(tile) ORDER BY tile
         ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
             due_at = greatest(sweep.due_at, excluded.due_at)
+    ), nearer AS (
+        INSERT INTO near (tile, due_at, first_at)
+        SELECT tile, $7, now() FROM unnest($6::int[]) AS marked(tile) ORDER BY tile
+        ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
+            due_at = excluded.due_at, first_at = coalesce(near.first_at, excluded.first_at)
     )
     SELECT count(*) FROM gone
 """
@@ -188,16 +193,20 @@ async def finish(
     told: Iterable[UUID],
     tiles: Iterable[int],
     due: datetime,
+    near: Iterable[int] = (),
+    near_due: datetime | None = None,
 ) -> bool:
     """
     Take the mark off *cell* if it is still the one that was read; whether it was.
 
     A mark set in the meantime stays, and is given back to be claimed at once. The matches *told*
-    wait no more, and *tiles* are swept when nothing more happened there until *due*.
+    wait no more, *tiles* are swept when nothing more happened there until *due*, and the near
+    misses of the tiles *near* are looked at when nothing more happened there until *near_due*.
     """
     gone = await plain_rows(
-        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due
-    )
+        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due,
+        sorted(set(near)), near_due or due,
+    )  # fmt: skip
     if gone[0][0]:
         return True
     await session.execute(_RELEASE, {"cell": cell})
@@ -205,12 +214,18 @@ async def finish(
 
 
 async def finish_unmarked(
-    session: AsyncSession, *, told: Iterable[UUID], tiles: Iterable[int], due: datetime
+    session: AsyncSession,
+    *,
+    told: Iterable[UUID],
+    tiles: Iterable[int],
+    due: datetime,
+    near: Iterable[int] = (),
+    near_due: datetime | None = None,
 ) -> None:
     """As `finish`, where no mark led to it."""
-    news, wide = sorted(told), sorted(set(tiles))
-    if news or wide:
-        await plain_rows(session, _FINISH, None, None, news, wide, due)
+    news, wide, nearer = sorted(told), sorted(set(tiles)), sorted(set(near))
+    if news or wide or nearer:
+        await plain_rows(session, _FINISH, None, None, news, wide, due, nearer, near_due or due)
 
 
 async def clean_marks(session: AsyncSession, read: dict[int, UUID]) -> None:
