@@ -94,14 +94,22 @@ def _substitutes(material: str) -> Row | None:
 
 
 def gates_that_fail(
-    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
 ) -> list[str]:
     """The gates that do not hold between two forecasts; windows, place and worth among them."""
-    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, bases, limits)]
+    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, km, bases, limits)]
 
 
 def _of_pair(
-    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
 ) -> Iterator[str]:
     if days_together(surplus, need) < 1:
         yield "time"
@@ -112,7 +120,6 @@ def _of_pair(
         if surplus.get("net_of_own_use") or need.get("net_of_own_use"):
             yield "own site"
         return
-    km = road_km(surplus, need, limits)
     if km > limits.reach(surplus["material"]) + 0.001:
         yield "reach"
     if not regions_meet(surplus, need):
@@ -307,6 +314,15 @@ def road_km(one: Row, other: Row, limits: Limits) -> float:
     if vague and same and one["project_id"] != other["project_id"]:
         straight = limits.same_place_km
     return round(straight * _ratio(straight), 3)
+
+
+def ends_of_road(one: Row, other: Row) -> tuple[int, int]:
+    """Where the road from *one* to *other* begins and ends, as the table of roads names points."""
+    ends = []
+    for place in (one["place"], other["place"]):
+        row, column = round((place["lat"] + 90) * 10_000), round((place["lon"] + 180) * 10_000)
+        ends.append(row * 3_600_001 + column)
+    return ends[0], ends[1]
 
 
 def _ratio(straight_km: float) -> float:

@@ -101,6 +101,11 @@ class Alternatives(Part):
 
 
 class _MatchState(Event):
+    """
+    *distance_method* is `ratio` (by straight distance) or `route` (told by a routing engine);
+    *distance_version* that of the table of ratios, or of the engine and its map.
+    """
+
     match_id: UUID
     revision: int = Field(ge=1)
     state: MatchState
@@ -113,6 +118,7 @@ class _MatchState(Event):
     window: Window
     distance_km: float
     distance_method: str
+    distance_version: str = ""
     value: Value
     climate: Climate
     tonne_km: float

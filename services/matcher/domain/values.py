@@ -197,6 +197,8 @@ class Match(NamedTuple):
     permille: int = 1000
     stays_from: date | None = None
     stays_to: date | None = None
+    distance_method: str = "ratio"
+    distance_version: str = ""
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -231,7 +233,8 @@ class Rules:
 
     Reach in road km, by surplus material where *reach_by_material* names it; money in cents per
     tonne; *co2e_cents_per_t* prices a tonne of CO2e. The rest is the pace: how wide a neighbourhood
-    and a sweep are, and how long news may be kept back.
+    and a sweep are, and how long news may be kept back; and, where a routing engine is asked
+    (*routed*), for how many partners of a lot, and for how long its answers are good.
     """
 
     reach_km: float = 60.0
@@ -255,6 +258,9 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    routed: bool = False
+    road_candidates: int = 6
+    road_keep_days: float = 180.0
 
     @property
     def keeps_calm(self) -> bool:

@@ -11,6 +11,7 @@ from services.matcher.handlers.deciding import (
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
 from services.matcher.handlers.planning import TooMany, plan
+from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
 from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
@@ -25,6 +26,7 @@ __all__ = [
     "TooMany",
     "areas_between",
     "as_seen",
+    "ask_roads",
     "body_of",
     "decide",
     "heard",
@@ -32,6 +34,7 @@ __all__ = [
     "keep_and_settle",
     "keep_areas",
     "keep_forecasts",
+    "known_roads",
     "may_see",
     "of_sweeps",
     "plan",

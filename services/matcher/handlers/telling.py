@@ -143,7 +143,8 @@ def terms_now(
         "likelihood": likelihood_of(surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
-        "distance_method": "ratio",
+        "distance_method": match.distance_method,
+        "distance_version": match.distance_version,
         "value": {
             "cents_per_t": worth.cents,
             "total_cents": worth.cents * match.tonnes,

@@ -72,12 +72,20 @@ from services.matcher.store.outlook import (
     standing_seen_by,
     take_snapshot,
 )
+from services.matcher.store.roads import (
+    ask_later,
+    keep_roads,
+    road_wanted,
+    roads_between,
+    want_roads,
+)
 from services.matcher.store.tables import ledger
 
 __all__ = [
     "Touched",
     "areas_in",
     "areas_of",
+    "ask_later",
     "attempt",
     "clean_marks",
     "count_in_regions",
@@ -101,6 +109,7 @@ __all__ = [
     "keep_measure",
     "keep_newer",
     "keep_newer_areas",
+    "keep_roads",
     "kinds_in",
     "last_measure",
     "ledger",
@@ -121,6 +130,8 @@ __all__ = [
     "matches_seen_by",
     "meets_of",
     "open_lots_seen_by",
+    "road_wanted",
+    "roads_between",
     "sites",
     "standing_figures",
     "standing_seen_by",
@@ -134,6 +145,7 @@ __all__ = [
     "tell_later",
     "told",
     "try_hold_around",
+    "want_roads",
     "was_decided",
     "was_told",
     "what_stands",
