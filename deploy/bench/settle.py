@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import text
+
 from deploy.bench.beside import Beside
 from deploy.bench.driven import Driven, changed_pairs
 from deploy.bench.figures import Figure, Goal, Report, Sheet, percentile
@@ -13,8 +15,7 @@ from deploy.bench.ground import own_postgres
 from deploy.bench.lots import batches, changes, lots
 from deploy.bench.peers import Worth
 from deploy.cli.terms import progress
-from services.matcher import store
-from services.matcher.domain import tile_of
+from services.matcher.domain.cells import tile_of
 from services.matcher.domain.values import Lot
 from shared.contracts import ForecastUpdated
 
@@ -22,6 +23,10 @@ ONE_BY_ONE_UP_TO: Final = 2_000
 """Lots; a larger region is told in batches, as an import comes."""
 
 BATCH: Final = 250
+_SWEEP: Final = text(
+    "INSERT INTO sweep (tile, due_at) SELECT unnest(CAST(:tiles AS int[])), now() "
+    "ON CONFLICT DO NOTHING"
+)
 _BEFORE: Final = Goal(0.97, least=True, of="ratio")
 _AFTER: Final = Goal(0.999, least=True, of="ratio")
 
@@ -129,9 +134,9 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
     sheet.add("value after the sweep", value / 100, "EUR", beside, goal=_AFTER, note=note)
     sheet.times("one sweep", swept)
     stands = await matcher.standing()
-    async with matcher.database.begin_work() as work:
-        tiles = {tile_of(lot.cell) for lot in await matcher.lots()}
-        await store.mark_for_sweep(work.session, tiles, work.now)
+    tiles = {tile_of(lot.cell) for lot in await matcher.lots()}
+    async with matcher.database.engine.begin() as connection:
+        await connection.execute(_SWEEP, {"tiles": sorted(tiles)})
     again = await matcher.sweep()
     moved = changed_pairs(stands, await matcher.standing())
     gain = (await matcher.value_cents() - value) / max(1, optimum)

@@ -84,13 +84,19 @@ class Climate(Part):
 
 
 class Reason(Part):
-    """One gate's verdict, with the two values it compared."""
+    """
+    One gate's verdict, with the two values it compared.
+
+    *needed* says in English what must be shown, tested or decided; *papers* are the ids of that in
+    the vocabulary, which names them in three languages.
+    """
 
     gate: str
     verdict: Verdict
     offered: str
     wanted: str
     needed: str | None = None
+    papers: tuple[str, ...] = ()
 
 
 class Alternatives(Part):
@@ -131,6 +137,8 @@ class _MatchState(Event):
     change: str = ""
     asks: tuple[str, ...] = ()
     definition: str = "1"
+    rules: str = ""
+    factors: str = ""
     sample: bool = False
 
 

@@ -12,7 +12,8 @@ class Network(NamedTuple):
     """
     Arcs from node to node: *most* tonnes each may carry, *least* it must if any, *cents* a tonne.
 
-    *room* are the tonnes that each node may give or take in all; nodes are numbered from 0.
+    Of a tonne on an arc *permille* come to its head. *room* are the tonnes that each node may give
+    or take in all; nodes are numbered from 0. Arcs of one *area* (-1: of none) share its room.
     """
 
     tails: Ints
@@ -20,13 +21,15 @@ class Network(NamedTuple):
     most: Ints
     least: Ints
     cents: Ints
+    permille: Ints
+    area: Ints
     room: Ints
 
     def passed(self, tonnes: Ints) -> Ints:
         """The tonnes that each node gives or takes when the arcs carry *tonnes*."""
         found = np.zeros(len(self.room), dtype=np.int64)
         np.add.at(found, self.tails, tonnes)
-        np.add.at(found, self.heads, tonnes)
+        np.add.at(found, self.heads, tonnes * self.permille // 1000)
         return found
 
 
@@ -44,20 +47,29 @@ class Step(NamedTuple):
     less: list[int]
 
 
-def worth_changing(net: Network, stands: Ints, target: Ints, cents_per_change: int) -> Ints:
+def worth_changing(
+    net: Network, stands: Ints, target: Ints, cents_per_change: int, whole: Bools
+) -> Ints:
     """
     The tonnes between what *stands* and *target* that are worth a change.
 
     The way there falls apart into steps, any of which may be left out. Taken are those without
     which something would be over-committed, and those that bring at least *cents_per_change* for
-    each arc they change. Where *target* keeps to *net*, so does the answer; and it is worth more
-    than what stands, but for what had to change.
+    each arc they change; connected parts with a changed arc of *whole* are taken or left as one.
+    Where *target* keeps to *net*, so does the answer, but for the room of areas that have no arc in
+    *whole*; and it is worth more than what stands, but for what had to change.
     """
+    rows = np.flatnonzero(target != stands)
+    part = _parts(net, rows)
+    undivided = rows[np.isin(part, part[whole[rows]])]
+    halfway = target.copy()
+    halfway[undivided] = stands[undivided]
     tonnes = stands.copy()
-    left: Sequence[Step] = sorted(_steps(net, stands, target), key=lambda step: -step.cents)
+    left: Sequence[Step] = sorted(_steps(net, stands, halfway), key=lambda step: -step.cents)
     left = _taken_by_need(net, stands, tonnes, left)
     left = _taken_for_gain(stands, tonnes, left, cents_per_change)
-    _take_for_loads(net, target, tonnes, left)
+    _take_for_loads(net, halfway, tonnes, left)
+    tonnes[undivided] = target[undivided]
     vain = _vain(net, stands, tonnes, cents_per_change)
     tonnes[vain] = stands[vain]
     return tonnes
@@ -177,7 +189,7 @@ def _take_for_loads(net: Network, target: Ints, tonnes: Ints, steps: Sequence[St
 def _vain(net: Network, stands: Ints, tonnes: Ints, cents_per_change: int) -> Ints:
     """The changed arcs of connected parts that bring too little, where nothing had to change."""
     rows = np.flatnonzero(tonnes != stands)
-    part = _parts(net.tails[rows].tolist(), net.heads[rows].tolist())
+    part = _parts(net, rows)
     count = np.bincount(part)
     gain = np.zeros(len(count), dtype=np.int64)
     np.add.at(gain, part, (tonnes - stands)[rows] * net.cents[rows])
@@ -189,8 +201,9 @@ def _vain(net: Network, stands: Ints, tonnes: Ints, cents_per_change: int) -> In
     return rows[~keeps[part]]
 
 
-def _parts(tails: Sequence[int], heads: Sequence[int]) -> Ints:
-    """For each arc the number of the connected part it lies in."""
+def _parts(net: Network, rows: Ints) -> Ints:
+    """For each of the arcs *rows* the number of the connected part it lies in, by node or area."""
+    tails, heads = net.tails[rows].tolist(), net.heads[rows].tolist()
     top: dict[int, int] = {}
 
     def highest(node: int) -> int:
@@ -201,6 +214,9 @@ def _parts(tails: Sequence[int], heads: Sequence[int]) -> Ints:
 
     for tail, head in zip(tails, heads, strict=True):
         top[highest(tail)] = highest(head)
+    for tail, area in zip(tails, net.area[rows].tolist(), strict=True):
+        if area >= 0:
+            top[highest(tail)] = highest(-1 - area)
     numbers: dict[int, int] = {}
     return np.array(
         [numbers.setdefault(highest(tail), len(numbers)) for tail in tails], dtype=np.int64

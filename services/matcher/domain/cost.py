@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
+from math import floor
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matcher.domain.fit import Finding, judge, kinds_fit
+from services.matcher.domain.fit import (
+    Finding,
+    fits_better_at_home,
+    judge,
+    kinds_fit,
+    most_by_mara,
+)
 from services.matcher.domain.roads import Roads, points_of
 from services.matcher.domain.values import Kind, Lot, Rules, kind_of
 from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
@@ -405,6 +412,9 @@ def _block(
         first = np.maximum(first, today.toordinal())
     days = np.minimum(left.last[:, None], right.last) - first + 1
     own = left.project[:, None] == right.project
+    if any(map(fits_better_at_home, left.kind_set)) and own.any():
+        at_home = partial(kinds_fit, processing_on_site=rules.processing_on_site, same_site=True)
+        fits |= own & pairwise(left.kind, right.kind, left.kind_set, right.kind_set, at_home)
     same = left.organisation[:, None] == right.organisation
     may = own & ~left.net[:, None] & ~right.net
     may |= (
@@ -421,11 +431,19 @@ def _block(
         cents += climate_cents(saved, rules.co2e_cents_per_t)
     rate = np.minimum(left.per_day[s], right.per_day[n])
     most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
+    by_law = np.array([_most_by_mara(kind) for kind in left.kind_set], dtype=np.int64)
+    most = np.minimum(most, by_law[left.kind[s]])
     good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
     good &= most >= 1
     return Arcs.straight(
         rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good]
     )
+
+
+@lru_cache(maxsize=65536)
+def _most_by_mara(kind: str) -> int:
+    most = most_by_mara(kind_of(kind))
+    return 2**40 if most is None else floor(most)
 
 
 def pairwise(
@@ -505,9 +523,13 @@ def explain(
 
     The same answers as `arcs`: a pair is an arc exactly when all of these hold.
     """
-    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site)
     own = surplus.project_id == need.project_id
+    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site, own)
     found = [*kinds, _time(surplus, need, rules, today, tonnes), visible(surplus, need)]
+    most = most_by_mara(kind_of(surplus.kind))
+    if most is not None and tonnes is not None:
+        found.append(Finding("G3_amount", "pass" if tonnes <= most else "fail", f"{tonnes} t",
+                             f"≤ {most:g} t per site"))  # fmt: skip
     km = road_km_between(surplus, need, rules) if km is None else km
     if own:
         net = surplus.net_of_own_use or need.net_of_own_use

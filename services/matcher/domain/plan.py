@@ -324,15 +324,15 @@ def _calmed(
     """
     As far towards *target* as the changes are worth it.
 
-    All the way where something is lost in a working, or where going half the way would put more
-    into an area than it holds: the steps know nothing of either.
+    All or nothing of what hangs together where something is lost in a working, or where going half
+    the way would put more into an area than it holds: the steps know nothing of either.
     """
-    if ((pairs.permille != WHOLE) & ((stands > 0) | (target > 0))).any():
-        return target
     net = _steps_of(supply, demand, pairs, rules)
-    calm = worth_changing(net, stands, target, rules.worth_a_change_cents)
-    fits = capacity.fits(pairs.area, pairs.enter, pairs.leave, calm, room)
-    return calm if fits else target
+    for whole in (pairs.permille != WHOLE, pairs.area >= 0):
+        calm = worth_changing(net, stands, target, rules.worth_a_change_cents, whole)
+        if capacity.fits(pairs.area, pairs.enter, pairs.leave, calm, room):
+            return calm
+    return target
 
 
 def _steps_of(supply: Ints, demand: Ints, pairs: Arcs, rules: Rules) -> Network:
@@ -343,6 +343,8 @@ def _steps_of(supply: Ints, demand: Ints, pairs: Arcs, rules: Rules) -> Network:
         most=pairs.most,
         least=np.where(pairs.onsite, 0, rules.smallest_load_t),
         cents=pairs.cents + np.where(pairs.onsite, ONSITE_BONUS, 0),
+        permille=pairs.permille,
+        area=pairs.area,
         room=np.concatenate((supply, demand)),
     )
 

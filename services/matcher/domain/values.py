@@ -32,23 +32,37 @@ class Kind(NamedTuple):
     max_particle_mm: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
     invasive_status: str = "unknown"
+    deep_cover: bool = False
     waste_status: str = "unknown"
+    waste_code: str | None = None
     legal_route: str | None = None
+    made_at_demolition_site: bool | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
     site_kind: str = "construction_site"
 
 
 def kind_text(told: Mapping[str, Any]) -> str:
     """The kind in *told*, written down in one way only: equal kinds, equal texts."""
-    named = {name: told[name] for name in Kind._fields if name in told}
-    said = {name: value for name, value in named.items() if value != _DEFAULTS.get(name, _NONE)}
-    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+    said = {
+        name: value
+        for name, default in _IN_ORDER
+        if (value := told.get(name, default)) is not default and value != default
+    }
+    return json.dumps(said, separators=(",", ":"))
 
 
 @lru_cache(maxsize=65536)
@@ -57,8 +71,8 @@ def kind_of(text: str) -> Kind:
     return Kind(**json.loads(text))
 
 
-_NONE = object()
-_DEFAULTS = Kind._field_defaults
+_NOTHING = object()
+_IN_ORDER = tuple((name, Kind._field_defaults.get(name, _NOTHING)) for name in sorted(Kind._fields))
 
 
 class Lot(NamedTuple):

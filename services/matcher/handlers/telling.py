@@ -30,7 +30,9 @@ from services.matcher.domain import (
     value_over,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.factors import VALUES_VERSION
 from shared.vocabulary.likelihood import both, likelihood
+from shared.vocabulary.rules import rules_version
 from shared.work import Work
 
 DEFINITION = "1"
@@ -172,6 +174,8 @@ def terms_now(
             "count": match.alternatives,
             "next_best_cents_per_t": match.next_best_cents,
         },
+        "rules": rules_version(today),
+        "factors": VALUES_VERSION,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
 
