@@ -10,6 +10,7 @@ from uuid import UUID
 from services.matcher.domain.areas import Area, first_day, over, value_over, with_baselines
 from services.matcher.domain.cost import Value, value_of
 from services.matcher.domain.plan import Change, Plan, Stay, replan
+from services.matcher.domain.roads import Roads
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
@@ -65,7 +66,7 @@ class Copy(NamedTuple):
     A part of the region as the matcher would leave it: its lots, and what stands of them.
 
     Masses may wait or be worked in *areas*, where *stays* take room, also those of matches that are
-    not here; *sites* are what lots meet without the platform.
+    not here; *sites* are what lots meet without the platform; *roads* are those known.
     """
 
     lots: Mapping[UUID, Lot]
@@ -73,6 +74,7 @@ class Copy(NamedTuple):
     areas: Sequence[Area] = ()
     stays: Sequence[Stay] = ()
     sites: Sequence[Area] = ()
+    roads: Roads | None = None
     short: Sequence[tuple[Lot, int]] = ()
 
 
@@ -236,7 +238,10 @@ def settled(copy: Copy, rules: Rules, *, today: date) -> Copy:
     """*copy* after the plan was made again until nothing changes, as the matcher does."""
     lots = list(copy.lots.values())
     for _ in range(ROUNDS):
-        plan = replan(lots, copy.matches, rules, today=today, areas=copy.areas, stays=copy.stays)
+        plan = replan(
+            lots, copy.matches, rules, today=today, areas=copy.areas, stays=copy.stays,
+            roads=copy.roads,
+        )  # fmt: skip
         known = {one.id for one in copy.matches}
         matches = stands_after(copy.lots, copy.matches, plan)
         elsewhere = [one for one in copy.stays if one.id not in known]

@@ -30,6 +30,7 @@ from services.matcher.domain import (
 from services.matcher.domain.what_if import Broken, Effect
 from services.matcher.handlers.keep import SITES, heard
 from services.matcher.handlers.planning import TooMany
+from services.matcher.handlers.roads import known_roads
 from services.matcher.handlers.telling import OPEN_TO_ALL, likelihood_of
 from shared.access import Asker, NotAllowed
 from shared.contracts import ForecastUpdated
@@ -173,7 +174,8 @@ async def _copy(
     waiting = [one for one in reached if one.waits]
     stays = await store.stays_in(session, [one.id for one in waiting]) if waiting else []
     sites = await store.sites(session, SITES) if touched else []
-    return Copy(lots, list(matches.values()), waiting, stays, sites)
+    roads = await known_roads([*lots.values(), *touched], session, rules)
+    return Copy(lots, list(matches.values()), waiting, stays, sites, roads)
 
 
 async def _cells(
