@@ -2,6 +2,7 @@
 
 import math
 import random
+from datetime import date
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from services.matcher.domain.roads import (
 )
 from shared.vocabulary.distance import RATIO_VERSION, road_km, straight_km
 from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot
+from tests.matcher.waiting import an_area
 
 places = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 ROUTED = Rules(routed=True)
@@ -207,3 +209,17 @@ def test_the_cell_of_a_point_is_that_of_its_place_or_the_next():
     for lat, lon in ((60.2, 24.9), (60.00004, 25.00004), (61.49999, 23.75)):
         near = place_of(point_of(lat, lon))
         assert abs(cell_of(*near) - cell_of(lat, lon)) <= 1
+
+
+def test_a_way_over_an_area_is_by_ratio_and_asks_for_no_road():
+    """The road that is known leads straight; what waits in an area goes another way."""
+    surplus = lot(a_surplus(window=(date(2027, 3, 1), date(2027, 3, 20))))
+    need = lot(a_need(window=(date(2027, 10, 5), date(2027, 11, 30)), north_km=5))
+    roads = known((surplus, need, 9.0))
+    plan = replan([surplus, need], [], ROUTED, today=TODAY, areas=[an_area(north_km=2)],
+                  roads=roads)  # fmt: skip
+    (change,) = plan.changes
+    assert (change.area is not None, change.measured) == (True, BY_RATIO)
+    unknown = replan([surplus, need], [], ROUTED, today=TODAY, areas=[an_area(north_km=2)],
+                     roads=known())  # fmt: skip
+    assert unknown.roads_wanted == []

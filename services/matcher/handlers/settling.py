@@ -358,17 +358,15 @@ async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
     lots = list(ground.lots.values())
     told = {"today": work.today, **ground.beside}
     if len(lots) > _LARGE:
-        plan = await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
-    else:
-        plan = replan(lots, ground.matches, rules, **told)
-    await want_roads(plan, work)
-    return plan
+        return await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
+    return replan(lots, ground.matches, rules, **told)
 
 
 async def _record(
     ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
 ) -> tuple[list[Match], list[UUID]]:
     """Write the differences of *plan*, and tell; the matches as they now are, and those told."""
+    await want_roads(plan, work)  # once the areas are held: others may wait for these rows
     calls = _alarms(ground, plan)
     closed = [one.id for one in ground.matches if _is_closed(one, ground)]
     news = [one.id for one in ground.matches if quiet and one.standing == HOLDS and is_news(one)]
