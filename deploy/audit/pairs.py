@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import product
 from math import asin, cos, inf, radians, sin, sqrt
 from typing import Any
 
@@ -45,6 +46,7 @@ class Worth:
     purchase: int
     haul: int
     grams: int
+    costs: int = 0
 
 
 # --- the tables -------------------------------------------------------------------------------
@@ -71,7 +73,8 @@ def _mara(material: str) -> Row | None:
 
 
 @cache
-def _rank(enumeration: str, code: str | None) -> int | None:
+def rank(enumeration: str, code: str | None) -> int | None:
+    """The rank of *code*; None for one that has none."""
     rows = table("enumerations")["enumerations"][enumeration]
     return next((row.get("rank") for row in rows if row["id"] == code), None)
 
@@ -90,12 +93,16 @@ def _substitutes(material: str) -> Row | None:
 # --- the gates --------------------------------------------------------------------------------
 
 
-def gates_that_fail(surplus: Row, need: Row, limits: Limits) -> list[str]:
+def gates_that_fail(
+    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+) -> list[str]:
     """The gates that do not hold between two forecasts; windows, place and worth among them."""
-    return [*_of_kinds(surplus, need, limits), *_of_pair(surplus, need, limits)]
+    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, bases, limits)]
 
 
-def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def _of_pair(
+    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+) -> Iterator[str]:
     if days_together(surplus, need) < 1:
         yield "time"
     hidden = "region" in (surplus.get("visibility"), need.get("visibility"))
@@ -108,19 +115,21 @@ def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
     km = road_km(surplus, need, limits)
     if km > limits.reach(surplus["material"]) + 0.001:
         yield "reach"
-    if not _regions_meet(surplus, need):
+    if not regions_meet(surplus, need):
         yield "region"
-    if worth(surplus, need, km, limits).cents <= limits.worth_cents:
+    if worth(surplus, need, km, bases, limits).cents <= limits.worth_cents:
         yield "value"
 
 
-def _regions_meet(one: Row, other: Row) -> bool:
+def regions_meet(one: Row, other: Row) -> bool:
+    """Whether masses of the two regions may meet."""
     if one["region"] == other["region"]:
         return True
     return other["region"] in one.get("meets", ()) and one["region"] in other.get("meets", ())
 
 
-def _of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def gates_of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+    """The gates that do not hold whatever time and place are."""
     gates = (
         ("contamination", _contamination(surplus, need)),
         ("waste status", _waste(surplus)),
@@ -135,11 +144,11 @@ def _of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
 
 
 def _contamination(surplus: Row, need: Row) -> bool:
-    rank = _rank("contamination", surplus.get("contamination", "unknown"))
-    limit = _rank("contamination", need.get("max_contamination", "P0"))
-    if rank is None or limit is None or rank > limit or rank >= 4:
+    have = rank("contamination", surplus.get("contamination", "unknown"))
+    limit = rank("contamination", need.get("max_contamination", "P0"))
+    if have is None or limit is None or have > limit or have >= 4:
         return False
-    return rank < 2 or need.get("site_kind", "construction_site") in PERMITTED
+    return have < 2 or need.get("site_kind", "construction_site") in PERMITTED
 
 
 def _waste(surplus: Row) -> bool:
@@ -183,15 +192,25 @@ def _invasive(surplus: Row, need: Row) -> bool:
 
 
 def _material(surplus: Row, need: Row, limits: Limits) -> bool:
+    asked = processings(surplus, need)
+    return asked is not None and (not asked or limits.processing_on_site)
+
+
+def processings(surplus: Row, need: Row) -> tuple[str, ...] | None:
+    """
+    The workings that the material needs to serve, by the lists of materials and of uses; None: it
+    never does. As it is, where both lists allow it.
+    """
     material, use = surplus["material"], need.get("use")
     if _group(material) in (None, "import_grouping"):
-        return False
+        return None
     rows = [_substitutes(need["material"])]
     if use is not None and use != "unspecified":
         rows.append(_use(use))
+    ways = []
     for row in rows:
         if row is None:
-            return False
+            return None
         as_it_is = material in row["direct"] or any(
             each["material"] == material
             or (
@@ -200,10 +219,15 @@ def _material(surplus: Row, need: Row, limits: Limits) -> bool:
             )
             for each in row["conditional"]
         )
-        worked = any(each["material"] == material for each in row["after_processing"])
-        if not (as_it_is or (worked and limits.processing_on_site)):
-            return False
-    return True
+        worked = [each["processing"] for each in row["after_processing"]
+                  if each["material"] == material]  # fmt: skip
+        if not as_it_is and not worked:
+            return None
+        ways.append([*([""] if as_it_is else ()), *worked])
+    if all("" in one for one in ways):
+        return ()
+    found = {tuple(sorted({*each} - {""})) for each in product(*ways)} - {()}
+    return min(found, key=lambda each: (len(each), each))
 
 
 def _suitable(surplus: Row, need: Row) -> bool:
@@ -240,10 +264,10 @@ def _at_least(offered: str, wanted: str, accepts_unknown: bool) -> bool:
 def _frost_and_size(surplus: Row, need: Row) -> bool:
     use = _use(need.get("use"))
     asked = (need.get("max_frost_class"), use["max_frost_class"] if use else None)
-    ranks = [_rank("frost_class", one) for one in asked]
+    ranks = [rank("frost_class", one) for one in asked]
     limit = min((one for one in ranks if one is not None), default=None)
-    rank = _rank("frost_class", surplus.get("frost_class"))
-    if limit is not None and rank is not None and rank > limit:
+    have = rank("frost_class", surplus.get("frost_class"))
+    if limit is not None and have is not None and have > limit:
         return False
     size, piece = need.get("max_particle_mm"), surplus.get("max_particle_mm")
     return size is None or piece is None or bool(piece <= size)
@@ -265,13 +289,19 @@ def most_tonnes(one: Row, other: Row) -> float:
     return float(min(rates, default=inf)) / 7 * days_together(one, other)
 
 
-def road_km(one: Row, other: Row, limits: Limits) -> float:
-    """Great circle times the ratio of its length, in kilometres to the metre."""
+def straight_km(one: Row, other: Row) -> float:
+    """The great circle between two places, in kilometres."""
     here, there = one["place"], other["place"]
     lat, other_lat = radians(here["lat"]), radians(there["lat"])
     half = (other_lat - lat) / 2, radians(there["lon"] - here["lon"]) / 2
     chord = sin(half[0]) ** 2 + cos(lat) * cos(other_lat) * sin(half[1]) ** 2
-    straight = 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
+    return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
+
+
+def road_km(one: Row, other: Row, limits: Limits) -> float:
+    """Great circle times the ratio of its length, in kilometres to the metre."""
+    here, there = one["place"], other["place"]
+    straight = straight_km(one, other)
     vague = "municipality" == here["precision"] == there["precision"]
     same = (one["region"], here["municipality"]) == (other["region"], there["municipality"])
     if vague and same and one["project_id"] != other["project_id"]:
@@ -295,22 +325,35 @@ def _ratio(straight_km: float) -> float:
     return before[1]
 
 
-def worth(surplus: Row, need: Row, km: float, limits: Limits) -> Worth:
-    """What a tonne is worth over *km*: disposal and purchase avoided, less the haul."""
-    told = table("counterfactual")
-    cents_km, grams_km = _factor("transport_4ax") * CENTS_PER_EUR, _vehicle() * 1000
-    there, back = told["reception_km"]["value"], told["quarry_km"]["value"]
-    fee = _factor(_gate_fee(surplus))
-    bought = _bought(need)
-    disposal = round(fee * CENTS_PER_EUR + there * cents_km)
-    price = _factor(bought + told["virgin"]["price_suffix"])
-    purchase = round(price * CENTS_PER_EUR + back * cents_km)
+def worth(
+    surplus: Row, need: Row, km: float, bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
+) -> Worth:  # fmt: skip
+    """What a tonne is worth over *km*: *bases* of both sides in cents and grams, less the haul."""
+    cents_km, grams_km = transport()
+    (disposal, avoided), (purchase, made) = bases
     haul = round(km * cents_km)
-    avoided = round(there * grams_km + _factor("tip_site_handling") * 1000)
-    made = round(back * grams_km + _factor(bought) * 1000)
     grams = avoided + made - round(km * grams_km)
     priced = round(grams * limits.co2e_cents_per_t / 1e6)
     return Worth(disposal + purchase - haul + priced, disposal, purchase, haul, grams)
+
+
+def transport() -> tuple[float, float]:
+    """Cents and grams of CO2e of a tonne over a kilometre."""
+    return _factor("transport_4ax") * CENTS_PER_EUR, _vehicle() * 1000
+
+
+def disposal_and_grams(surplus: Row) -> tuple[int, int]:
+    """The usual gate fee in cents and the work there in grams, without the haul."""
+    fee = round(_factor(_gate_fee(surplus)) * CENTS_PER_EUR)
+    return fee, round(_factor("tip_site_handling") * 1000)
+
+
+def purchase_and_grams(need: Row) -> tuple[int, int]:
+    """The usual price in cents and the making in grams, without the haul."""
+    made = _bought(need)
+    price = _factor(made + table("counterfactual")["virgin"]["price_suffix"])
+    return round(price * CENTS_PER_EUR), round(_factor(made) * 1000)
 
 
 def _gate_fee(surplus: Row) -> str:
@@ -319,12 +362,15 @@ def _gate_fee(surplus: Row) -> str:
     return str(by_class or _listed(surplus["material"], rules))
 
 
+def bought(need: Row) -> str:
+    """The material that would be bought in place of what the need names."""
+    if _group(need["material"]) is not None:
+        return str(need["material"])
+    return "crushed_rock" if need.get("use") in ("sub_base", "base") else "sand"
+
+
 def _bought(need: Row) -> str:
-    """What would be bought in place of what the need names."""
-    material = need["material"]
-    if _group(material) is None:
-        material = "crushed_rock" if need.get("use") in ("sub_base", "base") else "sand"
-    return _listed(material, table("counterfactual")["virgin"])
+    return _listed(bought(need), table("counterfactual")["virgin"])
 
 
 def _listed(material: str, rules: Row) -> str:

@@ -23,8 +23,8 @@ def build(settings: Settings) -> Service:
         settings=settings,
         ledger=store.ledger,
         reacts_to={
-            ForecastUpdated: batch(handlers.keep_forecasts, size=250),
-            AreaUpdated: batch(handlers.keep_areas, size=100),
+            ForecastUpdated: batch(partial(handlers.keep_forecasts, rules=rules), size=250),
+            AreaUpdated: batch(partial(handlers.keep_areas, rules=rules), size=100),
         },
         works_off={
             store.dirty: partial(handlers.settle, rules=rules),

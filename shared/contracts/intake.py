@@ -128,8 +128,18 @@ class HandedForecast(Handed):
     note: str | None = Field(default=None, max_length=2000)
 
 
+class HandedProcessing(BaseModel):
+    """What a working costs per tonne in, and the share that comes out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    processing: str
+    cost_eur_per_t: float | None = Field(default=None, ge=0)
+    yield_share: float = Field(default=1.0, gt=0, le=1)
+
+
 class HandedArea(Handed):
-    """A place where masses may wait or be worked."""
+    """A place where masses may wait, be worked, be received for good or be dug."""
 
     name: ClassVar[str] = "intake.area-updated.v1"
 
@@ -144,10 +154,15 @@ class HandedArea(Handed):
     max_contamination: str = "P0"
     accepts_acid_sulphate: bool = False
     processing: tuple[str, ...] = ()
+    processing_terms: tuple[HandedProcessing, ...] = ()
     capacity_t: float | None = Field(default=None, ge=0)
+    stock_t: float | None = Field(default=None, ge=0)
+    weekly_rate_t: float | None = Field(default=None, gt=0)
     available_from: date | None = None
     available_to: date | None = None
     permit_until: date | None = None
+    handling_eur_per_t: float | None = Field(default=None, ge=0)
+    storage_eur_per_t_month: float | None = Field(default=None, ge=0)
     gate_fee_eur_per_t: float | None = None
     price_eur_per_t: float | None = None
     visibility: Visibility = "forum"

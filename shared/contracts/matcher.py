@@ -27,11 +27,33 @@ class Side(Part):
     contacts: tuple[UUID, ...] = ()
 
 
+class Via(Part):
+    """
+    The area where a mass waits or is worked between surplus and need.
+
+    *arriving_t* are whole tonnes that reach the need, `yield_permille` of what came in.
+    """
+
+    area_id: UUID
+    title: str
+    organisation: str
+    place: Place
+    arrives: Window
+    leaves: Window
+    waits_days: int = Field(ge=0)
+    processing: tuple[str, ...] = ()
+    yield_permille: int = 1000
+    arriving_t: int = Field(ge=0)
+    there_km: float
+    onward_km: float
+
+
 class Value(Part):
     """
     What a match is worth against its counterfactual, in cents per tonne and in cents.
 
-    `cents_per_t` = disposal avoided + purchase avoided − haul − processing. A positive
+    `cents_per_t` = disposal avoided + purchase avoided − haul − processing − storage. The areas
+    named are those that the counterfactual rests on; without one its fallback holds. A positive
     *compensation* goes from the taker to the giver and makes both sides gain; a negative one the
     other way.
     """
@@ -42,10 +64,13 @@ class Value(Part):
     purchase_avoided_cents_per_t: int
     haul_cents_per_t: int
     processing_cents_per_t: int = 0
+    storage_cents_per_t: int = 0
     giver_gain_cents_per_t: int
     taker_gain_cents_per_t: int
     compensation_cents_per_t: int = 0
     counterfactual: str = "CF-1"
+    reception_area: UUID | None = None
+    quarry_area: UUID | None = None
     tag: str = "unverified"
 
 
@@ -79,7 +104,8 @@ class _MatchState(Event):
     match_id: UUID
     revision: int = Field(ge=1)
     state: MatchState
-    route: Literal["direct", "onsite"] = "direct"
+    route: Literal["direct", "onsite", "area"] = "direct"
+    via: Via | None = None
     surplus: Side
     need: Side
     tonnes: Tonnes

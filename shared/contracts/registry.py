@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import Event, Part
 from shared.contracts.parts import (
     Direction,
     Member,
@@ -123,8 +123,26 @@ class ForecastUpdated(Event):
     sample: bool = False
 
 
+class ProcessingTerms(Part):
+    """
+    What a working costs per tonne that goes in, and the share of it that comes out.
+
+    What is not told is the default of `shared.vocabulary`, unverified.
+    """
+
+    processing: str
+    cost_eur_per_t: float | None = Field(default=None, ge=0)
+    yield_share: float = Field(default=1.0, gt=0, le=1)
+
+
 class AreaUpdated(Event):
-    """A place where masses may wait or be worked is now as told here, whole."""
+    """
+    A place where masses may wait, be worked, be received for good or be dug is now as told here.
+
+    Whole. It takes the *materials* named, up to *max_contamination*, while its *window* is open and
+    no longer than *permit_until*. *capacity_t* is what may lie there at a time, *stock_t* what lies
+    there already and stays; fees are EUR per tonne, VAT 0.
+    """
 
     name: ClassVar[str] = "registry.area-updated.v1"
 
@@ -141,9 +159,15 @@ class AreaUpdated(Event):
     max_contamination: str = "P0"
     accepts_acid_sulphate: bool = False
     processing: tuple[str, ...] = ()
+    processing_terms: tuple[ProcessingTerms, ...] = ()
     capacity_t: float | None = Field(default=None, ge=0)
+    stock_t: float = Field(default=0, ge=0)
+    weekly_rate_t: float | None = Field(default=None, gt=0)
+    meets: tuple[str, ...] = ()
     window: Window | None = None
     permit_until: date | None = None
+    handling_eur_per_t: float | None = Field(default=None, ge=0)
+    storage_eur_per_t_month: float | None = Field(default=None, ge=0)
     gate_fee_eur_per_t: float | None = None
     price_eur_per_t: float | None = None
     sample: bool = False

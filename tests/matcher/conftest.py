@@ -33,7 +33,7 @@ class Matcher:
     async def hears(self, *events: Any) -> None:
         """The batch handler gets *events* in one work."""
         async with self.database.begin_work(correlation="heard") as work:
-            await handlers.keep_forecasts(events, work)
+            await handlers.keep_forecasts(events, work, rules=self.rules)
 
     async def works_off(self, *tables: str) -> int:
         """Everything due in *tables* (all of them, unless told), until nothing is due."""

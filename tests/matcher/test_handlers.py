@@ -276,7 +276,7 @@ async def test_a_rebuild_keeps_the_matches(matcher):
     assert before
     async with matcher.database.begin_work() as work:
         await work.session.execute(text("TRUNCATE lot, area, inbox"))
-        await handlers.keep_forecasts(events, work)
+        await handlers.keep_forecasts(events, work, rules=Rules())
     await matcher.works_off()
     after = await matcher.standing()
     assert {(one.id, one.tonnes) for one in after} == {(one.id, one.tonnes) for one in before}
@@ -291,5 +291,5 @@ async def test_an_area_is_kept_at_its_newest(matcher):
     }  # fmt: skip
     events = [AreaUpdated(**told, revision=revision) for revision in (2, 1)]
     async with matcher.database.begin_work() as work:
-        await handlers.keep_areas(events, work)
+        await handlers.keep_areas(events, work, rules=Rules())
     assert [row.revision for row in await matcher.rows("SELECT revision FROM area")] == [2]

@@ -1,13 +1,26 @@
 """The matcher's rules: what fits, what it is worth, and the plan that is worth most."""
 
+from services.matcher.domain.areas import (
+    FARTHEST_SITE_KM,
+    Area,
+    Over,
+    area_of,
+    explain_over,
+    first_day,
+    month_of,
+    over,
+    value_over,
+    with_baselines,
+)
 from services.matcher.domain.cells import cell_of, cells_around, centre_of, neighbourhood, tile_of
-from services.matcher.domain.cost import explain, road_km_between, value_of
+from services.matcher.domain.cost import Value, explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
-from services.matcher.domain.plan import Change, Plan, optimum_cents, replan
+from services.matcher.domain.plan import Change, Plan, Stay, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
+    AREA,
     DECLINED,
     DIRECT,
     EXCLUDES,
@@ -31,15 +44,18 @@ from services.matcher.domain.values import (
 __all__ = [
     "ACCEPTED",
     "AGREED",
+    "AREA",
     "DECLINED",
     "DIRECT",
     "EXCLUDES",
     "EXPIRED",
+    "FARTHEST_SITE_KM",
     "HISTORY",
     "HOLDS",
     "ONSITE",
     "PROPOSED",
     "WITHDRAWN",
+    "Area",
     "Change",
     "Decision",
     "Finding",
@@ -47,26 +63,36 @@ __all__ = [
     "Lot",
     "Match",
     "NotPossible",
+    "Over",
     "Plan",
     "Reason",
     "Rules",
     "Stands",
+    "Stay",
+    "Value",
+    "area_of",
     "cell_of",
     "cells_around",
     "centre_of",
     "decided",
     "explain",
+    "explain_over",
+    "first_day",
     "is_feasible",
     "judge",
     "kind_of",
     "kind_text",
     "latest_of",
+    "month_of",
     "neighbourhood",
     "optimum_cents",
+    "over",
     "replan",
     "road_km_between",
     "terms_of",
     "tile_of",
     "value_of",
+    "value_over",
+    "with_baselines",
     "worst",
 ]

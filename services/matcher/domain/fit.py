@@ -54,6 +54,14 @@ def kinds_fit(surplus: str, need: str, processing_on_site: bool) -> bool:
 _FITS: dict[tuple[str, str, bool], bool] = {}
 
 
+def workings_of(surplus: str, need: str) -> tuple[str, ...] | None:
+    """The workings that the kind *surplus* needs to serve the kind *need*; None: it never does."""
+    giver, taker = kind_of(surplus), kind_of(need)
+    if not is_feasible(judge(giver, taker, True)):
+        return None
+    return _way(giver, taker).processings
+
+
 @lru_cache(maxsize=65536)
 def judge(surplus: Kind, need: Kind, processing_on_site: bool = False) -> tuple[Finding, ...]:
     """The findings of the gates G1 to G8 (facts.md section 3), which need no time and no place."""
@@ -215,9 +223,7 @@ def invasive(surplus: Kind, need: Kind) -> Finding:
 
 def material(surplus: Kind, need: Kind, processing_on_site: bool) -> Iterator[Finding]:
     """G6, and whether a working that it asks for can be had."""
-    every = ways(surplus.material, need_material=need.material, use=need.use)
-    direct = [way for way in every if not way.processings]
-    chosen: Suited = direct[0] if direct else every[0]
+    chosen = _way(surplus, need)
     wanted = need.material if need.use is None else f"{need.material} for {need.use}"
     needed = ", ".join((*chosen.conditions, *chosen.processings)) or None
     yield Finding("G6_material", chosen.verdict, surplus.material, wanted, needed)
@@ -226,6 +232,11 @@ def material(surplus: Kind, need: Kind, processing_on_site: bool) -> Iterator[Fi
         verdict: Verdict = "conditional" if processing_on_site else "unknown"
         where = "on the site" if processing_on_site else "no area for it is known"
         yield Finding("processing", verdict, where, working, working)
+
+
+def _way(surplus: Kind, need: Kind) -> Suited:
+    every = ways(surplus.material, need_material=need.material, use=need.use)
+    return next((way for way in every if not way.processings), every[0])
 
 
 def suitability(surplus: Kind, need: Kind) -> Finding:

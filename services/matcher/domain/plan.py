@@ -8,7 +8,10 @@ from uuid import UUID
 import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
-from services.matcher.domain.cost import Arcs, Bools, Ints, arcs
+from services.matcher.domain import capacity
+from services.matcher.domain.areas import Area, area_arcs, month_of
+from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
+from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
 from services.matcher.domain.values import (
     ACCEPTED,
     EXCLUDES,
@@ -30,15 +33,25 @@ _ROUNDS: Final = 8
 _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
-class NotSolved(Exception):
-    """The network solver refused the plan: {0}."""
+Way = tuple[UUID, UUID, UUID | None]
+
+
+class Stay(NamedTuple):
+    """The room that the match *id* takes in an area: whole tonnes, from day to day."""
+
+    id: UUID
+    area_id: UUID
+    tonnes: int
+    first: date
+    last: date
 
 
 class Change(NamedTuple):
     """
-    What becomes of a pair: *tonnes* from *surplus* to *need*, 0 to end *match*.
+    What becomes of a way: *tonnes* from *surplus* to *need*, 0 to end *match*.
 
-    *match* is the one that stands now; None for a pair that is new.
+    *match* is the one that stands now; None for a way that is new. *area* is where it waits, from
+    month *enter* to month *leave*.
     """
 
     match: Stands | None
@@ -48,16 +61,29 @@ class Change(NamedTuple):
     cents_per_t: int
     km: float
     onsite: bool
+    area: Area | None = None
+    permille: int = WHOLE
+    enter: int = 0
+    leave: int = -1
     alternatives: int = 0
     next_best_cents: int | None = None
 
     @property
+    def lies(self) -> bool:
+        """Whether it takes room in its area."""
+        return self.leave >= self.enter
+
+    @property
     def first(self) -> date:
-        return max(self.surplus.first, self.need.first)
+        """The first day on which it may leave the surplus."""
+        other = self.need.first if self.area is None else self.area.first
+        return max(self.surplus.first, other)
 
     @property
     def last(self) -> date:
-        return min(self.surplus.last, self.need.last)
+        """The last day on which it may leave the surplus."""
+        found = min(self.surplus.last, self.need.last)
+        return found if self.area is None else min(found, self.area.last)
 
 
 class Plan(NamedTuple):
@@ -74,29 +100,43 @@ class Plan(NamedTuple):
     short: list[tuple[Lot, int]]
 
 
-def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date) -> Plan:
+def replan(
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    areas: Sequence[Area] = (),
+    stays: Sequence[Stay] = (),
+) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
-    what is left. The order of the arguments has no influence.
+    what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
+    free matches among them. The order of the arguments has no influence.
     """
     known = {lot.id: lot for lot in lots}
-    free = {one.pair: one for one in matches if _is_free(one, known)}
+    areas = sorted(areas, key=lambda one: one.id)
+    free = {one.way: one for one in matches if _is_free(one, known)}
     left, short = _left(known, matches, free)
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
     excluded = _excluded(matches, known)
 
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    if areas:
+        over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
+        pairs = _together(pairs, over, len(needs), len(areas))
+    room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
-    arc_of = _arcs_of(pairs, surpluses, needs, free)
+    arc_of = _arcs_of(pairs, surpluses, needs, areas, free)
     stands = _stands(pairs, free, arc_of)
-    tonnes = best_flow(supply, demand, pairs, stands, rules)
+    tonnes = best_flow(supply, demand, pairs, stands, rules, room)
 
     changes = [
-        *_begun(pairs, tonnes, surpluses, needs, arc_of),
-        *_continued(pairs, tonnes, known, free, arc_of),
+        *_begun(pairs, tonnes, surpluses, needs, areas, arc_of),
+        *_continued(pairs, tonnes, known, areas, free, arc_of),
     ]
     return Plan(
         changes,
@@ -107,10 +147,44 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
 
 
 def optimum_cents(
-    lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    areas: Sequence[Area] = (),
+    stays: Sequence[Stay] = (),
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    return replan(lots, matches, rules, today=today).after_cents
+    return replan(lots, matches, rules, today=today, areas=areas, stays=stays).after_cents
+
+
+def _together(pairs: Arcs, over: Arcs, needs: int, areas: int) -> Arcs:
+    """Straight ways and those over areas, in the order of `_keys`."""
+    if not len(over.surplus):
+        return pairs
+    every = Arcs.joined((pairs, over))
+    return every.take(np.argsort(_keys(every, needs, areas)))
+
+
+def _keys(pairs: Arcs, needs: int, areas: int) -> Ints:
+    return (pairs.surplus * needs + pairs.need) * (areas + 1) + pairs.area + 1
+
+
+def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[UUID]) -> Room:
+    """What is free of each area in the months that *pairs* ask for."""
+    used = pairs.leave >= pairs.enter
+    if not used.any():
+        return Room(np.zeros((len(areas), 1), np.int64), 0)
+    first, last = int(pairs.enter[used].min()), int(pairs.leave[used].max())
+    row_of = {area.id: row for row, area in enumerate(areas)}
+    limits = [UNBOUNDED if one.capacity is None else one.capacity - one.stock for one in areas]
+    tonnes = np.repeat(np.array(limits, np.int64)[:, None], last - first + 1, axis=1)
+    for stay in stays:
+        if stay.id not in freed and stay.area_id in row_of:
+            begin, end = month_of(stay.first) - first, month_of(stay.last) - first + 1
+            tonnes[row_of[stay.area_id], max(0, begin) : max(0, end)] -= stay.tonnes
+    return Room(np.maximum(tonnes, 0), first)
 
 
 def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
@@ -125,19 +199,19 @@ def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
 def _left(
     known: Mapping[UUID, Lot],
     matches: Sequence[Stands],
-    free: Mapping[tuple[UUID, UUID], Stands],
+    free: Mapping[Way, Stands],
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
     left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
     decided: dict[UUID, int] = {}
     for match in matches:
-        if match.standing != HOLDS or free.get(match.pair) is match:
+        if match.standing != HOLDS or free.get(match.way) is match:
             continue
-        for id in match.pair:
+        for id, tonnes in ((match.surplus_id, match.tonnes), (match.need_id, match.arrives)):
             if id in left:
-                left[id] -= match.tonnes
+                left[id] -= tonnes
                 if not match.is_free:
-                    decided[id] = decided.get(id, 0) + match.tonnes
+                    decided[id] = decided.get(id, 0) + tonnes
     short = [
         (known[id], tonnes)
         for id, tonnes in sorted(decided.items())
@@ -168,56 +242,65 @@ def _arcs_of(
     pairs: Arcs,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    free: Mapping[tuple[UUID, UUID], Stands],
-) -> dict[tuple[UUID, UUID], int]:
+    areas: Sequence[Area],
+    free: Mapping[Way, Stands],
+) -> dict[Way, int]:
     """The arc of each free match that still has one."""
     row_of = {lot.id: row for row, lot in enumerate(surpluses)}
     column_of = {lot.id: row for row, lot in enumerate(needs)}
+    number_of: dict[UUID | None, int] = {
+        None: 0,
+        **{one.id: at + 1 for at, one in enumerate(areas)},
+    }
     width = max(1, len(needs))
     wanted = {
-        pair: row_of[pair[0]] * width + column_of[pair[1]]
-        for pair in free
-        if pair[0] in row_of and pair[1] in column_of
+        way: (row_of[way[0]] * width + column_of[way[1]]) * (len(areas) + 1) + number_of[way[2]]
+        for way in free
+        if way[0] in row_of and way[1] in column_of and way[2] in number_of
     }
-    keys = pairs.surplus * width + pairs.need
+    keys = _keys(pairs, width, len(areas))
     if not wanted or not len(keys):
         return {}
     asked = np.fromiter(wanted.values(), np.int64, len(wanted))
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     there = keys[at] == asked
     return {
-        pair: row
-        for pair, row, is_there in zip(wanted, at.tolist(), there.tolist(), strict=True)
+        way: row
+        for way, row, is_there in zip(wanted, at.tolist(), there.tolist(), strict=True)
         if is_there
     }
 
 
 def _stands(
     pairs: Arcs,
-    free: Mapping[tuple[UUID, UUID], Stands],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    free: Mapping[Way, Stands],
+    arc_of: Mapping[Way, int],
 ) -> Ints:
     """The tonnes that stand as proposals on each arc; the own site needs no bonus to stay."""
     stands = np.zeros(len(pairs.surplus), dtype=np.int64)
-    for pair, at in arc_of.items():
-        stands[at] = free[pair].tonnes
+    for way, at in arc_of.items():
+        stands[at] = free[way].tonnes
     stands[pairs.onsite] = 0
     return stands
 
 
-def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rules) -> Ints:
+def best_flow(
+    supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rules, room: Room = NO_ROOM
+) -> Ints:
     """
-    The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row.
+    The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row,
+    and no more in an area than it has *room*.
 
     On its own site first, then by value; what *stands* earns the standing bonus up to its tonnes.
     Pairs below the smallest load are dropped and the rest solved again while that is worth it;
     what is left over then joins the loads that go. With both off, the exact optimum.
     """
     least = rules.smallest_load_t
-    most = np.minimum(np.minimum(supply[pairs.surplus], demand[pairs.need]), pairs.most)
+    taken = demand[pairs.need] * WHOLE // pairs.permille
+    most = np.minimum(np.minimum(supply[pairs.surplus], taken), pairs.most)
     alive = (most > 0) & (pairs.onsite | (most >= least))
     for _ in range(_ROUNDS):
-        tonnes = _solve(supply, demand, pairs, most, stands, alive, rules)
+        tonnes = _solve(supply, demand, pairs, most, stands, alive, rules, room)
         small = (tonnes > 0) & (tonnes < least) & ~pairs.onsite
         if not small.any():
             return tonnes
@@ -232,10 +315,17 @@ def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rule
 def _topped_up(
     supply: Ints, demand: Ints, pairs: Arcs, most: Ints, tonnes: Ints, alive: Bools, least: int
 ) -> Ints:
-    """*tonnes* with what is left over added to the best pairs where it makes a sensible load."""
+    """*tonnes* with what is left over added to the best straight ways where it makes a load."""
     given = supply - np.bincount(pairs.surplus, tonnes, len(supply)).astype(np.int64)
-    taken = demand - np.bincount(pairs.need, tonnes, len(demand)).astype(np.int64)
-    could = alive & (given[pairs.surplus] > 0) & (taken[pairs.need] > 0) & (tonnes < most)
+    arrived = -(-tonnes * pairs.permille // WHOLE)
+    taken = demand - np.bincount(pairs.need, arrived, len(demand)).astype(np.int64)
+    could = (
+        alive
+        & (pairs.area < 0)
+        & (given[pairs.surplus] > 0)
+        & (taken[pairs.need] > 0)
+        & (tonnes < most)
+    )
     rows = np.flatnonzero(could)
     for at in rows[np.argsort(-pairs.cents[rows], kind="stable")].tolist():
         s, n = pairs.surplus[at], pairs.need[at]
@@ -248,36 +338,57 @@ def _topped_up(
 
 
 def _solve(
-    supply: Ints, demand: Ints, pairs: Arcs, most: Ints, stands: Ints, alive: Bools, rules: Rules
+    supply: Ints,
+    demand: Ints,
+    pairs: Arcs,
+    most: Ints,
+    stands: Ints,
+    alive: Bools,
+    rules: Rules,
+    room: Room,
 ) -> Ints:
     tonnes = np.zeros(len(most), dtype=np.int64)
     rows = np.flatnonzero(alive)
     if not len(rows):
         return tonnes
     bonus = rules.standing_bonus_cents_per_t
-    gain = pairs.cents[rows] + np.where(pairs.onsite[rows], ONSITE_BONUS, 0)
     kept = np.minimum(stands[rows], most[rows]) if bonus else np.zeros(len(rows), np.int64)
     again = np.flatnonzero(kept)
-    s, n = pairs.surplus[rows], pairs.need[rows]
+    of = np.concatenate((rows, rows[again]))  # what stands earns its bonus on a way of its own
+    extra = np.repeat((0, bonus), (len(rows), len(again)))
+    ways = Ways(
+        pairs.surplus[of], pairs.need[of], np.concatenate((most[rows] - kept, kept[again])),
+        pairs.cents[of] + extra, pairs.onsite[of], pairs.area[of], pairs.enter[of],
+        pairs.leave[of], pairs.permille[of],
+    )  # fmt: skip
+    found = _network(supply, demand, ways)
+    lossy = (ways.permille != WHOLE) & (ways.gain > 0)
+    if lossy.any() or not capacity.fits(ways, found, room):
+        firsts = int(found[ways.first].sum())
+        found = capacity.solve(supply, demand, ways, room, firsts, found)
+    np.add.at(tonnes, of, found)
+    return tonnes
+
+
+def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
+    """The best flow where every tonne arrives and areas have room for all, to the cent."""
     givers, takers = len(supply), len(demand)
     sink = givers + takers
-    tails = np.concatenate((s, s[again], np.arange(givers + takers)))
-    heads = np.concatenate((n + givers, n[again] + givers, np.full(givers + takers, sink)))
-    room = np.concatenate((most[rows] - kept, kept[again], supply, demand))
-    costs = np.concatenate((-gain, -gain[again] - bonus, np.zeros(givers + takers, np.int64)))
+    tails = np.concatenate((ways.surplus, np.arange(givers + takers)))
+    heads = np.concatenate((ways.need + givers, np.full(givers + takers, sink)))
+    limits = np.concatenate((ways.most, supply, demand))
+    gains = ways.gain + np.where(ways.first, ONSITE_BONUS, 0)
+    costs = np.concatenate((-gains, np.zeros(givers + takers, np.int64)))
     flow = SimpleMinCostFlow()
     flow.add_arcs_with_capacity_and_unit_cost(
-        tails.astype(np.int32), heads.astype(np.int32), room, costs
+        tails.astype(np.int32), heads.astype(np.int32), limits, costs
     )
     nodes = np.append(np.arange(givers), sink).astype(np.int32)
     flow.set_nodes_supplies(nodes, np.append(supply, -supply.sum()))
     answer = flow.solve()
     if answer != flow.OPTIMAL:
         raise NotSolved(str(answer))
-    found = flow.flows(np.arange(len(rows) + len(again), dtype=np.int32))
-    tonnes[rows] = found[: len(rows)]
-    tonnes[rows[again]] += found[len(rows) :]
-    return tonnes
+    return np.asarray(flow.flows(np.arange(len(ways.surplus), dtype=np.int32)))
 
 
 def _begun(
@@ -285,7 +396,8 @@ def _begun(
     tonnes: Ints,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    areas: Sequence[Area],
+    arc_of: Mapping[Way, int],
 ) -> Iterator[Change]:
     """What is planned for pairs that have no match yet."""
     is_new = tonnes > 0
@@ -294,30 +406,39 @@ def _begun(
     partners = _Partners(pairs) if rows else None
     for at in rows:
         surplus, need = surpluses[pairs.surplus[at]], needs[pairs.need[at]]
-        yield _change(None, surplus, need, int(tonnes[at]), pairs, at, partners)
+        yield _change(None, surplus, need, int(tonnes[at]), pairs, at, areas, partners)
 
 
 def _continued(
     pairs: Arcs,
     tonnes: Ints,
     known: Mapping[UUID, Lot],
-    free: Mapping[tuple[UUID, UUID], Stands],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    areas: Sequence[Area],
+    free: Mapping[Way, Stands],
+    arc_of: Mapping[Way, int],
 ) -> Iterator[Change]:
     """What becomes of the matches that stand, where it is another thing than before."""
     partners: _Partners | None = None
     planned, worth = tonnes.tolist(), pairs.cents.tolist()
-    for pair, match in free.items():
-        surplus, need = known[pair[0]], known[pair[1]]
-        at = arc_of.get(pair)
+    for way, match in free.items():
+        surplus, need = known[way[0]], known[way[1]]
+        at = arc_of.get(way)
         if at is None or planned[at] == 0:
             yield Change(match, surplus, need, 0, match.cents_per_t, match.km,
                          match.route == ONSITE)  # fmt: skip
-        elif (match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms) != (
-            planned[at], worth[at], surplus.terms, need.terms,
+        elif (
+            match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms, _stay_of(match),
+        ) != (
+            planned[at], worth[at], surplus.terms, need.terms, (pairs.enter[at], pairs.leave[at]),
         ):  # fmt: skip
             partners = partners or _Partners(pairs)
-            yield _change(match, surplus, need, planned[at], pairs, at, partners)
+            yield _change(match, surplus, need, planned[at], pairs, at, areas, partners)
+
+
+def _stay_of(match: Stands) -> tuple[int, int]:
+    if match.stays_from is None or match.stays_to is None:
+        return 0, -1
+    return month_of(match.stays_from), month_of(match.stays_to)
 
 
 def _change(
@@ -327,10 +448,15 @@ def _change(
     tonnes: int,
     pairs: Arcs,
     at: int,
+    areas: Sequence[Area],
     partners: "_Partners | None",
 ) -> Change:
-    change = Change(match, surplus, need, tonnes, int(pairs.cents[at]), float(pairs.km[at]),
-                    bool(pairs.onsite[at]))  # fmt: skip
+    row = int(pairs.area[at])
+    change = Change(
+        match, surplus, need, tonnes, int(pairs.cents[at]), float(pairs.km[at]),
+        bool(pairs.onsite[at]), None if row < 0 else areas[row], int(pairs.permille[at]),
+        int(pairs.enter[at]), int(pairs.leave[at]),
+    )  # fmt: skip
     return change if partners is None else partners.told_with(change, at)
 
 

@@ -12,9 +12,10 @@ from uuid import UUID
 from shared.vocabulary.distance import road_ratio
 
 LEAST_RATIO = road_ratio(1000.0)
+EVERY_AREA = 1_000_000
 PROPOSED, ACCEPTED, AGREED = "proposed", "accepted", "agreed"
 DECLINED, WITHDRAWN, EXPIRED = "declined", "withdrawn", "expired"
-DIRECT, ONSITE = "direct", "onsite"
+DIRECT, ONSITE, AREA = "direct", "onsite", "area"
 HISTORY, HOLDS, EXCLUDES = 0, 1, 2
 """What a match means for the plan: nothing any more, it holds tonnes, it excludes its pair."""
 
@@ -66,7 +67,9 @@ class Lot(NamedTuple):
 
     Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
     it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample).
+    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample). *base_…* is
+    what a tonne of it costs and emits without the platform, at the site *base_area* that is
+    *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
     """
 
     id: UUID
@@ -94,6 +97,10 @@ class Lot(NamedTuple):
     cell: int
     terms: int
     beside: str
+    base_cents: int | None = None
+    base_grams: int | None = None
+    base_area: UUID | None = None
+    base_km: float | None = None
 
     @property
     def is_surplus(self) -> bool:
@@ -123,10 +130,24 @@ class Stands(NamedTuple):
     need_terms: int
     alarm: str
     told_revision: int
+    via: UUID | None = None
+    permille: int = 1000
+    stays_from: date | None = None
+    stays_to: date | None = None
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
         return self.surplus_id, self.need_id
+
+    @property
+    def way(self) -> tuple[UUID, UUID, UUID | None]:
+        """What there may be one proposal of: the pair and the area between."""
+        return self.surplus_id, self.need_id, self.via
+
+    @property
+    def arrives(self) -> int:
+        """Whole tonnes that reach the need."""
+        return self.tonnes * self.permille // 1000
 
     @property
     def is_free(self) -> bool:
@@ -140,6 +161,8 @@ class Match(NamedTuple):
 
     *standing* says what it means for the plan (`HISTORY`, `HOLDS`, `EXCLUDES`); *judged* is the
     JSON of what was agreed on, from the first decision; *told_revision* is 0 until it was told.
+    Where it waits in the area *via*, *first* to *last* is when it leaves the surplus, *stays_from*
+    to *stays_to* when its room there is taken, and *permille* of a tonne comes out of a working.
     """
 
     id: UUID
@@ -170,6 +193,10 @@ class Match(NamedTuple):
     born_at: datetime
     changed_at: datetime
     judged: str | None
+    via: UUID | None = None
+    permille: int = 1000
+    stays_from: date | None = None
+    stays_to: date | None = None
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -216,6 +243,7 @@ class Rules:
     smallest_load_t: int = 50
     co2e_cents_per_t: int = 0
     processing_on_site: bool = False
+    area_choices: int = 3
     closes_past_windows: bool = False
     radius_km: float = 20.0
     neighbourhood_lots: int = 250
@@ -233,8 +261,10 @@ class Rules:
 
     @property
     def exact(self) -> "Rules":
-        """The rules of the full optimum: no standing bonus, any load."""
-        return replace(self, standing_bonus_cents_per_t=0, smallest_load_t=0)
+        """The rules of the full optimum: no standing bonus, any load, every area."""
+        return replace(
+            self, standing_bonus_cents_per_t=0, smallest_load_t=0, area_choices=EVERY_AREA
+        )
 
     def reach(self, material: str) -> float:
         """How far *material* may go by road, km."""

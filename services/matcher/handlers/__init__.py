@@ -11,13 +11,14 @@ from services.matcher.handlers.deciding import (
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
 from services.matcher.handlers.settling import settle, settle_all, settled, sweep
-from services.matcher.handlers.telling import as_seen, body_of, tell
+from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
     "Changed",
     "NoSuchMatch",
     "NotPossible",
     "NotYours",
+    "areas_between",
     "as_seen",
     "body_of",
     "decide",

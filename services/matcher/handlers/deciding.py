@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.matcher import store
 from services.matcher.domain import EXCLUDES, Decision, Lot, Match, NotPossible, Rules, decided
-from services.matcher.handlers.telling import announced, terms_now
+from services.matcher.handlers.telling import announced, areas_between, terms_now
 from shared.access import Asker
 from shared.contracts.base import uuid7
 from shared.work import Work
@@ -65,13 +65,14 @@ async def decide(
 
     if after is match:
         return match, lots
+    areas = await areas_between([match], session)
     if not match.judged:
         after = after._replace(
-            judged=json.dumps(terms_now(match, lots, rules, work.today), default=str)
+            judged=json.dumps(terms_now(match, lots, areas, rules, work.today), default=str)
         )
     if decision == "undo":
         after = after._replace(judged="")
-    after = announced(after, lots, work, rules)
+    after = announced(after, lots, areas, work, rules)
     await store.keep_matches(session, [after])
     await store.told(session, [id])
     await store.keep_decision(

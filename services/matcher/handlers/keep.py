@@ -5,14 +5,32 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from services.matcher import store
-from services.matcher.domain import Lot, cell_of, kind_text, latest_of, terms_of
+from services.matcher.domain import (
+    FARTHEST_SITE_KM,
+    Area,
+    Lot,
+    Rules,
+    cell_of,
+    cells_around,
+    kind_text,
+    latest_of,
+    terms_of,
+    tile_of,
+    with_baselines,
+)
 from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.vocabulary.areas import QUARRIES, RECEPTION_SITES, WAITING_SITES
 from shared.work import Work
 
+_SITES = (*RECEPTION_SITES, *QUARRIES)
 
-async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
+
+async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
-    touched = await store.keep_newer(work.session, latest_of(map(heard, events)))
+    await store.listen_to_areas(work.session)
+    sites = await store.sites(work.session, _SITES)
+    lots = with_baselines(latest_of(map(heard, events)), sites, rules)
+    touched = await store.keep_newer(work.session, lots)
 
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))
@@ -24,12 +42,17 @@ async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
         work.wake("dirty")
 
 
-async def keep_areas(events: Sequence[AreaUpdated], work: Work) -> None:
-    """Keep each area that is newer than the one known."""
+async def keep_areas(events: Sequence[AreaUpdated], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each area that is newer than the one known, and mark what it means something to.
+
+    A reception site or a quarry changes what its surroundings meet without the platform; where
+    masses may wait, the surroundings are swept.
+    """
     latest = {}
     for event in sorted(events, key=lambda one: one.revision):
         latest[event.area_id] = event
-    await store.keep_newer_areas(
+    changed = await store.keep_newer_areas(
         work.session,
         [
             {
@@ -42,6 +65,30 @@ async def keep_areas(events: Sequence[AreaUpdated], work: Work) -> None:
             for id, event in sorted(latest.items())
         ],
     )
+    every = [one for pair in changed for one in pair if one is not None]
+    await _compare_again([one for one in every if one.site_kind in _SITES], work, rules)
+    waiting = {one.cell for one in every if one.site_kind in WAITING_SITES}
+    around = set[int]().union(*(cells_around(cell, rules.widest_km) for cell in waiting))
+    if around:
+        full = await store.lots_per_cell(work.session, sorted(around))
+        await store.mark_for_sweep(work.session, {tile_of(cell) for cell in full}, work.now)
+        work.wake("sweep")
+
+
+async def _compare_again(changed: Sequence[Area], work: Work, rules: Rules) -> None:
+    """What the lots around *changed* sites meet without the platform, where that is another now."""
+    if not changed:
+        return
+    cells = set[int]().union(*(cells_around(one.cell, FARTHEST_SITE_KM + 10) for one in changed))
+    lots = await store.lots_in(work.session, sorted(cells))
+    sites = await store.sites(work.session, _SITES)
+    now = with_baselines(lots, sites, rules)
+    other = [one for one, was in zip(now, lots, strict=True) if one != was]
+    await store.keep_baselines(work.session, sorted(other, key=lambda one: one.id))
+    dirty = {one.cell for one in other if one.is_open}
+    if dirty:
+        await store.mark_dirty(work.session, dirty, work.correlation)
+        work.wake("dirty")
 
 
 def heard(event: ForecastUpdated) -> Lot:

@@ -14,6 +14,7 @@ from services.matcher import store
 from services.matcher.domain import (
     ACCEPTED,
     AGREED,
+    AREA,
     DIRECT,
     EXPIRED,
     HISTORY,
@@ -21,19 +22,22 @@ from services.matcher.domain import (
     ONSITE,
     PROPOSED,
     WITHDRAWN,
+    Area,
     Change,
     Lot,
     Match,
     Plan,
     Rules,
     Stands,
+    Stay,
     cells_around,
+    first_day,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
-from services.matcher.handlers.telling import announced, is_news
+from services.matcher.handlers.telling import announced, areas_between, is_news
 from shared.contracts.base import uuid7
 from shared.work import Work
 
@@ -52,11 +56,16 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 
 @dataclass(frozen=True)
 class Ground:
-    """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
+    """
+    What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
+    around and the room that is taken in them.
+    """
 
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
     marks: Mapping[int, UUID]
+    areas: Sequence[Area] = ()
+    stays: Sequence[Stay] = ()
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -64,12 +73,10 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     begun = time.perf_counter()
     work.correlation = row.correlation
     cells = await _neighbourhood(row.cell, work, rules)
-    ground = await _stand_on(work, cells)
+    ground, plan = await _settled(row.cell, cells, work, rules)
     generation = ground.marks.get(row.cell)
     if generation is None:
         return  # somebody settled all of the region meanwhile
-
-    plan = await _planned(ground, rules, work)
 
     quiet = not ground.marks.keys() - {row.cell}
     _, told = await _record(ground, plan, work, rules, quiet=quiet)
@@ -94,9 +101,7 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     if await store.marks_in(work.session, cells):
         await store.sweep_later(work.session, row.tile, later)
         return
-    ground = await _stand_on(work, cells)
-
-    plan = await _planned(ground, rules.of_sweeps, work)
+    ground, plan = await _settled(row.tile, cells, work, rules.of_sweeps)
 
     _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
     await store.told(work.session, told)
@@ -127,10 +132,11 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = Ground(lots, await store.what_stands(work.session), {})
+    ground = await _whole(lots, work)
     best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today
-    )
+        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        areas=ground.areas, stays=ground.stays,
+    )  # fmt: skip
 
     rounds = 0
     while rounds < 8:
@@ -140,7 +146,8 @@ async def settle_all(
         await store.told(work.session, told)
         if not plan.changes or rules == rules.exact:
             break
-        ground = replace(ground, matches=_after(ground.matches, changed))
+        stays = await store.stays_in(work.session, [one.id for one in ground.areas])
+        ground = replace(ground, matches=_after(ground.matches, changed), stays=stays)
 
     await store.clean_marks(work.session, dict(marks))
     await store.swept_all(work.session)
@@ -219,11 +226,53 @@ async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
         return Ground(lots, list(matches.values()), near)
 
 
+async def _settled(
+    cell: int, cells: Sequence[int], work: Work, rules: Rules
+) -> tuple[Ground, Plan]:
+    """What is there in *cells* around *cell*, and its plan; the room it takes in areas is held."""
+    while True:
+        ground = await _with_areas(await _stand_on(work, cells), cell, work, rules)
+        plan = await _planned(ground, rules, work)
+        if await _has_room(ground, plan, work):
+            return ground, plan
+        await store.let_go(work.session)
+
+
+async def _with_areas(ground: Ground, cell: int, work: Work, rules: Rules) -> Ground:
+    """*ground* with the areas that lots around *cell* could reach."""
+    around = cells_around(cell, max(rules.radius_km, rules.widest_km))
+    areas = [one for one in await store.areas_in(work.session, around) if one.waits]
+    if not areas:
+        return ground
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    return replace(ground, areas=areas, stays=stays)
+
+
+async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
+    """Hold the areas that *plan* takes room in; whether they are as it was planned on."""
+    ids = {one.area.id for one in plan.changes if one.area is not None}
+    if not ids:
+        return True
+    await store.hold_areas(work.session, ids)
+    known = {one for one in ground.stays if one.area_id in ids}
+    return known == set(await store.stays_in(work.session, ids))
+
+
+async def _whole(lots: Mapping[UUID, Lot], work: Work) -> Ground:
+    """The whole region, which nobody else changes."""
+    areas = [one for one in await store.every_area(work.session) if one.waits]
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    return Ground(lots, await store.what_stands(work.session), {}, areas, stays)
+
+
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
-    lots = list(ground.lots.values())
+    lots, today = list(ground.lots.values()), work.today
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(replan, lots, ground.matches, rules, today=work.today)
-    return replan(lots, ground.matches, rules, today=work.today)
+        return await asyncio.to_thread(
+            replan, lots, ground.matches, rules, today=today, areas=ground.areas,
+            stays=ground.stays,
+        )  # fmt: skip
+    return replan(lots, ground.matches, rules, today=today, areas=ground.areas, stays=ground.stays)
 
 
 async def _record(
@@ -256,7 +305,8 @@ async def _told(
 ) -> dict[UUID, Match]:
     """Tell what is news: at once where it is quiet, else within the time set."""
     here = [one for one in news if ground.lots.keys() >= set(one.pair)] if quiet else []
-    told = {one.id: announced(one, ground.lots, work, rules) for one in here[:_TOLD_AT_ONCE]}
+    areas = await areas_between(here[:_TOLD_AT_ONCE], work.session)
+    told = {one.id: announced(one, ground.lots, areas, work, rules) for one in here[:_TOLD_AT_ONCE]}
     within = timedelta(seconds=0 if quiet else rules.tell_within_s)
     later = {one.id: work.now + within for one in news if one.id not in told}
     await store.tell_later(work.session, later, work.correlation)
@@ -278,7 +328,7 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         surplus_id=surplus.id,
         need_id=need.id,
         state=AGREED if change.onsite else PROPOSED,
-        route=ONSITE if change.onsite else DIRECT,
+        route=ONSITE if change.onsite else DIRECT if change.area is None else AREA,
         standing=HOLDS,
         tonnes=change.tonnes,
         cents_per_t=change.cents_per_t,
@@ -301,6 +351,10 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         born_at=work.now if was is None else was.born_at,
         changed_at=work.now,
         judged=None,
+        via=None if change.area is None else change.area.id,
+        permille=change.permille,
+        stays_from=first_day(change.enter) if change.lies else None,
+        stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
     )
 
 
@@ -370,11 +424,12 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    matches = await store.what_stands(work.session)
-    value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
+    ground = await _whole(lots, work)
+    value = sum(one.tonnes * one.cents_per_t for one in ground.matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
-        replan, list(lots.values()), matches, rules.exact, today=work.today
-    )
+        replan, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        areas=ground.areas, stays=ground.stays,
+    )  # fmt: skip
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 
 

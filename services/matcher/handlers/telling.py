@@ -1,7 +1,7 @@
 """Tells of matches: whole to the services, and to each organisation what it may see."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from math import ceil, floor
 from typing import Any
@@ -13,14 +13,21 @@ from services.matcher.domain import (
     HISTORY,
     ONSITE,
     PROPOSED,
+    Area,
+    Finding,
     Lot,
     Match,
+    Over,
     Rules,
     Stands,
+    Value,
     cell_of,
     centre_of,
     explain,
+    explain_over,
+    over,
     value_of,
+    value_over,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
 from shared.work import Work
@@ -43,8 +50,9 @@ async def tell(row: Any, work: Work, *, rules: Rules) -> None:
     due = {row.match_id, *await store.due_to_tell(work.session, cells)}
     matches = await store.matches_of(work.session, due)
     lots = await store.lots_of(work.session, {id for one in matches for id in one.pair})
+    areas = await areas_between(matches, work.session)
 
-    told = [announced(one, lots, work, rules) for one in matches if is_news(one)]
+    told = [announced(one, lots, areas, work, rules) for one in matches if is_news(one)]
 
     await store.keep_matches(work.session, told)
     await store.told(work.session, sorted(due))
@@ -57,9 +65,21 @@ def is_news(match: Match | Stands) -> bool:
     return match.told_revision < match.revision
 
 
-def announced(match: Match, lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Match:
+async def areas_between(matches: Iterable[Match], session: Any) -> dict[UUID, Area]:
+    """The areas over which *matches* go, by id."""
+    ids = {one.via for one in matches if one.via is not None}
+    return await store.areas_of(session, ids) if ids else {}
+
+
+def announced(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    work: Work,
+    rules: Rules,
+) -> Match:
     """Announce *match* in *work*, to the services and to its sides; the match, as told."""
-    body = body_of(match, lots, rules, today=work.today)
+    body = body_of(match, lots, areas, rules, today=work.today)
     is_new = match.told_revision == 0 and match.state == PROPOSED and match.route != ONSITE
     work.announce(MatchFound(**body) if is_new else MatchChanged(**body))
     own = OwnMatchFound if is_new else OwnMatchChanged
@@ -71,9 +91,19 @@ def announced(match: Match, lots: Mapping[UUID, Lot], work: Work, rules: Rules) 
     return match._replace(told_revision=match.revision)
 
 
-def body_of(match: Match, lots: Mapping[UUID, Lot], rules: Rules, *, today: date) -> dict[str, Any]:
+def body_of(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    *,
+    today: date,
+) -> dict[str, Any]:
     """What is told of *match*, whole, by the names of the contract."""
-    terms = json.loads(match.judged) if match.judged else terms_now(match, lots, rules, today)
+    if match.judged:
+        terms = json.loads(match.judged)
+    else:
+        terms = terms_now(match, lots, areas, rules, today)
     return {
         **terms,
         "region": match.region,
@@ -89,15 +119,23 @@ def body_of(match: Match, lots: Mapping[UUID, Lot], rules: Rules, *, today: date
     }
 
 
-def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date) -> dict[str, Any]:
-    """The terms of *match* as its two lots are now: sides, tonnes, value, reasons, papers."""
+def terms_now(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    today: date,
+) -> dict[str, Any]:
+    """The terms of *match* as its ends are now: sides, tonnes, value, reasons, papers."""
     surplus, need = lots[match.surplus_id], lots[match.need_id]
-    worth = value_of(surplus, need, match.km, rules)
-    findings = explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
+    area = areas.get(match.via) if match.via is not None else None
+    way = over(surplus, need, area, rules, today=min(today, match.first)) if area else None
+    worth, findings = _judged(match, surplus, need, area, way, rules, today)
     needed = [one.needed for one in findings if one.needed and one.verdict == "conditional"]
     beside = json.loads(surplus.beside), json.loads(need.beside)
     return {
         "route": match.route,
+        "via": _via(match, area, way),
         "surplus": _side(surplus, beside[0]),
         "need": _side(need, beside[1]),
         "tonnes": _tonnes(match.tonnes, surplus, need),
@@ -110,6 +148,11 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
             "disposal_avoided_cents_per_t": worth.disposal_cents,
             "purchase_avoided_cents_per_t": worth.purchase_cents,
             "haul_cents_per_t": worth.haul_cents,
+            "processing_cents_per_t": worth.processing_cents,
+            "storage_cents_per_t": worth.storage_cents,
+            "counterfactual": _counterfactual(surplus, need),
+            "reception_area": surplus.base_area,
+            "quarry_area": need.base_area,
             "giver_gain_cents_per_t": worth.giver_cents,
             "taker_gain_cents_per_t": worth.taker_cents,
             "compensation_cents_per_t": worth.compensation_cents,
@@ -128,6 +171,54 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
         },
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
+
+
+def _judged(
+    match: Match,
+    surplus: Lot,
+    need: Lot,
+    area: Area | None,
+    way: Over | None,
+    rules: Rules,
+    today: date,
+) -> tuple[Value, tuple[Finding, ...]]:
+    if area is None:
+        worth = value_of(surplus, need, match.km, rules)
+        return worth, explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
+    found = explain_over(surplus, need, area, rules, today=min(today, match.first))
+    if way is None:  # the windows left it no way any more; it is about to be withdrawn
+        return value_of(surplus, need, match.km, rules), found
+    return value_over(surplus, need, way, rules), found
+
+
+def _via(match: Match, area: Area | None, way: Over | None) -> dict[str, Any] | None:
+    if area is None or way is None:
+        return None
+    return {
+        "area_id": area.id,
+        "title": area.title,
+        "organisation": area.organisation,
+        "place": {
+            "municipality": area.municipality,
+            "lat": area.lat,
+            "lon": area.lon,
+            "precision": "exact" if area.exact else "municipality",
+        },
+        "arrives": {"first": way.comes[0], "last": way.comes[1]},
+        "leaves": {"first": way.goes[0], "last": way.goes[1]},
+        "waits_days": way.days,
+        "processing": way.workings,
+        "yield_permille": match.permille,
+        "arriving_t": match.tonnes * match.permille // 1000,
+        "there_km": way.there_km,
+        "onward_km": way.onward_km,
+    }
+
+
+def _counterfactual(surplus: Lot, need: Lot) -> str:
+    """On what the comparison rests: sites that were told, or the fallback for one side or both."""
+    sites = (surplus.base_area is not None) + (need.base_area is not None)
+    return ("CF-1 fallback", "CF-1 partly fallback", "CF-1")[sites]
 
 
 def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Lots and areas: kept at their highest revision, and asked for by place."""
+"""Lots: kept at their highest revision, and asked for by place."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -18,7 +18,7 @@ _LOT_TYPES = """
     high bigint, first date, last date, weekly_t float8, lat float8, lon float8, exact boolean,
     municipality text, region text, meets text, project_id uuid, organisation text,
     net_of_own_use boolean, visibility text, transport_payer text, cell int, terms bigint,
-    beside text
+    beside text, base_cents int, base_grams int, base_area uuid, base_km float8
 """
 _KEEP = text(
     f"""
@@ -32,6 +32,7 @@ _KEEP = text(
         old.id IS NULL, old.is_open, new.is_open,
         old.terms IS DISTINCT FROM new.terms OR old.likely IS DISTINCT FROM new.likely
             OR old.is_open IS DISTINCT FROM new.is_open
+            OR old.base_cents IS DISTINCT FROM new.base_cents
     """
 )
 
@@ -71,25 +72,6 @@ async def keep_newer(session: AsyncSession, lots: Sequence[Lot]) -> list[Touched
     return [Touched._make(row) for row in await session.execute(_KEEP, {"rows": rows})]
 
 
-_KEEP_AREAS = text(
-    """
-    INSERT INTO area (id, revision, region, cell, told)
-    SELECT id, revision, region, cell, told FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS told(id uuid, revision int, region text, cell int, told jsonb)
-    ORDER BY id
-    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, region = excluded.region,
-        cell = excluded.cell, told = excluded.told
-    WHERE area.revision < excluded.revision
-    """
-)
-
-
-async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, Any]]) -> None:
-    """Keep each of *areas* (id, revision, region, cell, told) that is newer than the one known."""
-    rows = json.dumps(list(areas), default=str)
-    await session.execute(_KEEP_AREAS, {"rows": rows})
-
-
 _IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
 _BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
 _EVERY = f"SELECT {LOT} FROM lot"
@@ -112,6 +94,21 @@ async def lots_of(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Lot]
     """The lots of *ids* that are known, by id."""
     found = await plain_rows(session, _BY_ID, list(ids))
     return {row[0]: Lot._make(row) for row in found}
+
+
+_BASES = f"""
+    UPDATE lot SET base_cents = told.base_cents, base_grams = told.base_grams,
+        base_area = told.base_area, base_km = told.base_km
+    FROM (SELECT {LOT} FROM jsonb_to_recordset($1::jsonb) AS told({_LOT_TYPES}) ORDER BY id) AS told
+    WHERE lot.id = told.id AND lot.revision = told.revision
+"""
+
+
+async def keep_baselines(session: AsyncSession, lots: Sequence[Lot]) -> None:
+    """Write what a tonne of each of *lots* meets without the platform, and nothing else of it."""
+    if lots:
+        rows = json.dumps([lot._asdict() for lot in lots], default=str)
+        await plain_rows(session, _BASES, rows)
 
 
 async def every_lot(session: AsyncSession) -> list[Lot]:

@@ -15,7 +15,9 @@ from shared.vocabulary.enumerations import codes
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.tables import table
 
-Form = Literal["text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code"]
+Form = Literal[
+    "text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code", "processing"
+]
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)
 LONGEST_LIST = 100
@@ -135,6 +137,12 @@ FORECAST: Mapping[str, Field] = {
     "assumptions": Field(many=True, longest=500),
     "note": Field("note", longest=2000),
 }
+_PROCESSING_TERMS = {
+    "processing": _one_of("processing", required=True),
+    "cost_eur_per_t": Field("number", least=0, most=10_000),
+    "yield_share": Field("number", above=True, most=1),
+}
+
 AREA: Mapping[str, Field] = {
     **_IDENTITY,
     "title": Field(required=True, longest=300),
@@ -147,10 +155,15 @@ AREA: Mapping[str, Field] = {
     "max_contamination": _one_of("contamination", "P0"),
     "accepts_acid_sulphate": Field("boolean", default=False),
     "processing": _one_of("processing", many=True),
+    "processing_terms": Field("processing", many=True),
     "capacity_t": Field("number", least=0),
+    "stock_t": Field("number", least=0),
+    "weekly_rate_t": Field("number", above=True),
     "available_from": Field("date"),
     "available_to": Field("date"),
     "permit_until": Field("date"),
+    "handling_eur_per_t": Field("number", least=0, most=10_000),
+    "storage_eur_per_t_month": Field("number", least=0, most=10_000),
     "gate_fee_eur_per_t": Field("number", least=-10_000, most=10_000),
     **_PRICE,
     "visibility": _one_of("visibility", "forum"),
@@ -334,6 +347,28 @@ def _waste_code(field: Field, value: Any, pointer: str) -> Read:
     return value, None
 
 
+def _processing(_: Field, value: Any, pointer: str) -> Read:
+    """The terms of one processing; of several mistakes the first is told."""
+    if not isinstance(value, dict):
+        return None, Reason("type_wrong", pointer, value, {"wanted": "object"})
+    clean: dict[str, Any] = {}
+    for name in value:
+        if name not in _PROCESSING_TERMS:
+            close = get_close_matches(str(name)[:64], tuple(_PROCESSING_TERMS), n=2, cutoff=0.6)
+            says = {"event": "area-updated", "close": ("close", close)}
+            return None, Reason("field_unknown", pointer + pointer_to(str(name)), None, says)
+    for name, field in _PROCESSING_TERMS.items():
+        at = f"{pointer}/{name}"
+        if value.get(name) is None:
+            if field.required:
+                return None, Reason("field_missing", at, None, {"wanted": _wanted(field)})
+            continue
+        clean[name], against = _FORMS[field.form](field, value[name], at)
+        if against:
+            return None, against
+    return clean, None
+
+
 def is_clean(text: str, *, lines: bool = False) -> bool:
     """
     Whether every character of *text* can be kept and shown as it is: no control, half or direction
@@ -362,4 +397,5 @@ _FORMS: dict[Form, Callable[[Field, Any, str], Read]] = {
     "date": _date,
     "uuid": _uuid,
     "waste_code": _waste_code,
+    "processing": _processing,
 }

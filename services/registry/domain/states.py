@@ -19,8 +19,9 @@ _AS_TOLD = (
 )  # fmt: skip
 _AREA_AS_TOLD = (
     "title", "site_kind", "status", "visibility", "materials", "max_contamination",
-    "accepts_acid_sulphate", "processing", "capacity_t", "permit_until", "gate_fee_eur_per_t",
-    "price_eur_per_t",
+    "accepts_acid_sulphate", "processing", "processing_terms", "capacity_t", "stock_t",
+    "weekly_rate_t", "permit_until", "gate_fee_eur_per_t", "price_eur_per_t",
+    "handling_eur_per_t", "storage_eur_per_t_month",
 )  # fmt: skip
 _DELIVERY_AS_TOLD = (
     "match_id", "outlet", "material", "moved_on", "haul_km", "vehicle", "energy", "waybill",
@@ -83,6 +84,7 @@ def area_state(thing: Thing, region: Region) -> dict[str, Any]:
         region=region.code,
         organisation=thing.organisation,
         reporter=thing.reporter,
+        meets=[region.code, *region.meets],
         place=place_of(thing.told, region),
         window=window_of(thing.told),
         sample=region.sample,
