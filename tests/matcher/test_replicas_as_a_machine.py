@@ -486,7 +486,8 @@ def machine(ground: Ground) -> type[RuleBasedStateMachine]:
                     break
             assert await ground.rows("SELECT * FROM dirty") == []
             await self.check()
-            if ground.replicas[0].rules == ground.replicas[0].rules.exact:
+            rules = ground.replicas[0].rules
+            if rules.standing_bonus_cents_per_t == rules.smallest_load_t == 0:
                 await self.neighbours_have_what_they_can()
             found = await ground.replicas[0].settle_all(standing_bonus=0, smallest_load=0)
             assert found["value_cents"] == found["optimum_cents"]
