@@ -13,6 +13,8 @@ from deploy.bench.ground import own_postgres
 from deploy.bench.lots import batches, changes, lots
 from deploy.bench.peers import Worth
 from deploy.cli.terms import progress
+from services.matcher import store
+from services.matcher.domain import tile_of
 from services.matcher.domain.values import Lot
 from shared.contracts import ForecastUpdated
 
@@ -91,9 +93,10 @@ async def _arrive(
             arrivals.append(time.perf_counter() - begun)
             advance(min(len(forecasts), number * size))
     how = "one by one" if size == 1 else f"in batches of {size}"
-    sheet.times("one settle", settles, f"{len(settles)} settles, lots arriving {how}; durable")
     if size == 1:
         sheet.times("one arrival, kept and settled", arrivals, "durable, without the bus")
+    if settles:
+        sheet.times("one settle", settles, f"{len(settles)} settles, lots arriving {how}; durable")
     return {lot.id: lot for lot in await matcher.lots()}
 
 
@@ -126,6 +129,9 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
     sheet.add("value after the sweep", value / 100, "EUR", beside, goal=_AFTER, note=note)
     sheet.times("one sweep", swept)
     stands = await matcher.standing()
+    async with matcher.database.begin_work() as work:
+        tiles = {tile_of(lot.cell) for lot in await matcher.lots()}
+        await store.mark_for_sweep(work.session, tiles, work.now)
     again = await matcher.sweep()
     moved = changed_pairs(stands, await matcher.standing())
     gain = (await matcher.value_cents() - value) / max(1, optimum)
@@ -136,8 +142,14 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
 async def _changes(
     matcher: Driven, news: Sequence[ForecastUpdated], sheet: Sheet, today: date
 ) -> dict[UUID, Lot]:
-    """Tell the changes one at a time: how many proposals each moves, and what it costs."""
+    """
+    Tell the changes one at a time: how many proposals each moves, and what it costs.
+
+    After each the region is swept until nothing improves, and what that moves is counted too.
+    """
     moved: list[float] = []
+    in_all: list[float] = []
+    sweeps = 0
     seconds: list[float] = []
     stands = await matcher.standing()
     with progress(f"{sheet.about}: changes", len(news)) as advance:
@@ -146,23 +158,24 @@ async def _changes(
             await matcher.tell([event])
             await matcher.settle()
             seconds.append(time.perf_counter() - begun)
+            moved.append(changed_pairs(stands, await matcher.standing()))
+            sweeps += len(await matcher.sweep())
             now = await matcher.standing()
-            moved.append(changed_pairs(stands, now))
+            in_all.append(changed_pairs(stands, now))
             stands = now
             advance(done)
     sheet.times("one change, kept and settled", seconds, "durable, without the bus")
     bonus = f"standing bonus {matcher.rules.standing_bonus_cents_per_t / 100:g} EUR/t"
-    for share, word, most in ((0.5, "median", 3), (0.95, "p95", 15)):
-        figure = f"proposals changed by one change, {word}"
-        sheet.add(figure, percentile(moved, share), goal=Goal(most), note=bonus)
-    with progress(f"{sheet.about}: sweeping"):
-        swept = await matcher.sweep()
-    moved_after = changed_pairs(stands, await matcher.standing())
-    note = f"{len(swept)} sweeps after {len(news)} changes"
-    sheet.add("proposals changed by sweeping after the changes", moved_after, note=note)
+    swept = f"{sweeps} sweeps after {len(news)} changes"
+    for counted, how, note in ((moved, "", bonus), (in_all, " and the sweeps after it", swept)):
+        for share, word, most in ((0.5, "median", 3), (0.95, "p95", 15)):
+            figure = f"proposals changed by one change{how}, {word}"
+            sheet.add(figure, percentile(counted, share), goal=Goal(most), note=note)
+        mean = sum(counted) / max(1, len(counted))
+        sheet.add(f"proposals changed by one change{how}, mean", mean, note=note)
     after = await matcher.lots()
     optimum = Worth(after, matcher.rules, today).optimum_cents()
     value = await matcher.value_cents()
-    sheet.add("value after the changes and a sweep", value / 100, "EUR",
+    sheet.add("value after the changes and their sweeps", value / 100, "EUR",
               ("optimum", optimum / 100), goal=_AFTER)  # fmt: skip
     return {lot.id: lot for lot in after}

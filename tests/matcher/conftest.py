@@ -35,6 +35,11 @@ class Matcher:
         async with self.database.begin_work(correlation="heard") as work:
             await handlers.keep_forecasts(events, work, rules=self.rules)
 
+    async def hears_as_it_runs(self, *events: Any) -> None:
+        """The handler of its card gets *events* in one work: alone in the quiet, one is settled."""
+        async with self.database.begin_work(correlation="heard") as work:
+            await handlers.keep_and_settle(events, work, rules=self.rules)
+
     async def works_off(self, *tables: str) -> int:
         """Everything due in *tables* (all of them, unless told), until nothing is due."""
         done = 0

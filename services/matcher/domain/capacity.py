@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import highspy
 import numpy as np
+from highspy._core import _Highs  # `Highs` above it prints a banner and sets up callbacks
 from numpy.typing import NDArray
 
 from services.matcher.domain.cost import WHOLE, Bools, Ints
@@ -56,12 +57,12 @@ class Ways(NamedTuple):
     permille: Ints
 
 
-def fits(ways: Ways, tonnes: Ints, room: Room) -> bool:
-    """Whether *tonnes* on *ways* keep to the room of every area in every month."""
+def fits(area: Ints, enter: Ints, leave: Ints, tonnes: Ints, room: Room) -> bool:
+    """Whether *tonnes* on ways over *area* keep to the room of every area in every month."""
     taken = np.zeros((len(room.tonnes), room.tonnes.shape[1] + 1), dtype=np.int64)
-    used = np.flatnonzero((tonnes > 0) & (ways.leave >= ways.enter))
-    np.add.at(taken, (ways.area[used], ways.enter[used] - room.first), tonnes[used])
-    np.add.at(taken, (ways.area[used], ways.leave[used] - room.first + 1), -tonnes[used])
+    used = np.flatnonzero((tonnes > 0) & (leave >= enter))
+    np.add.at(taken, (area[used], enter[used] - room.first), tonnes[used])
+    np.add.at(taken, (area[used], leave[used] - room.first + 1), -tonnes[used])
     return bool((np.cumsum(taken, axis=1)[:, :-1] <= room.tonnes).all())
 
 
@@ -110,8 +111,7 @@ class _Program:
         self.order: Ints = np.zeros(0, np.int64)
         self.taken = np.zeros(len(ways.surplus), np.bool_)
         self.last = self.givers + self.takers + room.tonnes.size
-        self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        self.solver.setOptionValue("log_to_console", False)
+        self.solver: Any = _Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("time_limit", _SECONDS)
         self.solver.setOptionValue("mip_rel_gap", 0.0)

@@ -10,8 +10,10 @@ from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain import capacity
 from services.matcher.domain.areas import Area, area_arcs, month_of
+from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
+from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
     EXCLUDES,
@@ -29,7 +31,7 @@ Cents per tonne: more than any exchange elsewhere can gain, so that the own site
 A tonne more on site pushes at most two others aside, worth some hundreds of euros at the most.
 """
 
-_ROUNDS: Final = 8
+_ROUNDS: Final = 2
 _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
@@ -67,6 +69,7 @@ class Change(NamedTuple):
     leave: int = -1
     alternatives: int = 0
     next_best_cents: int | None = None
+    measured: Measured = BY_RATIO
 
     @property
     def lies(self) -> bool:
@@ -91,13 +94,15 @@ class Plan(NamedTuple):
     The differences between what stands and the optimum, and their worth in cents.
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-    whose forecast fell below what was decided on, with the tonnes decided.
+    whose forecast fell below what was decided on, with the tonnes decided. *roads_wanted* would be
+    worth knowing and are not asked for yet.
     """
 
     changes: list[Change]
     before_cents: int
     after_cents: int
     short: list[tuple[Lot, int]]
+    roads_wanted: Sequence[Pair] = ()
 
 
 def replan(
@@ -108,22 +113,24 @@ def replan(
     today: date,
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
 ) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
+    Unless standing bonus and smallest load are both off, only as far as the changes are worth it.
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
     what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
-    free matches among them. The order of the arguments has no influence.
+    free matches among them. The order of the arguments has no influence. *roads* are those known
+    between the lots; None where no engine is asked.
     """
     known = {lot.id: lot for lot in lots}
     areas = sorted(areas, key=lambda one: one.id)
-    free = {one.way: one for one in matches if _is_free(one, known)}
-    left, short = _left(known, matches, free)
+    free, fixed, excluded = _parted(matches, known)
+    left, short = _left(known, fixed)
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
-    excluded = _excluded(matches, known)
 
-    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
     if areas:
         over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
         pairs = _together(pairs, over, len(needs), len(areas))
@@ -133,16 +140,28 @@ def replan(
     arc_of = _arcs_of(pairs, surpluses, needs, areas, free)
     stands = _stands(pairs, free, arc_of)
     tonnes = best_flow(supply, demand, pairs, stands, rules, room)
+    if rules.keeps_calm:
+        tonnes = _calmed(supply, demand, pairs, stands, tonnes, rules, room)
 
     changes = [
         *_begun(pairs, tonnes, surpluses, needs, areas, arc_of),
-        *_continued(pairs, tonnes, known, areas, free, arc_of),
+        *_continued(pairs, tonnes, known, areas, free, arc_of, roads),
     ]
+    wanted: Sequence[Pair] = ()
+    if roads is not None:
+        changes = [_measured(one, roads) for one in changes]
+        straight = pairs.area < 0
+        wanted = roads_wanted(
+            surpluses, needs, surplus=pairs.surplus[straight], need=pairs.need[straight],
+            cents=pairs.cents[straight], tonnes=tonnes[straight], known=roads,
+            each=rules.road_candidates,
+        )  # fmt: skip
     return Plan(
         changes,
         sum(one.tonnes * one.cents_per_t for one in free.values()),
         int((tonnes * pairs.cents).sum()),
         short,
+        wanted,
     )
 
 
@@ -154,9 +173,18 @@ def optimum_cents(
     today: date,
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    return replan(lots, matches, rules, today=today, areas=areas, stays=stays).after_cents
+    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads)
+    return plan.after_cents
+
+
+def _measured(change: Change, roads: Roads) -> Change:
+    """*change* with how its distance was measured; the legs over an area go by ratio."""
+    if change.area is not None:
+        return change
+    return change._replace(measured=roads.measured(change.surplus, change.need))
 
 
 def _together(pairs: Arcs, over: Arcs, needs: int, areas: int) -> Arcs:
@@ -187,26 +215,41 @@ def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[
     return Room(np.maximum(tonnes, 0), first)
 
 
-def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
-    return (
-        match.standing == HOLDS
-        and match.is_free
-        and match.surplus_id in known
-        and match.need_id in known
-    )
+def _parted(
+    matches: Sequence[Stands], known: Mapping[UUID, Lot]
+) -> tuple[dict[Way, Stands], list[Stands], set[tuple[UUID, UUID]]]:
+    """
+    The matches that may change, by way; those that hold tonnes as they are; the pairs excluded.
+
+    Excluded are pairs declined in the terms they still have, and pairs that wait for an answer.
+    """
+    free: dict[Way, Stands] = {}
+    fixed: list[Stands] = []
+    excluded: set[tuple[UUID, UUID]] = set()
+    for match in matches:
+        pair = match.surplus_id, match.need_id
+        surplus, need = known.get(pair[0]), known.get(pair[1])
+        holds, here = match.standing == HOLDS, surplus is not None and need is not None
+        if holds and here and match.is_free and match.way not in free:
+            free[match.way] = match
+            continue
+        if holds:
+            fixed.append(match)
+        if surplus is None or need is None:
+            continue
+        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
+        if match.state == ACCEPTED if holds else match.standing == EXCLUDES and same:
+            excluded.add(pair)
+    return free, fixed, excluded
 
 
 def _left(
-    known: Mapping[UUID, Lot],
-    matches: Sequence[Stands],
-    free: Mapping[Way, Stands],
+    known: Mapping[UUID, Lot], fixed: Sequence[Stands]
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
     left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
     decided: dict[UUID, int] = {}
-    for match in matches:
-        if match.standing != HOLDS or free.get(match.way) is match:
-            continue
+    for match in fixed:
         for id, tonnes in ((match.surplus_id, match.tonnes), (match.need_id, match.arrives)):
             if id in left:
                 left[id] -= tonnes
@@ -222,20 +265,6 @@ def _left(
 
 def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str) -> list[Lot]:
     return [known[id] for id in sorted(left) if left[id] > 0 and known[id].direction == direction]
-
-
-def _excluded(matches: Sequence[Stands], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
-    """Pairs declined in the terms they still have, and pairs that wait for an answer."""
-    found = set()
-    for match in matches:
-        surplus, need = known.get(match.surplus_id), known.get(match.need_id)
-        if surplus is None or need is None:
-            continue
-        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
-        waits = match.standing == HOLDS and match.state == ACCEPTED
-        if waits or (match.standing == EXCLUDES and same):
-            found.add(match.pair)
-    return found
 
 
 def _arcs_of(
@@ -276,12 +305,46 @@ def _stands(
     free: Mapping[Way, Stands],
     arc_of: Mapping[Way, int],
 ) -> Ints:
-    """The tonnes that stand as proposals on each arc; the own site needs no bonus to stay."""
+    """The tonnes that stand on each arc."""
     stands = np.zeros(len(pairs.surplus), dtype=np.int64)
     for way, at in arc_of.items():
         stands[at] = free[way].tonnes
-    stands[pairs.onsite] = 0
     return stands
+
+
+def _calmed(
+    supply: Ints,
+    demand: Ints,
+    pairs: Arcs,
+    stands: Ints,
+    target: Ints,
+    rules: Rules,
+    room: Room,
+) -> Ints:
+    """
+    As far towards *target* as the changes are worth it.
+
+    All the way where something is lost in a working, or where going half the way would put more
+    into an area than it holds: the steps know nothing of either.
+    """
+    if ((pairs.permille != WHOLE) & ((stands > 0) | (target > 0))).any():
+        return target
+    net = _steps_of(supply, demand, pairs, rules)
+    calm = worth_changing(net, stands, target, rules.worth_a_change_cents)
+    fits = capacity.fits(pairs.area, pairs.enter, pairs.leave, calm, room)
+    return calm if fits else target
+
+
+def _steps_of(supply: Ints, demand: Ints, pairs: Arcs, rules: Rules) -> Network:
+    """The pairs as arcs from a node for each surplus to one for each need."""
+    return Network(
+        tails=pairs.surplus,
+        heads=pairs.need + len(supply),
+        most=pairs.most,
+        least=np.where(pairs.onsite, 0, rules.smallest_load_t),
+        cents=pairs.cents + np.where(pairs.onsite, ONSITE_BONUS, 0),
+        room=np.concatenate((supply, demand)),
+    )
 
 
 def best_flow(
@@ -292,8 +355,8 @@ def best_flow(
     and no more in an area than it has *room*.
 
     On its own site first, then by value; what *stands* earns the standing bonus up to its tonnes.
-    Pairs below the smallest load are dropped and the rest solved again while that is worth it;
-    what is left over then joins the loads that go. With both off, the exact optimum.
+    Pairs below the smallest load are dropped and the rest solved once more; what is left over then
+    joins the loads that go. With both off, the exact optimum.
     """
     least = rules.smallest_load_t
     taken = demand[pairs.need] * WHOLE // pairs.permille
@@ -352,7 +415,7 @@ def _solve(
     if not len(rows):
         return tonnes
     bonus = rules.standing_bonus_cents_per_t
-    kept = np.minimum(stands[rows], most[rows]) if bonus else np.zeros(len(rows), np.int64)
+    kept = np.where(pairs.onsite[rows] | (bonus == 0), 0, np.minimum(stands, most)[rows])
     again = np.flatnonzero(kept)
     of = np.concatenate((rows, rows[again]))  # what stands earns its bonus on a way of its own
     extra = np.repeat((0, bonus), (len(rows), len(again)))
@@ -363,7 +426,7 @@ def _solve(
     )  # fmt: skip
     found = _network(supply, demand, ways)
     lossy = (ways.permille != WHOLE) & (ways.gain > 0)
-    if lossy.any() or not capacity.fits(ways, found, room):
+    if lossy.any() or not capacity.fits(ways.area, ways.enter, ways.leave, found, room):
         firsts = int(found[ways.first].sum())
         found = capacity.solve(supply, demand, ways, room, firsts, found)
     np.add.at(tonnes, of, found)
@@ -416,10 +479,11 @@ def _continued(
     areas: Sequence[Area],
     free: Mapping[Way, Stands],
     arc_of: Mapping[Way, int],
+    roads: Roads | None,
 ) -> Iterator[Change]:
     """What becomes of the matches that stand, where it is another thing than before."""
     partners: _Partners | None = None
-    planned, worth = tonnes.tolist(), pairs.cents.tolist()
+    planned, worth, far = tonnes.tolist(), pairs.cents.tolist(), pairs.km.tolist()
     for way, match in free.items():
         surplus, need = known[way[0]], known[way[1]]
         at = arc_of.get(way)
@@ -430,7 +494,7 @@ def _continued(
             match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms, _stay_of(match),
         ) != (
             planned[at], worth[at], surplus.terms, need.terms, (pairs.enter[at], pairs.leave[at]),
-        ):  # fmt: skip
+        ) or (roads is not None and match.km != far[at]):  # fmt: skip
             partners = partners or _Partners(pairs)
             yield _change(match, surplus, need, planned[at], pairs, at, areas, partners)
 

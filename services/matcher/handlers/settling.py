@@ -24,6 +24,7 @@ from services.matcher.domain import (
     WITHDRAWN,
     Area,
     Change,
+    Concern,
     Lot,
     Match,
     Plan,
@@ -31,13 +32,18 @@ from services.matcher.domain import (
     Stands,
     Stay,
     cells_around,
+    concern,
     first_day,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
+from services.matcher.domain.roads import Roads
+from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.roads import known_roads, want_roads
 from services.matcher.handlers.telling import announced, areas_between, is_news
+from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
 from shared.work import Work
 
@@ -58,7 +64,7 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 class Ground:
     """
     What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
-    around and the room that is taken in them.
+    around, the room that is taken in them, and the roads known between the lots.
     """
 
     lots: Mapping[UUID, Lot]
@@ -66,6 +72,16 @@ class Ground:
     marks: Mapping[int, UUID]
     areas: Sequence[Area] = ()
     stays: Sequence[Stay] = ()
+    roads: Roads | None = None
+
+    @property
+    def cells(self) -> set[int]:
+        return {lot.cell for lot in self.lots.values()}
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What a plan is told beside lots and matches."""
+        return {"areas": self.areas, "stays": self.stays, "roads": self.roads}
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -91,6 +107,58 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     if not finished:
         work.wake("dirty")
     _measured("neighbourhood", begun)
+
+
+async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each forecast that is newer than the one known, and mark its neighbourhood.
+
+    A single one that comes while nothing else is to be settled is settled at once, in the same
+    work, unless somebody is near or it fails: then by its mark, as all others.
+    """
+    lots, dirty = await kept(events, work, rules)
+    if len(lots) == 1 and len(dirty) == 1 and await _settled_at_once(lots[0], work, rules):
+        return
+    await mark(dirty, work)
+
+
+async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
+    """Whether those whom a change of *lot* concerns could be settled, and were."""
+    begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
+    try:
+        async with store.attempt(work.session):
+            areas = await _areas_around(lot.cell, work, rules)
+            around = cells_around(lot.cell, rules.single_radius_km)
+            worked = rules.processing_on_site or any(one.workings for one in areas)
+            about = concern(lot, await store.kinds_in(work.session, around), rules, worked=worked)
+            cells = cells_around(lot.cell, about.radius_km)
+            held = await store.try_hold_around(work.session, cells, about)
+            ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
+            if not held or not ground.cells <= held:
+                raise _NotQuiet
+            ground = await _with(areas, ground, work, rules)
+            plan = await _planned(ground, rules, work)
+            if not await _has_room(ground, plan, work):
+                raise _NotQuiet
+            _, told = await _record(ground, plan, work, rules, quiet=True)
+            await store.finish_unmarked(
+                work.session,
+                told=told,
+                tiles={tile_of(lot.cell)} if plan.changes else (),
+                due=work.now + timedelta(seconds=rules.sweep_after_s),
+            )
+    except Exception:  # its mark will lead to the same error, where that is waited for and told
+        letters, signals, woken = before
+        del work.letters[letters:], work.signals[signals:]
+        work.woken = woken
+        settles.labels("put off").inc()
+        return False
+    _measured("at once", begun)
+    return True
+
+
+class _NotQuiet(Exception):
+    """Others are at work near here."""
 
 
 async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
@@ -132,10 +200,10 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = await _whole(lots, work)
+    ground = await _whole(lots, work, rules)
     best = await asyncio.to_thread(
         optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
-        areas=ground.areas, stays=ground.stays,
+        **ground.beside,
     )  # fmt: skip
 
     rounds = 0
@@ -203,27 +271,23 @@ async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]
 
 async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
     """Hold *cells* and those of the partners of their lots, and read what is there."""
-    session = work.session
-    held = set(cells)
+    more: set[int] = set()
     while True:
-        marks = await store.hold(session, held)
-        lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
-        matches = {one.id: one for one in await store.what_stands_of(session, lots)}
-        holding = [one for one in matches.values() if one.standing == HOLDS]
-        partners = {id for one in holding for id in one.pair} - lots.keys()
-        if partners:
-            more, all_free = await store.hold_too(session, partners, held)
-            lots |= await store.lots_of(session, partners)
-            # what they hold elsewhere is fixed, and takes from what they have left
-            elsewhere = await store.what_stands_of(session, partners)
-            matches |= {one.id: one for one in elsewhere}
-            known = {lot.cell for lot in lots.values()} <= held | more
-            held |= more
-            if not (all_free and known):
-                await store.let_go(session)
-                continue
+        held, marks = await store.hold_around(work.session, cells, more)
         near = {cell: mark for cell, mark in marks.items() if cell in set(cells)}
-        return Ground(lots, list(matches.values()), near)
+        ground = await _read(work, cells, near)
+        if ground.cells <= held:
+            return ground
+        more |= ground.cells  # a partner came while we waited
+        await store.let_go(work.session)
+
+
+async def _read(
+    work: Work, cells: Sequence[int], marks: Mapping[int, UUID], about: Concern | None = None
+) -> Ground:
+    """What is in *cells*, and the partners; what those hold elsewhere takes from what they have."""
+    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells, about)}
+    return Ground(lots, await store.what_stands_of(work.session, lots), marks)
 
 
 async def _settled(
@@ -231,21 +295,27 @@ async def _settled(
 ) -> tuple[Ground, Plan]:
     """What is there in *cells* around *cell*, and its plan; the room it takes in areas is held."""
     while True:
-        ground = await _with_areas(await _stand_on(work, cells), cell, work, rules)
+        ground = await _stand_on(work, cells)
+        ground = await _with(await _areas_around(cell, work, rules), ground, work, rules)
         plan = await _planned(ground, rules, work)
         if await _has_room(ground, plan, work):
             return ground, plan
         await store.let_go(work.session)
 
 
-async def _with_areas(ground: Ground, cell: int, work: Work, rules: Rules) -> Ground:
-    """*ground* with the areas that lots around *cell* could reach."""
+async def _areas_around(cell: int, work: Work, rules: Rules) -> list[Area]:
+    """The areas that lots around *cell* could reach."""
     around = cells_around(cell, max(rules.radius_km, rules.widest_km))
-    areas = [one for one in await store.areas_in(work.session, around) if one.waits]
+    return [one for one in await store.areas_in(work.session, around) if one.waits]
+
+
+async def _with(areas: Sequence[Area], ground: Ground, work: Work, rules: Rules) -> Ground:
+    """*ground* with *areas*, the room that is taken in them, and the roads that are known."""
+    roads = await known_roads(ground.lots.values(), work.session, rules)
     if not areas:
-        return ground
+        return ground if roads is None else replace(ground, roads=roads)
     stays = await store.stays_in(work.session, [one.id for one in areas])
-    return replace(ground, areas=areas, stays=stays)
+    return replace(ground, areas=areas, stays=stays, roads=roads)
 
 
 async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
@@ -258,21 +328,23 @@ async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
     return known == set(await store.stays_in(work.session, ids))
 
 
-async def _whole(lots: Mapping[UUID, Lot], work: Work) -> Ground:
+async def _whole(lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Ground:
     """The whole region, which nobody else changes."""
     areas = [one for one in await store.every_area(work.session) if one.waits]
     stays = await store.stays_in(work.session, [one.id for one in areas])
-    return Ground(lots, await store.what_stands(work.session), {}, areas, stays)
+    roads = await known_roads(lots.values(), work.session, rules)
+    return Ground(lots, await store.what_stands(work.session), {}, areas, stays, roads)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
-    lots, today = list(ground.lots.values()), work.today
+    lots = list(ground.lots.values())
+    told = {"today": work.today, **ground.beside}
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(
-            replan, lots, ground.matches, rules, today=today, areas=ground.areas,
-            stays=ground.stays,
-        )  # fmt: skip
-    return replan(lots, ground.matches, rules, today=today, areas=ground.areas, stays=ground.stays)
+        plan = await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
+    else:
+        plan = replan(lots, ground.matches, rules, **told)
+    await want_roads(plan, work)
+    return plan
 
 
 async def _record(
@@ -355,6 +427,8 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         permille=change.permille,
         stays_from=first_day(change.enter) if change.lies else None,
         stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
+        distance_method=change.measured.method,
+        distance_version=change.measured.version,
     )
 
 
@@ -372,8 +446,9 @@ def _withdrawn(match: Match, work: Work) -> Match:
 
 def _is_closed(match: Stands, ground: Ground) -> bool:
     """Whether one side had accepted it, and a forecast of it is no longer offered."""
-    ends = [ground.lots[id] for id in match.pair if id in ground.lots]
-    return match.state == ACCEPTED and any(not lot.is_open for lot in ends)
+    if match.state != ACCEPTED:
+        return False
+    return any(id in ground.lots and not ground.lots[id].is_open for id in match.pair)
 
 
 def _alarms(ground: Ground, plan: Plan) -> dict[UUID, list[str]]:
@@ -424,11 +499,11 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = await _whole(lots, work)
+    ground = await _whole(lots, work, rules)
     value = sum(one.tonnes * one.cents_per_t for one in ground.matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
         replan, list(lots.values()), ground.matches, rules.exact, today=work.today,
-        areas=ground.areas, stays=ground.stays,
+        **ground.beside,
     )  # fmt: skip
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 
