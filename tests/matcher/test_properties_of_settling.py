@@ -5,8 +5,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from uuid import uuid4
 
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.matcher.domain import AGREED, DIRECT, HOLDS, ONSITE, PROPOSED, Rules, Stands, replan
@@ -107,20 +106,13 @@ def at_rest(lots):
     raise AssertionError("the region never comes to rest")
 
 
-GOES_ROUND = pytest.mark.xfail(
-    raises=AssertionError, reason="which loads are too small depends on what stands"
-)
-
-
-@GOES_ROUND
-@settings(LAWS, phases=[Phase.generate])
+@LAWS
 @given(many(most=40))
 def test_settling_comes_to_rest_with_small_loads_dropped(told):
     """Which loads are too small depends a little on what stands, but it never goes round."""
     assert within([lot(one) for one in told], at_rest([lot(one) for one in told]))
 
 
-@GOES_ROUND
 def test_two_needs_and_three_surpluses_come_to_rest():
     """Dropped loads of 40 t and 48 t made these take turns for ever, for better and for worse."""
     fill = {"material": "till", "use": "general_fill"}
@@ -211,8 +203,10 @@ def test_agreed_tonnes_never_change_on_their_own(told, seed, rules):
     stands = after(matches, plan)
     assert {one.id: one for one in stands if one.id in decided} == decided
     used, fixed = defaultdict(int), defaultdict(int)
+    is_open = {one.id: one.is_open for one in news}
     for one in stands:
-        for id in one.pair:
+        ends = one.state == "accepted" and not all(is_open[id] for id in one.pair)
+        for id in () if ends else one.pair:  # what nobody can agree to any more holds nothing
             used[id] += one.tonnes
             fixed[id] += one.tonnes if one.id in decided else 0
     for one in news:

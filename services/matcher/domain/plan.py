@@ -233,7 +233,7 @@ def _parted(
         if holds and here and match.is_free and match.way not in free:
             free[match.way] = match
             continue
-        if holds:
+        if holds and not _ends(match, surplus, need):
             fixed.append(match)
         if surplus is None or need is None:
             continue
@@ -241,6 +241,11 @@ def _parted(
         if match.state == ACCEPTED if holds else match.standing == EXCLUDES and same:
             excluded.add(pair)
     return free, fixed, excluded
+
+
+def _ends(match: Stands, *lots: Lot | None) -> bool:
+    """Whether one side alone had accepted it, and a forecast of it is no longer offered."""
+    return match.state == ACCEPTED and any(lot is not None and not lot.is_open for lot in lots)
 
 
 def _left(
