@@ -124,8 +124,11 @@ def _of_pair(
         yield "reach"
     if not regions_meet(surplus, need):
         yield "region"
-    if worth(surplus, need, km, bases, limits).cents <= limits.worth_cents:
+    again = worth(surplus, need, km, bases, limits)
+    if again.cents <= limits.worth_cents:
         yield "value"
+    if again.disposal + again.purchase < again.haul:
+        yield "fairness"
 
 
 def regions_meet(one: Row, other: Row) -> bool:

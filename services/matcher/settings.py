@@ -26,6 +26,9 @@ class Settings(SharedSettings):
     )
     matcher_single_lots: int = Field(60, ge=0, description="the nearest of these, about so many")
     matcher_sweep_radius_km: float = Field(40.0, ge=0, le=400, description="of a sweep's reach")
+    matcher_sweep_lots: int = Field(
+        600, ge=0, description="up to so many a sweep grows beyond its radius, as far as reach goes"
+    )
     matcher_sweep_after_s: float = Field(3.0, gt=0, description="of quiet before a sweep")
     matcher_measure_every_s: float = Field(600.0, gt=0, description="between two full solves")
     matcher_measure_up_to_lots: int = Field(5000, ge=0, description="no full solve beyond")
@@ -99,6 +102,7 @@ class Settings(SharedSettings):
             single_radius_km=self.matcher_single_radius_km,
             single_lots=self.matcher_single_lots,
             sweep_radius_km=self.matcher_sweep_radius_km,
+            sweep_lots=self.matcher_sweep_lots,
             sweep_after_s=self.matcher_sweep_after_s,
             measure_every_s=self.matcher_measure_every_s,
             measure_up_to_lots=self.matcher_measure_up_to_lots,

@@ -429,9 +429,16 @@ def cents_per_t(surplus: ForecastUpdated, need: ForecastUpdated, rules: Any) -> 
     """Counterfactual minus actual, in whole cents; CO2e at its price, where it has one."""
     km = road_km(surplus, need, rules)
     gone, got = disposal(surplus.material, surplus.contamination), purchase(need.material, need.use)
-    cents = gone[0] + got[0] - _whole(km * factor("transport_4ax") * 100)
     saved = gone[1] + got[1] - _whole(km * truck_g_per_tkm())
+    cents = gains_together(surplus, need, rules)
     return cents + _whole(Decimal(saved * rules.co2e_cents_per_t) / 1_000_000)
+
+
+def gains_together(surplus: ForecastUpdated, need: ForecastUpdated, rules: Any) -> int:
+    """What both sides gain a tonne in money alone, in whole cents; below 0 one of them loses."""
+    km = road_km(surplus, need, rules)
+    gone, got = disposal(surplus.material, surplus.contamination), purchase(need.material, need.use)
+    return gone[0] + got[0] - _whole(km * factor("transport_4ax") * 100)
 
 
 # -- all of them ------------------------------------------------------------------------------
@@ -468,6 +475,8 @@ def of_the_pair(
         return found | {"own_site": FAIL if net else PASS}
     near = float(road_km(surplus, need, rules)) <= reach_km(surplus.material, rules)
     worth = cents_per_t(surplus, need, rules) > rules.worth_cents_per_t
+    if gains_together(surplus, need, rules) < 0:
+        found["fairness"] = FAIL
     return found | {
         "place": PASS if near else FAIL,
         "region": PASS if meets(surplus, need) else FAIL,

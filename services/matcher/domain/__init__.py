@@ -13,6 +13,7 @@ from services.matcher.domain.areas import (
     with_baselines,
 )
 from services.matcher.domain.cells import (
+    TILE_KM,
     cell_of,
     cells_around,
     cells_of_tile,
@@ -91,6 +92,7 @@ __all__ = [
     "ONSITE",
     "OPEN",
     "PROPOSED",
+    "TILE_KM",
     "WITHDRAWN",
     "Area",
     "AreaChange",

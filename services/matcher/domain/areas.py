@@ -34,6 +34,7 @@ from services.matcher.domain.cost import (
     shared_out,
     sides,
     visible,
+    worth_findings,
 )
 from services.matcher.domain.fit import Finding, is_feasible, judge, workings_of
 from services.matcher.domain.values import Lot, Rules, kind_of
@@ -341,7 +342,7 @@ def _worth(
     able = (way.days_in >= 1) & (way.days_out >= 1) & (way.days <= LONGEST_STORAGE_DAYS)
     s, n, way = s[able], n[able], Times(*(days[able] for days in way))
     permille, cents, grams = asked[work[s, n]].T
-    worth = value_arrays(
+    money, worth = value_arrays(
         left.base[s], right.base[n], there[s], onward[n], way.days, permille, cents, grams,
         area, rules,
     )  # fmt: skip
@@ -355,7 +356,7 @@ def _worth(
     lies = way.first_out > way.last_in
     enter = np.where(lies, _month(np.where(slow_in, way.first_in, way.last_in)), 0)
     leave = np.where(lies, _month(np.where(slow_out, way.last_out, way.first_out)), -1)
-    good = (worth > rules.worth_cents_per_t) & (most >= 1)
+    good = (worth > rules.worth_cents_per_t) & (money >= 0) & (most >= 1)
     s, n = s[good], n[good]
     km = np.round(there[s] + onward[n] * permille[good] / WHOLE, 3)
     return Arcs(
@@ -404,20 +405,25 @@ def first_day(month: int) -> date:
 def value_arrays(
     base: Ints, bought: Ints, there: Floats, onward: Floats, days: Ints, permille: Ints,
     work_cents: Ints, work_grams: Ints, area: Area, rules: Rules,
-) -> Ints:  # fmt: skip
-    """What a tonne is worth in cents over *area*: road km there and onward, days of lying."""
+) -> tuple[Ints, Ints]:  # fmt: skip
+    """
+    What both sides gain together over *area*, and with the price of CO2e; cents per tonne.
+
+    Road km there and onward, days of lying.
+    """
     share = permille / WHOLE
     cents = base[:, 0] + np.rint(share * bought[:, 0]).astype(np.int64)
     cents = cents - haul_cents(there) - np.rint(share * haul_cents(onward)).astype(np.int64)
     cents = cents - area.handling - np.rint(area.month * days / MONTH_DAYS).astype(np.int64)
-    cents = cents - work_cents
+    money = cents - work_cents
+    cents = money
     if rules.co2e_cents_per_t:
         saved = base[:, 1] + np.rint(share * bought[:, 1])
         proposed = np.rint(there * HAUL_G_PER_TKM) + np.rint(share * onward * HAUL_G_PER_TKM)
         cents = cents + climate_cents(
             saved - proposed - HANDLING_G_PER_T - work_grams, rules.co2e_cents_per_t
         )
-    return np.asarray(cents, np.int64)
+    return np.asarray(money, np.int64), np.asarray(cents, np.int64)
 
 
 def _work_table(left: Columns, right: Columns, area: Area, rules: Rules) -> tuple[Ints, Ints]:
@@ -542,10 +548,7 @@ def explain_over(
         near = max(way.there_km, way.onward_km) <= reach
         told = f"{way.there_km:.1f} and {way.onward_km:.1f} km by road"
         found.append(Finding("place", "pass" if near else "fail", told, f"≤ {reach:g} km"))
-        cents = value_over(surplus, need, way, rules).cents
-        found.append(Finding("value", "pass" if cents > rules.worth_cents_per_t else "fail",
-                             f"{cents / 100:.2f} EUR/t",
-                             f"> {rules.worth_cents_per_t / 100:.2f} EUR/t"))  # fmt: skip
+        found += [*worth_findings(value_over(surplus, need, way, rules), rules)]
     consent = "the area's acceptance" if area.organisation not in (
         surplus.organisation, need.organisation) else None  # fmt: skip
     found.append(Finding("area_open", "conditional" if area.waits else "fail", area.title,

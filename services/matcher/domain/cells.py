@@ -10,6 +10,9 @@ from shared.vocabulary.distance import straight_km
 STEP_DEG: Final = 0.0895
 """The height of a row: 9.95 km, so that the cell after the next lies within 20 km."""
 
+TILE_KM: Final = 28.2
+"""From the middle of a tile of 4 × 4 cells to its farthest corner."""
+
 _ACROSS: Final = 4030
 _ROWS: Final = 2012
 _KM_PER_DEG: Final = 111.195

@@ -424,13 +424,14 @@ def _block(
     km = road_km_of(left, right, s, n, rules, roads)
     onsite = left.project[s] == right.project[n]
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
-    cents = cents_of(left, right, s, n, km, rules)
+    money = money_of(left, right, s, n, km)
+    cents = money + climate_of(left, right, s, n, km, rules)
     rate = np.minimum(left.per_day[s], right.per_day[n])
     most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
     by_law = np.array([_most_by_mara(kind) for kind in left.kind_set], dtype=np.int64)
     most = np.minimum(most, by_law[left.kind[s]])
-    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
-    good &= most >= 1
+    fair = (cents > rules.worth_cents_per_t) & (money >= 0)
+    good = (onsite | ((km <= reach[left.kind[s]]) & fair)) & (most >= 1)
     return Arcs.straight(
         rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good]
     )
@@ -444,12 +445,20 @@ def _most_by_mara(kind: str) -> int:
 
 def cents_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats, rules: Rules) -> Ints:
     """What a tonne from the rows *s* of *left* to the rows *n* of *right* is worth, in cents."""
-    gone, got = left.base[s], right.base[n]
-    cents = gone[:, 0] + got[:, 0] - haul_cents(km)
-    if rules.co2e_cents_per_t:
-        saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
-        cents += climate_cents(saved, rules.co2e_cents_per_t)
-    return np.asarray(cents)
+    return money_of(left, right, s, n, km) + climate_of(left, right, s, n, km, rules)
+
+
+def money_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats) -> Ints:
+    """What both sides gain together, in cents per tonne; below 0 nobody could make it up."""
+    return np.asarray(left.base[s, 0] + right.base[n, 0] - haul_cents(km))
+
+
+def climate_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats, rules: Rules) -> Ints:
+    """The price of the CO2e that is saved, in cents per tonne."""
+    if not rules.co2e_cents_per_t:
+        return np.zeros(len(s), np.int64)
+    saved = left.base[s, 1] + right.base[n, 1] - np.rint(km * HAUL_G_PER_TKM)
+    return climate_cents(saved, rules.co2e_cents_per_t)
 
 
 def pairwise(
@@ -548,16 +557,24 @@ def explain(
                              f"≤ {reach:g} km"))  # fmt: skip
         meet = regions_meet((surplus.region, surplus.meets), (need.region, need.meets))
         found.append(Finding("region", "pass" if meet else "fail", surplus.region, need.region))
-        cents = value_of(surplus, need, km, rules).cents
-        worth = cents > rules.worth_cents_per_t
-        found.append(Finding("value", "pass" if worth else "fail", f"{cents / 100:.2f} EUR/t",
-                             f"> {rules.worth_cents_per_t / 100:.2f} EUR/t"))  # fmt: skip
+        found += [*worth_findings(value_of(surplus, need, km, rules), rules)]
     if excluded:
         found.append(Finding("exclusion", "fail", "declined before", "other terms than then"))
     for lot, side in ((surplus, "surplus"), (need, "need")):
         if not lot.is_open:
             found.append(Finding("open", "fail", f"the {side} is no longer offered", "offered"))
     return tuple(found)
+
+
+def worth_findings(worth: Value, rules: Rules) -> Iterator[Finding]:
+    """Whether it is worth proposing, and whether both sides can be made to gain."""
+    enough = worth.cents > rules.worth_cents_per_t
+    yield Finding("value", "pass" if enough else "fail", f"{worth.cents / 100:.2f} EUR/t",
+                  f"> {rules.worth_cents_per_t / 100:.2f} EUR/t")  # fmt: skip
+    together = worth.giver_cents + worth.taker_cents
+    if together < 0:
+        yield Finding("fairness", "fail", f"{together / 100:.2f} EUR/t for both sides together",
+                      "≥ 0.00 EUR/t")  # fmt: skip
 
 
 def _time(surplus: Lot, need: Lot, rules: Rules, today: date, tonnes: int | None) -> Finding:

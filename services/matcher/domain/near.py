@@ -292,7 +292,7 @@ def _block(
     same = left.organisation[:, None] == right.organisation
     seen = same | ~(left.hidden[:, None] | right.hidden)
     at_home = own & ~left.net[:, None] & ~right.net
-    may = seen & (at_home | (~own & tables.meet[left.place][:, right.place]))
+    may = at_home | (~own & seen & tables.meet[left.place][:, right.place])
     may &= ((near == _FITS) & (days > -rules.near_days)) | ((near == _NEARLY) & (days >= 1))
     s, n = np.nonzero(may)
     km = road_km_of(left, right, s, n, rules)

@@ -95,7 +95,7 @@ class Plan(NamedTuple):
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
     whose forecast fell below what was decided on, with the tonnes decided. *roads_wanted* would be
-    worth knowing and are not asked for yet.
+    worth knowing and are not asked for yet. *unserved* are lots of which a load or more is left.
     """
 
     changes: list[Change]
@@ -103,6 +103,7 @@ class Plan(NamedTuple):
     after_cents: int
     short: list[tuple[Lot, int]]
     roads_wanted: Sequence[Pair] = ()
+    unserved: Sequence[Lot] = ()
 
 
 def replan(
@@ -162,7 +163,17 @@ def replan(
         int((tonnes * pairs.cents).sum()),
         short,
         wanted,
+        _unserved(supply, demand, pairs, tonnes, (*surpluses, *needs), rules),
     )
+
+
+def _unserved(
+    supply: Ints, demand: Ints, pairs: Arcs, tonnes: Ints, lots: Sequence[Lot], rules: Rules
+) -> list[Lot]:
+    given = supply - np.bincount(pairs.surplus, tonnes, len(supply))
+    taken = demand - np.bincount(pairs.need, tonnes * pairs.permille / WHOLE, len(demand))
+    left = np.concatenate((given, taken)) >= max(1, rules.smallest_load_t)
+    return [lots[row] for row in np.flatnonzero(left).tolist()]
 
 
 def optimum_cents(
@@ -233,7 +244,7 @@ def _parted(
         if holds and here and match.is_free and match.way not in free:
             free[match.way] = match
             continue
-        if holds:
+        if holds and not _ends(match, surplus, need):
             fixed.append(match)
         if surplus is None or need is None:
             continue
@@ -241,6 +252,11 @@ def _parted(
         if match.state == ACCEPTED if holds else match.standing == EXCLUDES and same:
             excluded.add(pair)
     return free, fixed, excluded
+
+
+def _ends(match: Stands, *lots: Lot | None) -> bool:
+    """Whether one side alone had accepted it, and a forecast of it is no longer offered."""
+    return match.state == ACCEPTED and any(lot is not None and not lot.is_open for lot in lots)
 
 
 def _left(

@@ -270,6 +270,7 @@ class Rules:
     single_radius_km: float = 30.0
     single_lots: int = 60
     sweep_radius_km: float = 40.0
+    sweep_lots: int = 600
     sweep_after_s: float = 3.0
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000

@@ -21,6 +21,7 @@ from services.matcher.domain import (
     HOLDS,
     ONSITE,
     PROPOSED,
+    TILE_KM,
     WITHDRAWN,
     Area,
     Change,
@@ -101,7 +102,7 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
         row.cell,
         generation,
         told=told,
-        tiles={tile_of(row.cell)} if plan.changes else (),
+        tiles=_tiles_to_sweep(plan, row.cell),
         due=work.now + timedelta(seconds=rules.sweep_after_s),
         near=_near_tiles(plan, {row.cell}, rules),
         near_due=work.now + timedelta(seconds=rules.near_after_s),
@@ -146,7 +147,7 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
             await store.finish_unmarked(
                 work.session,
                 told=told,
-                tiles={tile_of(lot.cell)} if plan.changes else (),
+                tiles=_tiles_to_sweep(plan, lot.cell),
                 due=work.now + timedelta(seconds=rules.sweep_after_s),
                 near=_near_tiles(plan, {lot.cell}, rules),
                 near_due=work.now + timedelta(seconds=rules.near_after_s),
@@ -169,7 +170,7 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     """Settle a wide neighbourhood of the tile of *row*, or wait while news keeps coming there."""
     begun = time.perf_counter()
     later = work.now + timedelta(seconds=rules.sweep_after_s)
-    cells = cells_around(row.tile, rules.sweep_radius_km)
+    cells = await _sweep_of(row.tile, work, rules)
     if await store.marks_in(work.session, cells):
         await store.sweep_later(work.session, row.tile, later)
         return
@@ -268,6 +269,12 @@ async def settled(session: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _tiles_to_sweep(plan: Plan, cell: int) -> set[int]:
+    """The tile of *cell*, where something changed or a lot there may find a partner farther off."""
+    left = any(lot.cell == cell for lot in plan.unserved)
+    return {tile_of(cell)} if plan.changes or left else set()
+
+
 def _near_tiles(plan: Plan, cells: Collection[int], rules: Rules) -> set[int]:
     """The tiles whose near misses may be others by *plan*, and those of *cells*."""
     if not rules.near_per_lot:
@@ -277,14 +284,21 @@ def _near_tiles(plan: Plan, cells: Collection[int], rules: Rules) -> set[int]:
 
 
 async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]:
-    widest = max(rules.radius_km, rules.widest_km)
-    return neighbourhood(
-        cell,
-        await store.lots_per_cell(work.session, cells_around(cell, widest)),
-        radius_km=rules.radius_km,
-        widest_km=widest,
-        lots=rules.neighbourhood_lots,
-    )
+    lots, widest = rules.neighbourhood_lots, max(rules.radius_km, rules.widest_km)
+    return await _grown(cell, work, rules.radius_km, widest, lots)
+
+
+async def _sweep_of(tile: int, work: Work, rules: Rules) -> tuple[int, ...]:
+    """The cells of a sweep: where lots are few, all that a lot of *tile* could reach."""
+    widest = max(rules.sweep_radius_km, rules.widest_km + TILE_KM)
+    return await _grown(tile, work, rules.sweep_radius_km, widest, rules.sweep_lots)
+
+
+async def _grown(
+    cell: int, work: Work, radius_km: float, widest_km: float, lots: int
+) -> tuple[int, ...]:
+    full = await store.lots_per_cell(work.session, cells_around(cell, widest_km))
+    return neighbourhood(cell, full, radius_km=radius_km, widest_km=widest_km, lots=lots)
 
 
 async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
