@@ -11,6 +11,7 @@ from deploy.audit.effects import by_match
 from deploy.audit.pairs import (
     Limits,
     Worth,
+    ends_of_road,
     gates_of_kinds,
     gates_that_fail,
     most_tonnes,
@@ -24,6 +25,8 @@ from shared.contracts import AreaUpdated, ForecastUpdated, MatchChanged, MatchFo
 HOLDS = 1
 """The *standing* of a match that holds tonnes."""
 A_METRE_KM = 0.0015
+A_LITTLE_KM, A_LITTLE = 0.3, 0.02
+"""What a road that was told anew may differ from a match that was settled before."""
 
 
 def matches(records: Records) -> list[Line]:
@@ -144,6 +147,8 @@ def _verdicts(records: Records, limits: Limits) -> Line:
     """Every gate of what is proposed holds, on the forecasts as they are now."""
     forecasts = newest(records.heard("matcher", ForecastUpdated), "forecast_id")
     found, areas = [], _areas(records)
+    roads = {(row["origin"], row["destination"]): row["km"]
+             for row in records.rows("matcher", "road")}  # fmt: skip
     open_matches = [row for row in _holding(records) if _is_free(row)]
     for match in open_matches:
         ends = [forecasts.get(match[name]) for name in ("surplus_id", "need_id")]
@@ -154,8 +159,9 @@ def _verdicts(records: Records, limits: Limits) -> Line:
         if match["via"]:
             wrong = _terms_over(match, surplus, need, areas.get(match["via"]), bases, limits)
         else:
-            wrong = [f"{gate} does not hold"
-                     for gate in gates_that_fail(surplus, need, bases, limits)]  # fmt: skip
+            gates = gates_that_fail(surplus, need, match["km"], bases, limits)
+            wrong = [f"{gate} does not hold" for gate in gates]
+            wrong += _distance(match, surplus, need, roads, limits)
             wrong += _terms(match, surplus, need, bases, limits)
         found += [f"match {match['id']}: {one}" for one in wrong]
     return line("every proposal passes every gate, judged again", {"proposals": len(open_matches)},
@@ -187,21 +193,33 @@ def _terms_over(
     return wrong
 
 
+def _distance(
+    match: Row,
+    surplus: Row,
+    need: Row,
+    told: Mapping[tuple[int, int], float | None],
+    limits: Limits,
+) -> Iterable[str]:
+    km, may_differ = road_km(surplus, need, limits), A_METRE_KM
+    if match["distance_method"] == "route":
+        km = told.get(ends_of_road(surplus, need)) or km
+        may_differ = max(A_LITTLE_KM, A_LITTLE * km)
+    if abs(match["km"] - km) > may_differ:
+        yield f"{match['km']} km by {match['distance_method']}, not {km} km"
+
+
 def _terms(
     match: Row, surplus: Row, need: Row, bases: tuple[Base, Base], limits: Limits
 ) -> Iterable[str]:
     first = max(surplus["window"]["first"], need["window"]["first"])
     last = min(surplus["window"]["last"], need["window"]["last"])
     on_site = surplus["project_id"] == need["project_id"]
-    km = road_km(surplus, need, limits)
     if match["tonnes"] < 1 or match["tonnes"] > most_tonnes(surplus, need) + 1e-6:
         yield f"{match['tonnes']} t, at most {most_tonnes(surplus, need):g} t fit in the window"
     if match["route"] != "onsite" and (match["first"], match["last"]) != (first, last):
         yield f"from {match['first']} to {match['last']}, not {first} to {last}"
     if (match["route"] == "onsite") != on_site:
         yield f"route is {match['route']}"
-    if abs(match["km"] - km) > A_METRE_KM:
-        yield f"{match['km']} km, not {km} km"
     cents = worth(surplus, need, match["km"], bases, limits).cents
     if match["cents_per_t"] != cents:
         yield f"{match['cents_per_t']} cents a tonne, not {cents}"

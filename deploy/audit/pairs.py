@@ -94,14 +94,22 @@ def _substitutes(material: str) -> Row | None:
 
 
 def gates_that_fail(
-    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
 ) -> list[str]:
     """The gates that do not hold between two forecasts; windows, place and worth among them."""
-    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, bases, limits)]
+    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, km, bases, limits)]
 
 
 def _of_pair(
-    surplus: Row, need: Row, bases: tuple[tuple[int, int], tuple[int, int]], limits: Limits
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
 ) -> Iterator[str]:
     if days_together(surplus, need) < 1:
         yield "time"
@@ -112,7 +120,6 @@ def _of_pair(
         if surplus.get("net_of_own_use") or need.get("net_of_own_use"):
             yield "own site"
         return
-    km = road_km(surplus, need, limits)
     if km > limits.reach(surplus["material"]) + 0.001:
         yield "reach"
     if not regions_meet(surplus, need):
@@ -145,18 +152,24 @@ def gates_of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
 
 def _contamination(surplus: Row, need: Row) -> bool:
     have = rank("contamination", surplus.get("contamination", "unknown"))
-    limit = rank("contamination", need.get("max_contamination", "P0"))
-    if have is None or limit is None or have > limit or have >= 4:
+    limit = rank("contamination", need.get("max_contamination", "P0")) or 0
+    if have is None or have > limit or have >= 4:
         return False
-    return have < 2 or need.get("site_kind", "construction_site") in PERMITTED
+    named = need.get("max_contamination_basis") in ("permit", "ysl136")
+    return have < 2 or named or need.get("site_kind", "construction_site") in PERMITTED
 
 
 def _waste(surplus: Row) -> bool:
     status, route = surplus.get("waste_status", "unknown"), surplus.get("legal_route")
-    if status == "unknown":
+    concrete = surplus["material"] == "crushed_concrete"
+    if concrete and surplus.get("made_at_demolition_site") and "end_of_waste" in (status, route):
         return False
-    is_waste = status == "waste" or _group(surplus["material"]) == "recovered"
-    routes = (*ROUTES, "ysl136") if status == "waste" else ROUTES
+    if status == "unknown" or (surplus.get("waste_code") or "").endswith("*"):
+        return False
+    group = _group(surplus["material"])
+    soiled = group == "natural" and bool(rank("contamination", surplus.get("contamination")))
+    is_waste = status == "waste" or group == "recovered" or soiled
+    routes = (*ROUTES, "ysl136") if status == "waste" or soiled else ROUTES
     return not is_waste or route in routes or status in ("by_product", "end_of_waste")
 
 
@@ -166,6 +179,12 @@ def _mara_holds(surplus: Row, need: Row) -> bool:
     rules = _mara(surplus["material"])
     if rules is None or need.get("groundwater_area") is not False:
         return False
+    least, barred = table("mara")["least"], table("mara")["not_on"]["housing_area"]["mara_ids"]
+    if need.get("play_area") or (need.get("housing_area") and rules["id"] in barred):
+        return False
+    for name, row in least.items():
+        if need.get(name) is not None and need[name] < row["value"]:
+            return False
     layers = {row["structure"]: row["max_layer_m"] for row in rules["allowed"]}
     limit, layer = layers.get(need.get("structure", "")), need.get("layer_m")
     if limit is None or layer is None or layer > limit:
@@ -187,7 +206,9 @@ def _invasive(surplus: Row, need: Row) -> bool:
     status = surplus.get("invasive_status", "unknown")
     if status == "present":
         growing = need.get("use") in ("growing_medium", "landscaping")
-        return need.get("site_kind") == "disposal_site" and not growing
+        own = surplus["project_id"] == need["project_id"]
+        ends = own or need.get("deep_cover") or need.get("site_kind") == "disposal_site"
+        return bool(ends) and not growing
     return status in ("none_observed", "treated", "unknown")
 
 
@@ -284,9 +305,12 @@ def days_together(one: Row, other: Row) -> int:
 
 
 def most_tonnes(one: Row, other: Row) -> float:
-    """The tonnes that can be moved in the days of both, at the slower weekly rate."""
+    """The tonnes that can be moved in the days of both, and that MARA lets into one site."""
     rates = [each["weekly_rate_t"] for each in (one, other) if each.get("weekly_rate_t")]
-    return float(min(rates, default=inf)) / 7 * days_together(one, other)
+    by_time = float(min(rates, default=inf)) / 7 * days_together(one, other)
+    surplus = one if one["direction"] == "surplus" else other
+    rules = _mara(surplus["material"]) if surplus.get("legal_route") == "mara" else None
+    return min(by_time, float((rules or {}).get("max_t_per_site") or inf))
 
 
 def straight_km(one: Row, other: Row) -> float:
@@ -307,6 +331,15 @@ def road_km(one: Row, other: Row, limits: Limits) -> float:
     if vague and same and one["project_id"] != other["project_id"]:
         straight = limits.same_place_km
     return round(straight * _ratio(straight), 3)
+
+
+def ends_of_road(one: Row, other: Row) -> tuple[int, int]:
+    """Where the road from *one* to *other* begins and ends, as the table of roads names points."""
+    ends = []
+    for place in (one["place"], other["place"]):
+        row, column = round((place["lat"] + 90) * 10_000), round((place["lon"] + 180) * 10_000)
+        ends.append(row * 3_600_001 + column)
+    return ends[0], ends[1]
 
 
 def _ratio(straight_km: float) -> float:

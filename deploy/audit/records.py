@@ -24,7 +24,7 @@ Row = dict[str, Any]
 TABLES: Mapping[str, tuple[str, ...]] = {
     "registry": ("intake", "organisation", "membership", "region", "project", "forecast", "area",
                  "delivery"),
-    "matcher": ("lot", "area", "match", "match_past", "decision"),
+    "matcher": ("lot", "area", "match", "match_past", "decision", "road"),
     "indicators": ("lot", "match", "cell", "flow_cell", "title", "heard", "figure"),
     "notifier": ("organisation", "member", "project", "match", "telling", "notification",
                  "inbox_entry"),

@@ -59,7 +59,7 @@ _DUG: Final = (
     _dug(5, "crushed_rock", "S1"),
     _dug(5, "topsoil", "unknown", "unknown"),
     # over the threshold value, and never examined: what no need here may take
-    _dug(5, "clay", "U2", "medium", contamination="P1"),
+    _dug(5, "clay", "U2", "medium", contamination="P1", waste_status="waste", legal_route="permit"),
     _dug(5, "made_ground", "unknown", "unknown", contamination="unknown"),
 )
 _ASKED: Final = (

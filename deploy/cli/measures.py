@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +25,8 @@ def _() -> None:
     Measure latency, intake and settling, against a floor and peers in the same run.
 
     Each runs on servers and a data folder of its own, beside a system that runs, and leaves nothing
-    behind. What they mean and what was measured: docs/benchmarks.md.
+    behind; `distance` starts none and reads real distances. What they mean and what was measured:
+    docs/benchmarks.md.
     """
 
 
@@ -76,6 +78,17 @@ def settle(
         sizes, seed=seed, changed=changes, seconds=seconds, smallest_load=smallest_load
     )
     _run(measuring, as_json)
+
+
+@app.command()
+def distance(
+    data: Annotated[Path, typer.Option("--data", help="folder of a travel time matrix and grid")],
+    as_json: AsJson = False,
+) -> None:
+    """How far from real roads the ratio by distance is, beside a flat 1.3; nothing is started."""
+    from deploy.bench.distance import measure
+
+    _run(measure(data), as_json)
 
 
 async def _until_told(measuring: "Coroutine[Any, Any, Report]") -> "Report":

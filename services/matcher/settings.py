@@ -44,6 +44,30 @@ class Settings(SharedSettings):
     matcher_closes_past_windows: bool = Field(
         True, description="days gone by count as no overlap; off to settle history"
     )
+    matcher_routing_url: str | None = Field(
+        None, pattern=r"^https?://", description="of an OSRM server; none: ratio by distance"
+    )
+    matcher_routing_profile: str = Field(
+        "driving", pattern=r"^[A-Za-z0-9_-]+$", description="in the address of its table service"
+    )
+    matcher_routing_timeout_s: float = Field(10.0, gt=0, le=30, description="of one table")
+    matcher_routing_table_points: int = Field(
+        100, ge=2, le=2000, description="at most, as the engine's own --max-table-size"
+    )
+    matcher_routing_rest_s: float = Field(
+        10.0, gt=0, le=600, description="not asked after it failed; twice as long each time"
+    )
+    matcher_routing_candidates: int = Field(
+        6, ge=0, le=100, description="best partners of a planned lot whose roads are asked for"
+    )
+    matcher_routing_keep_days: float = Field(
+        180.0, gt=0, description="until a road is asked for again"
+    )
+
+    matcher_plan_up_to_lots: int = Field(20_000, ge=1, description="open lots in one plan by month")
+    matcher_what_if_up_to_lots: int = Field(
+        20_000, ge=1, description="lots thought through in one what-if"
+    )
 
     def rules(self) -> Rules:
         """The rules that these settings make."""
@@ -68,4 +92,7 @@ class Settings(SharedSettings):
             measure_every_s=self.matcher_measure_every_s,
             measure_up_to_lots=self.matcher_measure_up_to_lots,
             tell_within_s=self.matcher_tell_within_s,
+            routed=self.matcher_routing_url is not None,
+            road_candidates=self.matcher_routing_candidates,
+            road_keep_days=self.matcher_routing_keep_days,
         )

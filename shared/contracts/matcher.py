@@ -84,13 +84,19 @@ class Climate(Part):
 
 
 class Reason(Part):
-    """One gate's verdict, with the two values it compared."""
+    """
+    One gate's verdict, with the two values it compared.
+
+    *needed* says in English what must be shown, tested or decided; *papers* are the ids of that in
+    the vocabulary, which names them in three languages.
+    """
 
     gate: str
     verdict: Verdict
     offered: str
     wanted: str
     needed: str | None = None
+    papers: tuple[str, ...] = ()
 
 
 class Alternatives(Part):
@@ -101,6 +107,11 @@ class Alternatives(Part):
 
 
 class _MatchState(Event):
+    """
+    *distance_method* is `ratio` (by straight distance) or `route` (told by a routing engine);
+    *distance_version* that of the table of ratios, or of the engine and its map.
+    """
+
     match_id: UUID
     revision: int = Field(ge=1)
     state: MatchState
@@ -109,9 +120,11 @@ class _MatchState(Event):
     surplus: Side
     need: Side
     tonnes: Tonnes
+    likelihood: float | None = None
     window: Window
     distance_km: float
     distance_method: str
+    distance_version: str = ""
     value: Value
     climate: Climate
     tonne_km: float
@@ -124,6 +137,8 @@ class _MatchState(Event):
     change: str = ""
     asks: tuple[str, ...] = ()
     definition: str = "1"
+    rules: str = ""
+    factors: str = ""
     sample: bool = False
 
 

@@ -9,9 +9,11 @@ from pydantic import Field
 from shared.contracts.base import Event, Part
 from shared.contracts.parts import (
     Direction,
+    Laboratory,
     Member,
     Place,
     Quantity,
+    SoilCode,
     Source,
     Visibility,
     Window,
@@ -73,6 +75,10 @@ class ForecastUpdated(Event):
     Readers keep the highest *revision* they have seen, so the order of arrival does not matter.
     Codes are those of `shared.vocabulary`; one a reader does not know fits nothing. A forecast that
     is no longer offered (`status` other than `offered`) takes part in nothing.
+
+    *contamination* is the class that holds: of the *laboratory* where it has values and no worse
+    class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
+    *stored_until* is the last day the mass may lie in storage, *storage_alerts* days to remind of.
     """
 
     name: ClassVar[str] = "registry.forecast-updated.v1"
@@ -90,24 +96,52 @@ class ForecastUpdated(Event):
 
     material: str
     material_subtype: str | None = None
+    soil_code: SoilCode | None = None
     use: str | None = None
     quality: str = "unknown"
     accepts_unknown_quality: bool = False
     frost_class: str | None = None
     max_frost_class: str | None = None
     max_particle_mm: float | None = None
+    stones_percent: float | None = None
+    moisture_percent: float | None = None
+    waste_content_percent: float | None = None
+    vertical_position_m: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    worst_substance: str | None = None
+    laboratory: Laboratory | None = None
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
+    total_S_percent: float | None = None
+    nag_ph: float | None = None
+    lime_need_kg_per_t: float | None = None
     invasive_status: str = "unknown"
+    invasive_species: tuple[str, ...] = ()
+    invasive_surveyed_on: date | None = None
+    deep_cover: bool = False
     waste_status: str = "unknown"
     waste_code: str | None = None
     legal_route: str | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    groundwater_class: str | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
+    made_at_demolition_site: bool | None = None
+    storage_site: str | None = None
+    stored_since: date | None = None
+    storage_purpose: str | None = None
+    stored_until: date | None = None
+    storage_alerts: tuple[date, ...] = ()
 
     quantity: Quantity
     net_of_own_use: bool = False
@@ -157,6 +191,7 @@ class AreaUpdated(Event):
     visibility: Visibility = "forum"
     materials: tuple[str, ...] = ()
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     accepts_acid_sulphate: bool = False
     processing: tuple[str, ...] = ()
     processing_terms: tuple[ProcessingTerms, ...] = ()

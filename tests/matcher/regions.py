@@ -49,6 +49,10 @@ SURPLUS_ODDS: dict[str, list[Any]] = {
     "frost_class": codes("frost_class", None, "beyond"),
     "max_particle_mm": [None, 16.0, 32.0, 90.0, 90.5, 150.0],
     "site_kind": codes("site_kind"),
+    "waste_code": [None, "17 05 04", "17 05 03*"],
+    "made_at_demolition_site": [None, True, False],
+    "suspected_place": [True, False],
+    "acid_sulphate_suggested": [None, "none", "potential"],
 }
 NEED_ODDS: dict[str, list[Any]] = {
     "material": [*MATERIALS, "unspecified", "beyond"],
@@ -62,6 +66,12 @@ NEED_ODDS: dict[str, list[Any]] = {
     "structure": [None, *STRUCTURES],
     "layer_m": [None, 0.2, 0.21, 1.5, 1.6, 5.0],
     "groundwater_area": [None, True, False],
+    "play_area": [None, True, False],
+    "housing_area": [None, True, False],
+    "above_groundwater_m": [None, 0.9, 1.0],
+    "well_distance_m": [None, 29.0, 30.0],
+    "max_contamination_basis": codes("acceptance_basis"),
+    "deep_cover": [True, False],
     "site_kind": codes("site_kind"),
 }
 BOTH_ODDS: dict[str, list[Any]] = {

@@ -65,6 +65,16 @@ async def test_a_surplus_and_a_need_become_a_proposal_that_is_told(matcher):
     ]  # fmt: skip
 
 
+async def test_a_match_says_what_it_rests_on(matcher):
+    """Which rules judged it, the versions of its value, and its papers by id."""
+    await matcher.hears_and_settles(a_surplus(tonnes=500), a_need(tonnes=800, north_km=5))
+    (found,) = await matcher.told("matcher.match-found")
+    assert "mara/843-2017" in found["rules"]
+    assert "factors/" in found["factors"]
+    papers = {one["gate"]: one["papers"] for one in found["reasons"]}
+    assert papers["G2_waste_status"] == ["planned_use"]
+
+
 async def test_the_other_side_has_no_name_until_one_has_accepted(matcher):
     """Its own view names neither the other organisation, nor its contacts, nor its exact place."""
     surplus = a_surplus(contacts=(some_id(1),))

@@ -72,7 +72,8 @@ def rank(enumeration: str, code: str | None) -> int | None:
 
 def g1_contamination(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     """
-    P0 passes. P1 to P3 are within what the need states, P2 and P3 on permitted sites only.
+    P0 passes. P1 to P3 are within what the need states; P2 and P3 on permitted sites only, or on
+    one whose permit or decision names the class.
 
     P4 is never proposed; unknown stays unknown. A suspect origin is a paper, not a refusal.
     """
@@ -82,6 +83,7 @@ def g1_contamination(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     if found == "P0":
         told = surplus.contamination_basis
         suspect = surplus.material == "made_ground" or surplus.site_kind == "contaminated_site"
+        suspect = suspect or surplus.suspected_place
         examined = told in ("lab_report", "site_survey")
         return CONDITIONAL if told == "imported" or (suspect and not examined) else PASS
     if found not in ("P1", "P2", "P3"):
@@ -89,7 +91,8 @@ def g1_contamination(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     stated = rank("contamination", need.max_contamination)
     if stated is None or (rank("contamination", found) or 0) > stated:
         return FAIL
-    if found != "P1" and need.site_kind not in PERMITTED_SITES:
+    named = need.max_contamination_basis in ("permit", "ysl136")
+    if found != "P1" and need.site_kind not in PERMITTED_SITES and not named:
         return FAIL
     return CONDITIONAL
 
@@ -98,10 +101,14 @@ def g2_waste_status(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     """
     Waste and recovered material need a route; clean natural soil a document of its use.
 
-    YSL 136 is about contaminated soil: it is no route for what was recovered.
+    YSL 136 is about contaminated soil: it is no route for what was recovered. Only clean soil may
+    be called no waste; no hazardous code is proposed; concrete crushed on the spot stays waste.
     """
     status, route = surplus.waste_status, surplus.legal_route
-    if status not in CODES["waste_status"]:
+    if status not in CODES["waste_status"] or (surplus.waste_code or "").endswith("*"):
+        return FAIL
+    on_the_spot = surplus.material == "crushed_concrete" and surplus.made_at_demolition_site
+    if on_the_spot and "end_of_waste" in (status, route):
         return FAIL
     if status == "unknown":
         return UNKNOWN
@@ -109,7 +116,8 @@ def g2_waste_status(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     if group == "recovered":
         chosen = route in ("mara", "permit", "end_of_waste", "by_product")
         return CONDITIONAL if chosen or status in ("end_of_waste", "by_product") else UNKNOWN
-    if status == "waste":
+    soiled = group == "natural" and surplus.contamination in ("P1", "P2", "P3", "P4")
+    if status == "waste" or (soiled and status == "not_waste"):
         chosen = route in ("mara", "permit", "end_of_waste", "by_product", "ysl136")
         return CONDITIONAL if chosen else UNKNOWN
     return PASS if group == "product" and status == "not_waste" else CONDITIONAL
@@ -128,6 +136,10 @@ def g3_mara(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     breaks = (
         need.structure is not None and need.structure not in layers,
         need.groundwater_area is True,
+        need.play_area is True,
+        need.housing_area is True and mara["id"] == "betonimurske",
+        (need.above_groundwater_m if need.above_groundwater_m is not None else 1.0) < 1,
+        (need.well_distance_m if need.well_distance_m is not None else 30.0) < 30,
         None not in (need.layer_m, thickest) and Decimal(str(need.layer_m)) > thickest,
         None not in (piece, largest) and Decimal(str(piece)) > largest,
     )
@@ -152,18 +164,20 @@ def g4_acid_sulphate(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
         taken = need.accepts_acid_sulphate or need.use == "underwater_fill"
         return CONDITIONAL if taken else FAIL
     asked = ("clay", "silt", "gyttja", "dredged_sediment", "sulphide_clay")
-    return CONDITIONAL if status == "unknown" and surplus.material in asked else PASS
+    measured = surplus.acid_sulphate_suggested == "potential"
+    untested = status == "unknown" and surplus.material in asked
+    return CONDITIONAL if untested or measured else PASS
 
 
 def g5_invasive(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
     """
-    Present: only to a permitted reception, and never into growing medium or landscaping.
-
-    No forecast says that it buries deep or on the same site, so neither is taken for granted.
+    Present: buried on the same site, under a deep cover, or in a permitted reception; never into
+    growing medium or landscaping.
     """
     status = surplus.invasive_status
     if status == "present":
-        buried = need.site_kind == "disposal_site"
+        at_home = surplus.project_id == need.project_id
+        buried = at_home or need.deep_cover or need.site_kind == "disposal_site"
         return CONDITIONAL if buried and need.use not in ("growing_medium", "landscaping") else FAIL
     if status == "suspected":
         return UNKNOWN
@@ -283,7 +297,11 @@ def g8_frost_and_size(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
 
 
 def most_tonnes(surplus: ForecastUpdated, need: ForecastUpdated, rules: Any, today: date) -> int:
-    """Whole tonnes that the days common to both windows let through; 0 when there is none."""
+    """
+    Whole tonnes that the days common to both windows let through; 0 when there is none.
+
+    MARA lets so much of some materials into one site.
+    """
     first = max(surplus.window.first, need.window.first)
     last = min(surplus.window.last, need.window.last)
     if rules.closes_past_windows:
@@ -292,7 +310,9 @@ def most_tonnes(surplus: ForecastUpdated, need: ForecastUpdated, rules: Any, tod
     if days < 1:
         return 0
     rates = [one.weekly_rate_t for one in (surplus, need) if one.weekly_rate_t is not None]
-    return min((floor(Fraction(rate) * days / 7) for rate in rates), default=2**40)
+    mara = MARA_OF.get(surplus.material, {}) if surplus.legal_route == "mara" else {}
+    by_law = int(mara.get("max_t_per_site") or 2**40)
+    return min([by_law, *(floor(Fraction(rate) * days / 7) for rate in rates)])
 
 
 def g10_visibility(surplus: ForecastUpdated, need: ForecastUpdated) -> str:
@@ -508,7 +528,11 @@ def unlawful(surplus: ForecastUpdated, need: ForecastUpdated) -> list[str]:
     over = CODES["contamination"].index
     laws = {
         "contamination that nobody examined moves": contamination not in ("P0", "P1", "P2", "P3"),
-        "contaminated soil goes to a plain site": contamination in ("P2", "P3") and plain,
+        "contaminated soil goes to a plain site": contamination in ("P2", "P3")
+        and plain
+        and need.max_contamination_basis not in ("permit", "ysl136"),
+        "hazardous waste moves": (surplus.waste_code or "").endswith("*"),
+        "MARA where children play": mara is not None and need.play_area is True,
         "the need does not take this class": contamination in ("P1", "P2", "P3")
         and (
             need.max_contamination not in ("P1", "P2", "P3", "P4")
@@ -536,7 +560,10 @@ def unlawful(surplus: ForecastUpdated, need: ForecastUpdated) -> list[str]:
         and need.use != "underwater_fill",
         "invasive plants are planted": surplus.invasive_status in ("present", "suspected")
         and planted,
-        "invasive plants leave for a plain site": surplus.invasive_status == "present" and plain,
+        "invasive plants leave for a plain site": surplus.invasive_status == "present"
+        and plain
+        and not need.deep_cover
+        and surplus.project_id != need.project_id,
         "invasive plants are suspected": surplus.invasive_status == "suspected",
     }
     return [law for law, is_broken in laws.items() if is_broken]

@@ -33,8 +33,6 @@ from services.indicators.domain.matches import (
 from services.indicators.domain.months import (
     BadPeriod,
     Months,
-    apportion,
-    month_days,
     period_label,
     period_of,
 )
@@ -55,7 +53,6 @@ __all__ = [
     "Months",
     "Standing",
     "Stock",
-    "apportion",
     "cells_of",
     "contribution_of",
     "figures_of",
@@ -63,7 +60,6 @@ __all__ = [
     "latest_of",
     "lot_cells",
     "mean_haul_km",
-    "month_days",
     "period_label",
     "period_of",
     "reuse_rate",

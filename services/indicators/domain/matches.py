@@ -15,7 +15,7 @@ from services.indicators.domain.lots import (
     scopes_of,
     without_empty,
 )
-from services.indicators.domain.months import apportion, month_days
+from shared.vocabulary.months import apportion, month_days
 
 # `done` stays agreed until loads are counted: only what was recorded as moved is delivered.
 _STANDS = {

@@ -17,6 +17,7 @@ from services.matcher.domain.concern import Concern, concern
 from services.matcher.domain.cost import Value, explain, road_km_between, value_of
 from services.matcher.domain.decide import Decision, NotPossible, Reason, decided
 from services.matcher.domain.fit import Finding, is_feasible, judge, worst
+from services.matcher.domain.outlook import Left, Movement, Outlook, outlook, unmatched
 from services.matcher.domain.plan import Change, Plan, Stay, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
@@ -39,7 +40,20 @@ from services.matcher.domain.values import (
     kind_of,
     kind_text,
     latest_of,
+    lot_terms,
     terms_of,
+)
+from services.matcher.domain.what_if import (
+    AreaChange,
+    Broken,
+    CannotChange,
+    Copy,
+    Effect,
+    LotChange,
+    Totals,
+    totals,
+    what_if,
+    worth_of,
 )
 
 __all__ = [
@@ -57,20 +71,30 @@ __all__ = [
     "PROPOSED",
     "WITHDRAWN",
     "Area",
+    "AreaChange",
+    "Broken",
+    "CannotChange",
     "Change",
     "Concern",
+    "Copy",
     "Decision",
+    "Effect",
     "Finding",
     "Kind",
+    "Left",
     "Lot",
+    "LotChange",
     "Match",
+    "Movement",
     "NotPossible",
+    "Outlook",
     "Over",
     "Plan",
     "Reason",
     "Rules",
     "Stands",
     "Stay",
+    "Totals",
     "Value",
     "area_of",
     "cell_of",
@@ -86,16 +110,22 @@ __all__ = [
     "kind_of",
     "kind_text",
     "latest_of",
+    "lot_terms",
     "month_of",
     "neighbourhood",
     "optimum_cents",
+    "outlook",
     "over",
     "replan",
     "road_km_between",
     "terms_of",
     "tile_of",
+    "totals",
+    "unmatched",
     "value_of",
     "value_over",
+    "what_if",
     "with_baselines",
     "worst",
+    "worth_of",
 ]

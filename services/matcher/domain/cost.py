@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
+from math import floor
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matcher.domain.fit import Finding, judge, kinds_fit
+from services.matcher.domain.fit import (
+    Finding,
+    fits_better_at_home,
+    judge,
+    kinds_fit,
+    most_by_mara,
+)
+from services.matcher.domain.roads import Roads, points_of
 from services.matcher.domain.values import Kind, Lot, Rules, kind_of
 from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
 from shared.vocabulary.factors import FACTORS, Counterfactual, counterfactual, vehicle
@@ -310,15 +318,16 @@ def arcs(
     *,
     today: date,
     excluded: Collection[tuple[UUID, UUID]] = (),
+    roads: Roads | None = None,
 ) -> Arcs:
     """
     Every feasible pair of *surpluses* and *needs*, in the order of rows.
 
     A pair on its own site needs no reach and no worth; any other must be worth more than the rules
-    ask. Pairs *excluded* are left out.
+    ask. Pairs *excluded* are left out. *roads* that are known go before the ratio.
     """
     both = sides(surpluses, needs)
-    found = [_block(both, rows, some, rules, today) for rows, some in _blocks(both, rules)]
+    found = [_block(both, rows, some, rules, today, roads) for rows, some in _blocks(both, rules)]
     joined = _joined(found, len(needs)) if found else NO_ARCS
     gone = rows_of(excluded, surpluses, needs) if excluded else set()
     if gone and len(joined.surplus):
@@ -389,7 +398,9 @@ def _near(left: Columns, right: Columns, span: float) -> Bools:
     return near
 
 
-def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Arcs:
+def _block(
+    both: Sides, rows: Ints, some: Ints, rules: Rules, today: date, roads: Roads | None
+) -> Arcs:
     left, right = both.surpluses, both.needs
     whole = len(rows) == len(left.lots) and len(some) == len(right.lots)
     if not whole:
@@ -401,13 +412,16 @@ def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Ar
         first = np.maximum(first, today.toordinal())
     days = np.minimum(left.last[:, None], right.last) - first + 1
     own = left.project[:, None] == right.project
+    if any(map(fits_better_at_home, left.kind_set)) and own.any():
+        at_home = partial(kinds_fit, processing_on_site=rules.processing_on_site, same_site=True)
+        fits |= own & pairwise(left.kind, right.kind, left.kind_set, right.kind_set, at_home)
     same = left.organisation[:, None] == right.organisation
     may = own & ~left.net[:, None] & ~right.net
     may |= (
         ~own & (same | ~(left.hidden[:, None] | right.hidden)) & meeting(both.places, left, right)
     )
     s, n = np.nonzero(fits & (days >= 1) & may)
-    km = road_km_of(left, right, s, n, rules)
+    km = road_km_of(left, right, s, n, rules, roads)
     onsite = left.project[s] == right.project[n]
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
     gone, got = left.base[s], right.base[n]
@@ -417,11 +431,19 @@ def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Ar
         cents += climate_cents(saved, rules.co2e_cents_per_t)
     rate = np.minimum(left.per_day[s], right.per_day[n])
     most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
+    by_law = np.array([_most_by_mara(kind) for kind in left.kind_set], dtype=np.int64)
+    most = np.minimum(most, by_law[left.kind[s]])
     good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
     good &= most >= 1
     return Arcs.straight(
         rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good]
     )
+
+
+@lru_cache(maxsize=65536)
+def _most_by_mara(kind: str) -> int:
+    most = most_by_mara(kind_of(kind))
+    return 2**40 if most is None else floor(most)
 
 
 def pairwise(
@@ -452,12 +474,15 @@ def regions_meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
     return other[0] in one[1].split(",") and one[0] in other[1].split(",")
 
 
-def road_km_of(left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules) -> Floats:
+def road_km_of(
+    left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules, roads: Roads | None = None
+) -> Floats:
     """
     Road km between the rows *s* of *left* and *n* of *right*.
 
-    Great circle times the ratio of its length; two lots known by the same municipality only are the
-    same-place distance apart in a straight line.
+    As *roads* tell where they do, else great circle times the ratio of its length; two lots known
+    by the same municipality only are the same-place distance apart in a straight line. On its own
+    site a mass goes by no public road.
     """
     lat1, lat2 = np.radians(left.lat)[s], np.radians(right.lat)[n]
     half_lat = (lat2 - lat1) / 2
@@ -465,16 +490,22 @@ def road_km_of(left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules) ->
     chord = np.sin(half_lat) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin(half_lon) ** 2
     straight = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord)))
     blurred = ~(left.exact[s] | right.exact[n]) & (left.municipality[s] == right.municipality[n])
-    blurred &= left.project[s] != right.project[n]
+    apart = left.project[s] != right.project[n]
+    blurred &= apart
     straight = np.where(blurred, rules.same_place_km, straight)
-    return np.asarray(np.round(straight * np.interp(straight, _STRAIGHT_KM, _RATIO), 3))
+    km = np.asarray(np.round(straight * np.interp(straight, _STRAIGHT_KM, _RATIO), 3))
+    if roads is None:
+        return km
+    starts, ends = points_of(left.lat, left.lon), points_of(right.lat, right.lon)
+    told = roads.km_of(starts[s], ends[n])
+    return np.where(apart & ~blurred & ~np.isnan(told), told, km)
 
 
-def road_km_between(surplus: Lot, need: Lot, rules: Rules) -> float:
+def road_km_between(surplus: Lot, need: Lot, rules: Rules, roads: Roads | None = None) -> float:
     """Road km from *surplus* to *need*, as the plan counts them."""
     both = sides([surplus], [need])
     zero = np.zeros(1, dtype=np.int64)
-    return float(road_km_of(both.surpluses, both.needs, zero, zero, rules)[0])
+    return float(road_km_of(both.surpluses, both.needs, zero, zero, rules, roads)[0])
 
 
 def explain(
@@ -492,9 +523,13 @@ def explain(
 
     The same answers as `arcs`: a pair is an arc exactly when all of these hold.
     """
-    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site)
     own = surplus.project_id == need.project_id
+    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site, own)
     found = [*kinds, _time(surplus, need, rules, today, tonnes), visible(surplus, need)]
+    most = most_by_mara(kind_of(surplus.kind))
+    if most is not None and tonnes is not None:
+        found.append(Finding("G3_amount", "pass" if tonnes <= most else "fail", f"{tonnes} t",
+                             f"≤ {most:g} t per site"))  # fmt: skip
     km = road_km_between(surplus, need, rules) if km is None else km
     if own:
         net = surplus.net_of_own_use or need.net_of_own_use

@@ -13,6 +13,7 @@ from services.matcher.domain.areas import Area, area_arcs, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
+from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
     EXCLUDES,
@@ -68,6 +69,7 @@ class Change(NamedTuple):
     leave: int = -1
     alternatives: int = 0
     next_best_cents: int | None = None
+    measured: Measured = BY_RATIO
 
     @property
     def lies(self) -> bool:
@@ -92,13 +94,15 @@ class Plan(NamedTuple):
     The differences between what stands and the optimum, and their worth in cents.
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-    whose forecast fell below what was decided on, with the tonnes decided.
+    whose forecast fell below what was decided on, with the tonnes decided. *roads_wanted* would be
+    worth knowing and are not asked for yet.
     """
 
     changes: list[Change]
     before_cents: int
     after_cents: int
     short: list[tuple[Lot, int]]
+    roads_wanted: Sequence[Pair] = ()
 
 
 def replan(
@@ -109,6 +113,7 @@ def replan(
     today: date,
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
 ) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
@@ -116,7 +121,8 @@ def replan(
     Unless standing bonus and smallest load are both off, only as far as the changes are worth it.
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
     what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
-    free matches among them. The order of the arguments has no influence.
+    free matches among them. The order of the arguments has no influence. *roads* are those known
+    between the lots; None where no engine is asked.
     """
     known = {lot.id: lot for lot in lots}
     areas = sorted(areas, key=lambda one: one.id)
@@ -124,7 +130,7 @@ def replan(
     left, short = _left(known, fixed)
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
 
-    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
     if areas:
         over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
         pairs = _together(pairs, over, len(needs), len(areas))
@@ -139,13 +145,23 @@ def replan(
 
     changes = [
         *_begun(pairs, tonnes, surpluses, needs, areas, arc_of),
-        *_continued(pairs, tonnes, known, areas, free, arc_of),
+        *_continued(pairs, tonnes, known, areas, free, arc_of, roads),
     ]
+    wanted: Sequence[Pair] = ()
+    if roads is not None:
+        changes = [_measured(one, roads) for one in changes]
+        straight = pairs.area < 0
+        wanted = roads_wanted(
+            surpluses, needs, surplus=pairs.surplus[straight], need=pairs.need[straight],
+            cents=pairs.cents[straight], tonnes=tonnes[straight], known=roads,
+            each=rules.road_candidates,
+        )  # fmt: skip
     return Plan(
         changes,
         sum(one.tonnes * one.cents_per_t for one in free.values()),
         int((tonnes * pairs.cents).sum()),
         short,
+        wanted,
     )
 
 
@@ -157,9 +173,18 @@ def optimum_cents(
     today: date,
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    return replan(lots, matches, rules, today=today, areas=areas, stays=stays).after_cents
+    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads)
+    return plan.after_cents
+
+
+def _measured(change: Change, roads: Roads) -> Change:
+    """*change* with how its distance was measured; the legs over an area go by ratio."""
+    if change.area is not None:
+        return change
+    return change._replace(measured=roads.measured(change.surplus, change.need))
 
 
 def _together(pairs: Arcs, over: Arcs, needs: int, areas: int) -> Arcs:
@@ -456,10 +481,11 @@ def _continued(
     areas: Sequence[Area],
     free: Mapping[Way, Stands],
     arc_of: Mapping[Way, int],
+    roads: Roads | None,
 ) -> Iterator[Change]:
     """What becomes of the matches that stand, where it is another thing than before."""
     partners: _Partners | None = None
-    planned, worth = tonnes.tolist(), pairs.cents.tolist()
+    planned, worth, far = tonnes.tolist(), pairs.cents.tolist(), pairs.km.tolist()
     for way, match in free.items():
         surplus, need = known[way[0]], known[way[1]]
         at = arc_of.get(way)
@@ -470,7 +496,7 @@ def _continued(
             match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms, _stay_of(match),
         ) != (
             planned[at], worth[at], surplus.terms, need.terms, (pairs.enter[at], pairs.leave[at]),
-        ):  # fmt: skip
+        ) or (roads is not None and match.km != far[at]):  # fmt: skip
             partners = partners or _Partners(pairs)
             yield _change(match, surplus, need, planned[at], pairs, at, areas, partners)
 

@@ -32,23 +32,37 @@ class Kind(NamedTuple):
     max_particle_mm: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
     invasive_status: str = "unknown"
+    deep_cover: bool = False
     waste_status: str = "unknown"
+    waste_code: str | None = None
     legal_route: str | None = None
+    made_at_demolition_site: bool | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
     site_kind: str = "construction_site"
 
 
 def kind_text(told: Mapping[str, Any]) -> str:
     """The kind in *told*, written down in one way only: equal kinds, equal texts."""
-    named = {name: told[name] for name in Kind._fields if name in told}
-    said = {name: value for name, value in named.items() if value != _DEFAULTS.get(name, _NONE)}
-    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+    said = {
+        name: value
+        for name, default in _IN_ORDER
+        if (value := told.get(name, default)) is not default and value != default
+    }
+    return json.dumps(said, separators=(",", ":"))
 
 
 @lru_cache(maxsize=65536)
@@ -57,19 +71,19 @@ def kind_of(text: str) -> Kind:
     return Kind(**json.loads(text))
 
 
-_NONE = object()
-_DEFAULTS = Kind._field_defaults
+_NOTHING = object()
+_IN_ORDER = tuple((name, Kind._field_defaults.get(name, _NOTHING)) for name in sorted(Kind._fields))
 
 
 class Lot(NamedTuple):
     """
     One forecast as the matcher keeps it, in the order of its columns.
 
-    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
-    it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample). *base_…* is
-    what a tonne of it costs and emits without the platform, at the site *base_area* that is
-    *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
+    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions it
+    may meet, joined by commas; *terms* changes when anything does that a match depends on, tonnes
+    aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase).
+    *base_…* is what a tonne of it costs and emits without the platform, at the site *base_area*
+    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
     """
 
     id: UUID
@@ -197,6 +211,8 @@ class Match(NamedTuple):
     permille: int = 1000
     stays_from: date | None = None
     stays_to: date | None = None
+    distance_method: str = "ratio"
+    distance_version: str = ""
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -231,7 +247,8 @@ class Rules:
 
     Reach in road km, by surplus material where *reach_by_material* names it; money in cents per
     tonne; *co2e_cents_per_t* prices a tonne of CO2e. The rest is the pace: how wide a neighbourhood
-    and a sweep are, and how long news may be kept back.
+    and a sweep are, and how long news may be kept back; and, where a routing engine is asked
+    (*routed*), for how many partners of a lot, and for how long its answers are good.
     """
 
     reach_km: float = 60.0
@@ -255,6 +272,9 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    routed: bool = False
+    road_candidates: int = 6
+    road_keep_days: float = 180.0
 
     @property
     def keeps_calm(self) -> bool:
@@ -288,6 +308,15 @@ def terms_of(*parts: object) -> int:
     """A number of 63 bits that is another one when any of *parts* is."""
     told = json.dumps(parts, default=str, separators=(",", ":")).encode()
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) >> 1
+
+
+def lot_terms(lot: Lot) -> int:
+    """The terms of *lot*: another number when anything changes that a match depends on."""
+    return terms_of(
+        lot.kind, lot.first.isoformat(), lot.last.isoformat(), lot.weekly_t, lot.lat, lot.lon,
+        lot.exact, lot.municipality, lot.region, lot.meets, str(lot.project_id), lot.organisation,
+        lot.net_of_own_use, lot.visibility, lot.transport_payer,
+    )  # fmt: skip
 
 
 def latest_of(lots: Iterable[Lot]) -> list[Lot]:

@@ -1,4 +1,4 @@
-"""What the matcher does when something happens: keep, settle, tell, decide."""
+"""What the matcher does when something happens: keep, settle, tell, decide, plan."""
 
 from services.matcher.handlers.deciding import (
     Changed,
@@ -10,7 +10,10 @@ from services.matcher.handlers.deciding import (
     may_see,
 )
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
+from services.matcher.handlers.planning import TooMany, plan
+from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
+from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
@@ -18,8 +21,12 @@ __all__ = [
     "NoSuchMatch",
     "NotPossible",
     "NotYours",
+    "ProjectChange",
+    "Supposed",
+    "TooMany",
     "areas_between",
     "as_seen",
+    "ask_roads",
     "body_of",
     "decide",
     "heard",
@@ -27,10 +34,14 @@ __all__ = [
     "keep_and_settle",
     "keep_areas",
     "keep_forecasts",
+    "known_roads",
     "may_see",
+    "of_sweeps",
+    "plan",
     "settle",
     "settle_all",
     "settled",
+    "suppose",
     "sweep",
     "tell",
 ]

@@ -14,7 +14,7 @@ from services.matcher.domain import (
     cells_around,
     kind_text,
     latest_of,
-    terms_of,
+    lot_terms,
     tile_of,
     with_baselines,
 )
@@ -22,7 +22,7 @@ from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.vocabulary.areas import QUARRIES, RECEPTION_SITES, WAITING_SITES
 from shared.work import Work
 
-_SITES = (*RECEPTION_SITES, *QUARRIES)
+SITES = (*RECEPTION_SITES, *QUARRIES)
 
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
@@ -36,7 +36,7 @@ async def kept(
 ) -> tuple[list[Lot], set[int]]:
     """Keep each forecast that is newer than the one known; the lots, the cells to settle again."""
     await store.listen_to_areas(work.session)
-    sites = await store.sites(work.session, _SITES)
+    sites = await store.sites(work.session, SITES)
     lots = with_baselines(latest_of(map(heard, events)), sites, rules)
     touched = await store.keep_newer(work.session, lots)
 
@@ -79,7 +79,7 @@ async def keep_areas(events: Sequence[AreaUpdated], work: Work, *, rules: Rules)
         ],
     )
     every = [one for pair in changed for one in pair if one is not None]
-    await _compare_again([one for one in every if one.site_kind in _SITES], work, rules)
+    await _compare_again([one for one in every if one.site_kind in SITES], work, rules)
     waiting = {one.cell for one in every if one.site_kind in WAITING_SITES}
     around = set[int]().union(*(cells_around(cell, rules.widest_km) for cell in waiting))
     if around:
@@ -94,7 +94,7 @@ async def _compare_again(changed: Sequence[Area], work: Work, rules: Rules) -> N
         return
     cells = set[int]().union(*(cells_around(one.cell, FARTHEST_SITE_KM + 10) for one in changed))
     lots = await store.lots_in(work.session, sorted(cells))
-    sites = await store.sites(work.session, _SITES)
+    sites = await store.sites(work.session, SITES)
     now = with_baselines(lots, sites, rules)
     other = [one for one, was in zip(now, lots, strict=True) if one != was]
     await store.keep_baselines(work.session, sorted(other, key=lambda one: one.id))
@@ -110,7 +110,7 @@ def heard(event: ForecastUpdated) -> Lot:
     kind = kind_text(event.__dict__)
     meets = ",".join(sorted(event.meets))
     exact = place.precision == "exact"
-    return Lot(
+    lot = Lot(
         id=event.forecast_id,
         revision=event.revision,
         direction=event.direction,
@@ -134,17 +134,15 @@ def heard(event: ForecastUpdated) -> Lot:
         visibility=event.visibility,
         transport_payer=event.transport_payer,
         cell=cell_of(place.lat, place.lon),
-        terms=terms_of(
-            kind, event.window.first.isoformat(), event.window.last.isoformat(),
-            event.weekly_rate_t, place.lat, place.lon, exact, place.municipality, event.region,
-            meets, str(event.project_id), event.organisation, event.net_of_own_use,
-            event.visibility, event.transport_payer,
-        ),
+        terms=0,
         beside=json.dumps(
             {
                 "contacts": [str(person) for person in event.contacts],
                 "sub_region": place.sub_region,
                 "sample": event.sample,
+                "reliability": event.reliability,
+                "phase": event.phase,
             }
         ),
-    )  # fmt: skip
+    )
+    return lot._replace(terms=lot_terms(lot))

@@ -39,7 +39,9 @@ from services.matcher.domain import (
     replan,
     tile_of,
 )
+from services.matcher.domain.roads import Roads
 from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.roads import known_roads, want_roads
 from services.matcher.handlers.telling import announced, areas_between, is_news
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
@@ -62,7 +64,7 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 class Ground:
     """
     What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
-    around and the room that is taken in them.
+    around, the room that is taken in them, and the roads known between the lots.
     """
 
     lots: Mapping[UUID, Lot]
@@ -70,10 +72,16 @@ class Ground:
     marks: Mapping[int, UUID]
     areas: Sequence[Area] = ()
     stays: Sequence[Stay] = ()
+    roads: Roads | None = None
 
     @property
     def cells(self) -> set[int]:
         return {lot.cell for lot in self.lots.values()}
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What a plan is told beside lots and matches."""
+        return {"areas": self.areas, "stays": self.stays, "roads": self.roads}
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -128,7 +136,7 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
             ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
             if not held or not ground.cells <= held:
                 raise _NotQuiet
-            ground = await _with(areas, ground, work)
+            ground = await _with(areas, ground, work, rules)
             plan = await _planned(ground, rules, work)
             if not await _has_room(ground, plan, work):
                 raise _NotQuiet
@@ -192,10 +200,10 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = await _whole(lots, work)
+    ground = await _whole(lots, work, rules)
     best = await asyncio.to_thread(
         optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
-        areas=ground.areas, stays=ground.stays,
+        **ground.beside,
     )  # fmt: skip
 
     rounds = 0
@@ -288,7 +296,7 @@ async def _settled(
     """What is there in *cells* around *cell*, and its plan; the room it takes in areas is held."""
     while True:
         ground = await _stand_on(work, cells)
-        ground = await _with(await _areas_around(cell, work, rules), ground, work)
+        ground = await _with(await _areas_around(cell, work, rules), ground, work, rules)
         plan = await _planned(ground, rules, work)
         if await _has_room(ground, plan, work):
             return ground, plan
@@ -301,12 +309,13 @@ async def _areas_around(cell: int, work: Work, rules: Rules) -> list[Area]:
     return [one for one in await store.areas_in(work.session, around) if one.waits]
 
 
-async def _with(areas: Sequence[Area], ground: Ground, work: Work) -> Ground:
-    """*ground* with *areas* and the room that is taken in them."""
+async def _with(areas: Sequence[Area], ground: Ground, work: Work, rules: Rules) -> Ground:
+    """*ground* with *areas*, the room that is taken in them, and the roads that are known."""
+    roads = await known_roads(ground.lots.values(), work.session, rules)
     if not areas:
-        return ground
+        return ground if roads is None else replace(ground, roads=roads)
     stays = await store.stays_in(work.session, [one.id for one in areas])
-    return replace(ground, areas=areas, stays=stays)
+    return replace(ground, areas=areas, stays=stays, roads=roads)
 
 
 async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
@@ -319,21 +328,23 @@ async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
     return known == set(await store.stays_in(work.session, ids))
 
 
-async def _whole(lots: Mapping[UUID, Lot], work: Work) -> Ground:
+async def _whole(lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Ground:
     """The whole region, which nobody else changes."""
     areas = [one for one in await store.every_area(work.session) if one.waits]
     stays = await store.stays_in(work.session, [one.id for one in areas])
-    return Ground(lots, await store.what_stands(work.session), {}, areas, stays)
+    roads = await known_roads(lots.values(), work.session, rules)
+    return Ground(lots, await store.what_stands(work.session), {}, areas, stays, roads)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
-    lots, today = list(ground.lots.values()), work.today
+    lots = list(ground.lots.values())
+    told = {"today": work.today, **ground.beside}
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(
-            replan, lots, ground.matches, rules, today=today, areas=ground.areas,
-            stays=ground.stays,
-        )  # fmt: skip
-    return replan(lots, ground.matches, rules, today=today, areas=ground.areas, stays=ground.stays)
+        plan = await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
+    else:
+        plan = replan(lots, ground.matches, rules, **told)
+    await want_roads(plan, work)
+    return plan
 
 
 async def _record(
@@ -416,6 +427,8 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         permille=change.permille,
         stays_from=first_day(change.enter) if change.lies else None,
         stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
+        distance_method=change.measured.method,
+        distance_version=change.measured.version,
     )
 
 
@@ -486,11 +499,11 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = await _whole(lots, work)
+    ground = await _whole(lots, work, rules)
     value = sum(one.tonnes * one.cents_per_t for one in ground.matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
         replan, list(lots.values()), ground.matches, rules.exact, today=work.today,
-        areas=ground.areas, stays=ground.stays,
+        **ground.beside,
     )  # fmt: skip
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 

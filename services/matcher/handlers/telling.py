@@ -30,11 +30,14 @@ from services.matcher.domain import (
     value_over,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.factors import VALUES_VERSION
+from shared.vocabulary.likelihood import both, likelihood
+from shared.vocabulary.rules import rules_version
 from shared.work import Work
 
 DEFINITION = "1"
 _SETTLED_STATES = (AGREED, "moving", "done")
-_OPEN_TO_ALL = ("forum", "public")
+OPEN_TO_ALL = ("forum", "public")
 
 
 async def tell(row: Any, work: Work, *, rules: Rules) -> None:
@@ -138,10 +141,12 @@ def terms_now(
         "via": _via(match, area, way),
         "surplus": _side(surplus, beside[0]),
         "need": _side(need, beside[1]),
-        "tonnes": _tonnes(match.tonnes, surplus, need),
+        "tonnes": bounds_of(match.tonnes, surplus, need),
+        "likelihood": likelihood_of(surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
-        "distance_method": "ratio",
+        "distance_method": match.distance_method,
+        "distance_version": match.distance_version,
         "value": {
             "cents_per_t": worth.cents,
             "total_cents": worth.cents * match.tonnes,
@@ -169,6 +174,8 @@ def terms_now(
             "count": match.alternatives,
             "next_best_cents_per_t": match.next_best_cents,
         },
+        "rules": rules_version(today),
+        "factors": VALUES_VERSION,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
 
@@ -241,7 +248,20 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tonnes(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+def likelihood_of(surplus: Lot, need: Lot) -> float:
+    """How likely both sides of a match are to come about, 0..1; unverified."""
+    same = surplus.project_id == need.project_id
+    return both(sureness_of(surplus), sureness_of(need), same_project=same)
+
+
+def sureness_of(lot: Lot) -> float:
+    """How likely *lot* is to come about, 0..1; unverified."""
+    beside = json.loads(lot.beside)
+    return likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
+
+
+def bounds_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+    """Whole tonnes of a match, low, likely and high, in the proportions of its lots."""
     lots = [lot for lot in (surplus, need) if lot.likely > 0]
     low = min((lot.low / lot.likely for lot in lots), default=1.0)
     high = min((lot.high / lot.likely for lot in lots), default=1.0)
@@ -274,7 +294,7 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
 
 
 def _blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
-    open_to_all = side["visibility"] in _OPEN_TO_ALL
+    open_to_all = side["visibility"] in OPEN_TO_ALL
     told = dict(side)
     if not (named or open_to_all):
         told |= {"organisation": None, "contacts": []}

@@ -19,7 +19,8 @@ _TYPES = """
     need_terms bigint, surplus_organisation text, need_organisation text, region text,
     accepted_by text, declined_by text, decline_reason text, change text, alternatives int,
     next_best_cents int, alarm text, told_revision int, born_at timestamptz,
-    changed_at timestamptz, judged text, via uuid, permille int, stays_from date, stays_to date
+    changed_at timestamptz, judged text, via uuid, permille int, stays_from date, stays_to date,
+    distance_method text, distance_version text
 """
 _STANDS = ", ".join(Stands._fields)
 _TOUCHING = f"""

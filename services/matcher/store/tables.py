@@ -127,6 +127,12 @@ class MatchRow(SQLModel, table=True):
     permille: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
     stays_from: date | None = None
     stays_to: date | None = None
+    distance_method: str = Field(
+        default="ratio", sa_type=Text, sa_column_kwargs={"server_default": text("'ratio'")}
+    )
+    distance_version: str = Field(
+        default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")}
+    )
 
 
 class PastRow(SQLModel, table=True):

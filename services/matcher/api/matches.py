@@ -1,4 +1,4 @@
-"""How the matcher is asked and told over HTTP."""
+"""How matches are asked for and decided on, why a pair fits, and how the region stands."""
 
 import base64
 import json
@@ -26,6 +26,7 @@ from services.matcher.domain import (
     value_over,
     worst,
 )
+from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, settings_of
@@ -196,10 +197,12 @@ async def explain_pair(
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
     excluded = await handlers.is_excluded(left, right, session)
+    roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
         return await _explained_over(left, right, area, session, rules, today)
-    findings = explain(left, right, rules, today=today, excluded=excluded)
-    km = road_km_between(left, right, rules)
+    measured = roads.measured(left, right) if roads is not None else BY_RATIO
+    km = road_km_between(left, right, rules, roads)
+    findings = explain(left, right, rules, today=today, excluded=excluded, km=km)
     worth = value_of(left, right, km, rules)
     return {
         "surplus": surplus,
@@ -209,7 +212,8 @@ async def explain_pair(
         "reasons": [one._asdict() for one in findings],
         "papers": [one.needed for one in findings if one.needed],
         "distance_km": km,
-        "distance_method": "ratio",
+        "distance_method": measured.method,
+        "distance_version": measured.version,
         "value": worth._asdict(),
         "tag": "unverified",
     }
