@@ -13,10 +13,10 @@ def counted(*lots):
 def test_a_change_concerns_those_it_may_serve_and_its_like():
     """Sand concerns needs of sand and other sand, not clay and not needs of clay."""
     sand, clay = lot(a_surplus()), lot(a_surplus(material="clay"))
-    fill, bund = lot(a_need()), lot(a_need(material="clay", use="noise_bund"))
-    found = concern(sand, counted(sand, clay, fill, bund), Rules())
+    fill, banks = lot(a_need()), lot(a_need(material="clay", use="noise_bund"))
+    found = concern(sand, counted(sand, clay, fill, banks), Rules())
     assert (found.surpluses, found.needs) == ([sand.kind], [fill.kind])
-    back = concern(fill, counted(sand, clay, fill, bund), Rules())
+    back = concern(fill, counted(sand, clay, fill, banks), Rules())
     assert sand.kind in back.surpluses
     assert back.needs == [fill.kind]
 
