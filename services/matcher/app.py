@@ -6,6 +6,8 @@ from services.matcher import api, handlers, store
 from services.matcher.settings import Settings
 from shared.contracts import (
     AreaUpdated,
+    DeliveryRecorded,
+    DeliveryReported,
     ForecastUpdated,
     MatchChanged,
     MatchFound,
@@ -25,13 +27,15 @@ def build(settings: Settings) -> Service:
         reacts_to={
             ForecastUpdated: batch(handlers.keep_forecasts, size=250),
             AreaUpdated: batch(handlers.keep_areas, size=100),
+            DeliveryReported: batch(partial(handlers.keep_deliveries, rules=rules), size=100),
         },
         works_off={
             store.dirty: partial(handlers.settle, rules=rules),
             store.sweep: partial(handlers.sweep, rules=rules),
             store.tell: partial(handlers.tell, rules=rules),
+            store.calendar: partial(handlers.look_at_calendar, rules=rules),
         },
-        announces=(MatchFound, MatchChanged),
+        announces=(MatchFound, MatchChanged, DeliveryRecorded),
         also_tells=(OwnMatchFound, OwnMatchChanged),
         api=api.router,
     )

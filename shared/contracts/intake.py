@@ -76,7 +76,8 @@ class HandedForecast(Handed):
     One mass line of a project: what, how much, when.
 
     *project* is the project's external id. Place, phase and visibility are the project's where
-    not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused).
+    not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused)
+    and is what remains on the day *amount_as_of*: the day it was first told, where not said.
     """
 
     name: ClassVar[str] = "intake.forecast-updated.v1"
@@ -108,6 +109,7 @@ class HandedForecast(Handed):
     method: str = "estimate"
     low: float | None = Field(default=None, ge=0)
     high: float | None = Field(default=None, ge=0)
+    amount_as_of: date | None = None
     reliability: str = "unknown"
     net_of_own_use: bool = False
     available_from: date
@@ -154,7 +156,12 @@ class HandedArea(Handed):
 
 
 class HandedDelivery(Handed):
-    """Loads moved."""
+    """
+    Loads moved, against a match, or a forecast or area of the reporter's own.
+
+    Told again under the same *external_id* it is a correction; a quantity of 0 takes it back.
+    *origin* `virgin` is material bought for a need: it comes from no lot, and so from no match.
+    """
 
     name: ClassVar[str] = "intake.delivery-reported.v1"
 
@@ -162,8 +169,9 @@ class HandedDelivery(Handed):
     match_id: UUID | None = None
     area: str | None = None
     outlet: str
+    origin: Literal["lot", "virgin"] = "lot"
     material: str
-    quantity: float = Field(gt=0)
+    quantity: float = Field(ge=0)
     unit: str = "t"
     method: str = "weighed"
     moved_on: date

@@ -165,12 +165,20 @@ def test_a_bad_area_is_refused(code, told):
     assert codes(tell(a_register(), "area-updated", an_area(**told))) == [code]
 
 
+SOME_ID = "019a70c4-3d5e-7f61-8b2c-9d0e1f2a3b40"
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
         ("code_unknown", {"outlet": "sea"}),
         ("code_unknown", {"energy": "coal"}),
-        ("number_not_positive", {"quantity": 0}),
+        ("number_negative", {"quantity": -1}),
+        ("code_unknown", {"origin": "recycled"}),
+        (
+            "virgin_in_match",
+            {"origin": "virgin", "match_id": SOME_ID},
+        ),
         ("delivery_of_nothing", {"forecast": None}),
         ("uuid_invalid", {"match_id": "m-1"}),
     ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from math import ceil
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -9,9 +10,9 @@ import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain.cost import Arcs, Bools, Ints, arcs
+from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.values import (
     ACCEPTED,
-    EXCLUDES,
     HOLDS,
     ONSITE,
     Lot,
@@ -65,7 +66,7 @@ class Plan(NamedTuple):
     The differences between what stands and the optimum, and their worth in cents.
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-    whose forecast fell below what was decided on, with the tonnes decided.
+    whose forecast fell below what was decided on, with the tonnes decided and not yet moved.
     """
 
     changes: list[Change]
@@ -88,6 +89,7 @@ def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, toda
     excluded = _excluded(matches, known)
 
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
     arc_of = _arcs_of(pairs, surpluses, needs, free)
@@ -128,22 +130,20 @@ def _left(
     free: Mapping[tuple[UUID, UUID], Stands],
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
-    left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
+    left = {id: lot.left_kg for id, lot in known.items()}
     decided: dict[UUID, int] = {}
     for match in matches:
         if match.standing != HOLDS or free.get(match.pair) is match:
             continue
         for id in match.pair:
             if id in left:
-                left[id] -= match.tonnes
+                left[id] -= match.held_kg
                 if not match.is_free:
-                    decided[id] = decided.get(id, 0) + match.tonnes
+                    decided[id] = decided.get(id, 0) + match.held_kg
     short = [
-        (known[id], tonnes)
-        for id, tonnes in sorted(decided.items())
-        if tonnes > (known[id].likely if known[id].is_open else 0)
+        (known[id], ceil(kg / 1000)) for id, kg in sorted(decided.items()) if kg > known[id].left_kg
     ]
-    return {id: max(0, tonnes) for id, tonnes in left.items()}, short
+    return {id: max(0, kg) // 1000 for id, kg in left.items()}, short
 
 
 def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str) -> list[Lot]:
@@ -151,17 +151,27 @@ def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str)
 
 
 def _excluded(matches: Sequence[Stands], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
-    """Pairs declined in the terms they still have, and pairs that wait for an answer."""
-    found = set()
-    for match in matches:
-        surplus, need = known.get(match.surplus_id), known.get(match.need_id)
-        if surplus is None or need is None:
-            continue
-        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
-        waits = match.standing == HOLDS and match.state == ACCEPTED
-        if waits or (match.standing == EXCLUDES and same):
-            found.add(match.pair)
-    return found
+    """Pairs declined on facts that still hold, and pairs that wait for an answer."""
+    waits = {one.pair for one in matches if one.standing == HOLDS and one.state == ACCEPTED}
+    return waits | barred_pairs(matches, known)
+
+
+def _within_reach(
+    pairs: Arcs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    limits: Mapping[tuple[UUID, str], float],
+) -> Arcs:
+    """*pairs* without those farther than one of their sides wants to go."""
+    if not limits:
+        return pairs
+    near = [
+        not is_too_far(surpluses[s], needs[n], km, limits)
+        for s, n, km in zip(
+            pairs.surplus.tolist(), pairs.need.tolist(), pairs.km.tolist(), strict=True
+        )
+    ]
+    return pairs.take(np.array(near, dtype=np.bool_))
 
 
 def _arcs_of(

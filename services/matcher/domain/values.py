@@ -13,6 +13,7 @@ from shared.vocabulary.distance import road_ratio
 
 LEAST_RATIO = road_ratio(1000.0)
 PROPOSED, ACCEPTED, AGREED = "proposed", "accepted", "agreed"
+MOVING, DONE = "moving", "done"
 DECLINED, WITHDRAWN, EXPIRED = "declined", "withdrawn", "expired"
 DIRECT, ONSITE = "direct", "onsite"
 HISTORY, HOLDS, EXCLUDES = 0, 1, 2
@@ -66,7 +67,8 @@ class Lot(NamedTuple):
 
     Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
     it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample).
+    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample). The tonnes are
+    what remained on the day *as_of*; *moved_kg* are the loads of that day and after.
     """
 
     id: UUID
@@ -94,6 +96,13 @@ class Lot(NamedTuple):
     cell: int
     terms: int
     beside: str
+    as_of: date = date.min
+    moved_kg: int = 0
+
+    @property
+    def left_kg(self) -> int:
+        """What is still to be moved of it, decided on or not; nothing of a closed one."""
+        return max(0, self.likely * 1000 - self.moved_kg) if self.is_open else 0
 
     @property
     def is_surplus(self) -> bool:
@@ -123,10 +132,19 @@ class Stands(NamedTuple):
     need_terms: int
     alarm: str
     told_revision: int
+    delivered_kg: int = 0
+    decline_reason: str | None = None
+    barred: str = ""
+    facts: int = 0
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
         return self.surplus_id, self.need_id
+
+    @property
+    def held_kg(self) -> int:
+        """What it still takes of each of its lots: its loads are off them already."""
+        return max(0, self.tonnes * 1000 - self.delivered_kg) if self.standing == HOLDS else 0
 
     @property
     def is_free(self) -> bool:
@@ -140,6 +158,9 @@ class Match(NamedTuple):
 
     *standing* says what it means for the plan (`HISTORY`, `HOLDS`, `EXCLUDES`); *judged* is the
     JSON of what was agreed on, from the first decision; *told_revision* is 0 until it was told.
+    *delivered_kg* are its loads; *closed_by* ended it before all was moved. Of a declined one,
+    *facts* are those that the reason was about, and *barred* the lots of the side that declined
+    (surplus, need or both) with the material, as `need:sand`.
     """
 
     id: UUID
@@ -170,6 +191,10 @@ class Match(NamedTuple):
     born_at: datetime
     changed_at: datetime
     judged: str | None
+    delivered_kg: int = 0
+    closed_by: str | None = None
+    barred: str = ""
+    facts: int = 0
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -224,6 +249,7 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    calendar_every_s: float = 600.0
 
     @property
     def of_sweeps(self) -> "Rules":

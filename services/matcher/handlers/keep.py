@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from services.matcher import store
-from services.matcher.domain import Lot, cell_of, kind_text, latest_of, terms_of
+from services.matcher.domain import Lot, Rules, cell_of, kind_text, latest_of, terms_of
+from services.matcher.handlers.delivering import record_waiting
 from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.work import Work
 
@@ -17,6 +18,8 @@ async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))
 
+    if any(one.is_new for one in touched):
+        await record_waiting({event.forecast_id for event in events}, work, rules=Rules())
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
     if dirty:
@@ -87,4 +90,5 @@ def heard(event: ForecastUpdated) -> Lot:
                 "sample": event.sample,
             }
         ),
+        as_of=event.amount_as_of or event.at.date(),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from services.matcher.domain import (
     cell_of,
     centre_of,
     explain,
+    left_t,
     value_of,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
@@ -85,6 +86,9 @@ def body_of(match: Match, lots: Mapping[UUID, Lot], rules: Rules, *, today: date
         "decline_reason": match.decline_reason,
         "change": match.change,
         "asks": match.asks,
+        "delivered_t": match.delivered_kg / 1000,
+        "left_t": left_t(match),
+        "closed_by": match.closed_by,
         "definition": DEFINITION,
     }
 

@@ -23,7 +23,8 @@ _AREA_AS_TOLD = (
     "price_eur_per_t",
 )  # fmt: skip
 _DELIVERY_AS_TOLD = (
-    "match_id", "outlet", "material", "moved_on", "haul_km", "vehicle", "energy", "waybill",
+    "match_id", "outlet", "origin", "material", "moved_on", "haul_km", "vehicle", "energy",
+    "waybill",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         meets=[region.code, *region.meets],
         **{name: told[name] for name in _AS_TOLD if name in told},
         quantity=quantity_of(told),
+        amount_as_of=told.get("amount_as_of") or thing.state.get("amount_as_of") or _day(thing),
         window=_moved_along(thing, project),
         place=_forecast_place(told, project, region),
         site_kind=told.get("site_kind") or project.state["site_kind"],
@@ -74,6 +76,16 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         source=_source(told),
         sample=region.sample,
     )
+
+
+def same_amount(one: Thing, other: Thing) -> bool:
+    """Whether both tell the same amount, so that its day is still the day it was first told."""
+    told = ("quantity", "unit", "low", "high", "material")
+    return all(one.told.get(name) == other.told.get(name) for name in told)
+
+
+def _day(thing: Thing) -> str | None:
+    return thing.told_at.date().isoformat() if thing.told_at else None
 
 
 def area_state(thing: Thing, region: Region) -> dict[str, Any]:

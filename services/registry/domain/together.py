@@ -17,6 +17,8 @@ def reasons_together(event: str, said: Mapping[str, Any]) -> list[Reason]:
         reasons += _sulphide_clay(said)
     if event == "delivery-reported" and not ({"forecast", "match_id", "area"} & said.keys()):
         reasons.append(Reason("delivery_of_nothing"))
+    if event == "delivery-reported" and said.get("origin") == "virgin" and "match_id" in said:
+        reasons.append(Reason("virgin_in_match", "/origin", "virgin"))
     return reasons
 
 
