@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from deploy.audit.effects import by_match
+from deploy.audit.loads import loads, moved_kg
 from deploy.audit.pairs import Limits, gates_that_fail, most_tonnes, road_km, worth
 from deploy.audit.records import Records, Row, newest
 from deploy.audit.report import Line, line
@@ -22,6 +23,7 @@ def matches(records: Records) -> list[Line]:
         _verdicts(records, limits),
         _values(records, limits),
         _decisions(records),
+        *loads(records),
     ]
 
 
@@ -54,10 +56,11 @@ def _commitments(records: Records) -> Line:
     free: dict[str, int] = defaultdict(int)
     fixed: dict[str, list[Row]] = defaultdict(list)
     rows = _holding(records)
+    moved = moved_kg(records)
     for match in rows:
         for id in (match["surplus_id"], match["need_id"]):
             if _is_free(match):
-                free[id] += match["tonnes"]
+                free[id] += match["tonnes"] * 1000
             else:
                 fixed[id].append(match)
     found = []
@@ -68,14 +71,16 @@ def _commitments(records: Records) -> Line:
             continue
         lot = forecasts[id].body
         is_open = lot.get("status", "offered") == "offered"
-        most = int(lot["quantity"]["likely_t"] + 1e-9) if is_open else 0
-        decided = sum(match["tonnes"] for match in fixed[id])
+        told = int(lot["quantity"]["likely_t"] + 1e-9) * 1000 - moved.get(id, 0)
+        most = max(0, told) if is_open else 0
+        decided = sum(max(0, match["tonnes"] * 1000 - match["delivered_kg"])
+                      for match in fixed[id])  # fmt: skip
         if free[id] > max(0, most - decided):
-            found.append(f"lot {id}: {free[id]} t proposed and {decided} t decided of {most} t")
+            found.append(f"lot {id}: {free[id]} kg proposed and {decided} kg decided of {most} kg")
         if decided > most:
             silent = [match["id"] for match in fixed[id] if not _alarmed(match, lot["direction"])]
             alarms += len(fixed[id]) - len(silent)
-            found += [f"match {one} stands on lot {id} that fell to {most} t, and no alarm"
+            found += [f"match {one} stands on lot {id} that fell to {most} kg, and no alarm"
                       for one in silent]  # fmt: skip
     counted = {"matches": len(rows), "lots": len({*free, *fixed}), "alarms": alarms}
     return line("no lot is over-committed", counted, found)
@@ -177,15 +182,16 @@ def _follows(match: Row, decisions: list[Row]) -> Iterable[str]:
     sides = {match["surplus_organisation"], match["need_organisation"]}
     accepted: list[str] = []
     declined: Row | None = None
+    closed: Row | None = None
     for row in decisions:
         if row["revision_made"] != row["revision_seen"] + 1:
             yield f"a decision on revision {row['revision_seen']} made {row['revision_made']}"
         if row["organisation"] not in sides:
             yield f"{row['organisation']} decided, and is no side of it"
-        if row["decision"] == "accept":
-            accepted.append(row["organisation"])
-        elif row["decision"] == "undo":
-            accepted = []
+        if row["decision"] in ("accept", "counter", "undo"):
+            accepted = _accepted(accepted, row)
+        elif row["decision"] == "close":
+            closed = row
         else:
             declined = row
     revisions = [row["revision_made"] for row in decisions]
@@ -195,9 +201,24 @@ def _follows(match: Row, decisions: list[Row]) -> Iterable[str]:
         yield f"accepted by {match['accepted_by']!r}, decided by {accepted}"
     if match["declined_by"] != (declined["organisation"] if declined else None):
         yield f"declined by {match['declined_by']}"
+    if match["closed_by"] != (closed["organisation"] if closed else None):
+        yield f"closed by {match['closed_by']}"
     allowed = _states(match, sides, accepted, declined)
     if match["state"] not in allowed:
         yield f"is {match['state']}, decisions lead to {' or '.join(allowed)}"
+
+
+def _accepted(before: list[str], decision: Row) -> list[str]:
+    """Who has accepted after *decision*: of an offer who made it, and nobody else."""
+    mine = [str(decision["organisation"])]
+    return {"accept": before + mine, "counter": mine, "undo": []}[decision["decision"]]
+
+
+def _moved_state(match: Row) -> str:
+    """What the loads make of an agreed match."""
+    if match["closed_by"] or match["delivered_kg"] >= match["tonnes"] * 1000:
+        return "done"
+    return "moving" if match["delivered_kg"] else "agreed"
 
 
 def _states(
@@ -208,7 +229,7 @@ def _states(
     if match["route"] == "onsite":
         return "agreed", "withdrawn", "expired"
     if sides <= set(accepted):
-        return "agreed", "moving", "done"
+        return (_moved_state(match),)
     if accepted:
         return "accepted", "withdrawn", "expired"
     return "proposed", "withdrawn", "expired"
