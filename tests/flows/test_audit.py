@@ -1,6 +1,5 @@
 """The oracle sees what is wrong: each kind of damage breaks the promise that names it."""
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from deploy.allinone import Platform
 from deploy.asking import Asking
 from deploy.audit import Report, audit
+from shared.contracts.base import now
 from shared.contracts.intake import HandedDelivery
 from tests.conftest import eventually
 from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
@@ -121,7 +121,7 @@ async def giver(platform: Platform) -> Company:
     await first_match(made, state="proposed")
     load = HandedDelivery(
         external_id="D-1", forecast="s", outlet="disposal", material="till", quantity=20,
-        moved_on=date.today(), haul_km=12,
+        moved_on=now().date(), haul_km=12,
     )  # fmt: skip
     await made.hand_in(load)
     await _delivered(platform)

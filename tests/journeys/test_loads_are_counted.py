@@ -1,11 +1,11 @@
 """From an agreement to its last load: what was moved is counted, corrected and closed."""
 
-from datetime import date
 from typing import Any
 
 from deploy.allinone import Platform
 from deploy.asking import Asking
 from deploy.audit import audit
+from shared.contracts.base import now
 from shared.contracts.intake import HandedDelivery
 from tests.conftest import eventually
 from tests.journeys.test_two_coordinators_agree import decide
@@ -18,7 +18,7 @@ def loads(external_id: str, tonnes: float, **told: Any) -> HandedDelivery:
     """Loads that moved today, weighed, unless told otherwise."""
     return HandedDelivery(
         **{"external_id": external_id, "outlet": "need_direct", "material": "till",
-           "quantity": tonnes, "moved_on": date.today(), **told}
+           "quantity": tonnes, "moved_on": now().date(), **told}
     )  # fmt: skip
 
 
@@ -37,8 +37,8 @@ async def until(who: Company, match: dict[str, Any], **told: Any) -> Any:
     """The match once it is as *told*."""
 
     async def there() -> Any:
-        now = await as_it_is(who, match)
-        return now if all(now[name] == value for name, value in told.items()) else None
+        seen = await as_it_is(who, match)
+        return seen if all(seen[name] == value for name, value in told.items()) else None
 
     return await eventually(there, within_s=20)
 
@@ -57,7 +57,7 @@ async def test_loads_are_counted(platform: Platform) -> None:
     # the haulier's system over NATS, the site over HTTPS
     await giver.hand_in(loads("D-1", 300, match_id=match["match_id"], haul_km=5.0, energy="hvo"))
     await until(giver, match, state="moving", left_t=400)
-    today = date.today().isoformat()
+    today = now().date().isoformat()
     status, kept = await taker.ask(
         "matcher", "POST", f"/matches/{match['match_id']}/deliveries",
         {"tonnes": 200, "moved_on": today, "haul_km": 5.0, "energy": "electric"},
@@ -86,8 +86,8 @@ async def test_loads_are_counted(platform: Platform) -> None:
     better = loads("D-1", 250, match_id=match["match_id"], haul_km=5.0, external_revision=2)
     await giver.hand_in(better)
     await giver.hand_in(better)
-    now = await until(giver, match, left_t=250)
-    status, closed = await decide(taker, now, "close", note="the bank is full")
+    moving = await until(giver, match, left_t=250)
+    status, closed = await decide(taker, moving, "close", note="the bank is full")
     assert (status, closed["state"], closed["closed_by"]) == (200, "done", "penger")
 
     async def free_again() -> Any:
