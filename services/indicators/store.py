@@ -12,7 +12,16 @@ from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, Text, select, text
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Text,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -50,6 +59,7 @@ class LotRow(SQLModel, table=True):
         CheckConstraint("revision >= 0", "revision"),
         CheckConstraint("direction IN ('surplus', 'need')", "direction"),
         CheckConstraint("onsite_kg >= 0 AND agreed_kg >= 0 AND proposed_kg >= 0", "standing"),
+        Index("ix_lot_place", "region", "municipality"),  # how long its lots wait
     )
 
     id: UUID = Field(primary_key=True)
@@ -88,6 +98,12 @@ class MatchRow(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("revision >= 1", "revision"),
         CheckConstraint("bucket IN ('', 'onsite', 'agreed', 'proposed')", "bucket"),
+        # what was decided on: few among all that was proposed
+        Index(
+            "ix_match_decided",
+            "surplus_id",
+            postgresql_where=text("state IN ('agreed', 'moving', 'done', 'declined')"),
+        ),
         CheckConstraint("kg >= 0", "kg"),
     )
 
@@ -779,8 +795,10 @@ def _at_place(asked: Asked) -> str:
     """The condition on a lot."""
     if asked.scope == "country":
         told = ["NOT lot.sample"]
+    elif asked.scope == "project":
+        told = ["lot.project = CAST(:code AS uuid)"]
     else:
-        told = [f"CAST(lot.{asked.scope} AS text) = :code"]
+        told = [f"lot.{asked.scope} = :code"]
         if asked.region:
             told.append("lot.region = :region")
     if asked.material:

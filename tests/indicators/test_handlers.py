@@ -187,6 +187,36 @@ async def test_increments_equal_a_recomputation(database: Database) -> None:
     assert balance and flows
 
 
+async def test_pace_is_of_lots_and_matches_by_place(database: Database) -> None:
+    """Offered on the 4th and agreed three days later; two declined, with their reasons."""
+    pit, bank = a_forecast("pit"), a_forecast("bank", direction="need", municipality="091")
+    late = NOON + timedelta(days=3, seconds=1)
+    await hear(
+        database,
+        [pit, bank, a_forecast("open")],
+        [a_match("pair", pit, bank)],
+        [
+            a_match("pair", pit, bank, revision=2, state="agreed", at=late),
+            a_match("no", pit, bank, revision=2, state="declined", decline_reason="distance"),
+            a_match("nor", pit, bank, revision=2, state="declined", decline_reason="price"),
+        ],
+        [a_match("pair", pit, bank, revision=3, state="moving", delivered_t=100,
+                 at=late + timedelta(days=9))],
+    )  # fmt: skip
+    async with database.session() as session:
+        whole = await store.pace(session, store.Asked("region", "01", "01"))
+        place = await store.pace(session, store.Asked("municipality", "091", "01"))
+        project = await store.pace(session, store.Asked("project", str(named("project"))))
+        other = await store.pace(session, store.Asked("region", "02", "02"))
+    assert (whole.median_days, whole.lots_agreed, whole.lots_open) == (3.0, 2, 1)
+    assert (whole.agreed, dict(whole.declined)) == (1, {"distance": 1, "price": 1})
+    assert (place.lots_agreed, place.lots_open, place.agreed) == (1, 0, 0)
+    assert project == whole
+    assert (other.median_days, other.lots_agreed) == (None, 0)
+    kept = (await rows(database, "SELECT kg, kg_km FROM match WHERE state = 'moving'"))[0]
+    assert tuple(kept) == (200_000, 2_400_000), "what is not moved yet"
+
+
 async def test_cells_of_loads_are_the_sum_over_loads(database: Database) -> None:
     """Every load as it was told last, and nothing of what it was corrected from."""
     await hear(database, *in_batches(a_story(9), size=8))
