@@ -54,6 +54,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
 
     Place, kind of site, phase and visibility are the project's where not told; region and contacts
     always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
+    The day of its amount is the one told, else the one in its state so far.
     """
     told = thing.told
     return _without_nothing(
@@ -68,7 +69,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         meets=[region.code, *region.meets],
         **{name: told[name] for name in _AS_TOLD if name in told},
         quantity=quantity_of(told),
-        amount_as_of=told.get("amount_as_of") or thing.state.get("amount_as_of") or _day(thing),
+        amount_as_of=told.get("amount_as_of") or thing.state.get("amount_as_of"),
         window=_moved_along(thing, project),
         place=_forecast_place(told, project, region),
         site_kind=told.get("site_kind") or project.state["site_kind"],
@@ -82,10 +83,6 @@ def same_amount(one: Thing, other: Thing) -> bool:
     """Whether both tell the same amount, so that its day is still the day it was first told."""
     told = ("quantity", "unit", "low", "high", "material")
     return all(one.told.get(name) == other.told.get(name) for name in told)
-
-
-def _day(thing: Thing) -> str | None:
-    return thing.told_at.date().isoformat() if thing.told_at else None
 
 
 def area_state(thing: Thing, region: Region) -> dict[str, Any]:
