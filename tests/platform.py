@@ -21,6 +21,7 @@ from tests.conftest import eventually
 QUICK = {
     "MATCHER_CLOSES_PAST_WINDOWS": "false",
     "MATCHER_SWEEP_AFTER_S": "1",
+    "MATCHER_NEAR_AFTER_S": "1",
 }
 
 

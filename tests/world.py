@@ -281,7 +281,8 @@ class World:
 
             async def at_rest() -> bool:
                 moving = (await still_moving(sources)).names
-                return all("rows of dirty" in one or "rows of sweep" in one for one in moving)
+                marks = ("rows of dirty", "rows of sweep", "rows of near")
+                return all(any(mark in one for mark in marks) for one in moving)
 
             await eventually(at_rest, within_s=wait_s, every_s=0.2)
 

@@ -14,6 +14,7 @@ from deploy.audit.delivery import delivery
 from deploy.audit.door import door
 from deploy.audit.effects import effects
 from deploy.audit.matches import matches
+from deploy.audit.nears import nears
 from deploy.audit.notices import notices
 from deploy.audit.quiet import still_moving
 from deploy.audit.records import Records, opened, read
@@ -22,7 +23,7 @@ from deploy.audit.things import things
 from deploy.system import System
 
 PROMISES: tuple[Callable[[Records], list[Line]], ...] = (
-    door, delivery, effects, things, matches, balance, notices,
+    door, delivery, effects, things, matches, nears, balance, notices,
 )  # fmt: skip
 LOOK_EVERY_S = 0.3
 

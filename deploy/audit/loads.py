@@ -31,9 +31,10 @@ def moved_kg(records: Records) -> dict[str, int]:
     }
     moved: dict[str, int] = defaultdict(int)
     for row in _counting(records):
-        for id in filter(None, (row["surplus_id"], row["need_id"])):
-            if row["moved_on"] >= as_of.get(id, ""):
-                moved[id] += row["kg"]
+        ends = (row["surplus_id"], row["kg"]), (row["need_id"], row["kg"] * row["permille"] // 1000)
+        for id, kg in ends:
+            if id and row["moved_on"] >= as_of.get(id, ""):
+                moved[id] += kg
     return moved
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import product
 from math import asin, cos, inf, radians, sin, sqrt
 from typing import Any
 
@@ -45,6 +46,7 @@ class Worth:
     purchase: int
     haul: int
     grams: int
+    costs: int = 0
 
 
 # --- the tables -------------------------------------------------------------------------------
@@ -71,7 +73,8 @@ def _mara(material: str) -> Row | None:
 
 
 @cache
-def _rank(enumeration: str, code: str | None) -> int | None:
+def rank(enumeration: str, code: str | None) -> int | None:
+    """The rank of *code*; None for one that has none."""
     rows = table("enumerations")["enumerations"][enumeration]
     return next((row.get("rank") for row in rows if row["id"] == code), None)
 
@@ -90,12 +93,24 @@ def _substitutes(material: str) -> Row | None:
 # --- the gates --------------------------------------------------------------------------------
 
 
-def gates_that_fail(surplus: Row, need: Row, limits: Limits) -> list[str]:
+def gates_that_fail(
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
+) -> list[str]:
     """The gates that do not hold between two forecasts; windows, place and worth among them."""
-    return [*_of_kinds(surplus, need, limits), *_of_pair(surplus, need, limits)]
+    return [*gates_of_kinds(surplus, need, limits), *_of_pair(surplus, need, km, bases, limits)]
 
 
-def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def _of_pair(
+    surplus: Row,
+    need: Row,
+    km: float,
+    bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
+) -> Iterator[str]:
     if days_together(surplus, need) < 1:
         yield "time"
     hidden = "region" in (surplus.get("visibility"), need.get("visibility"))
@@ -105,22 +120,23 @@ def _of_pair(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
         if surplus.get("net_of_own_use") or need.get("net_of_own_use"):
             yield "own site"
         return
-    km = road_km(surplus, need, limits)
     if km > limits.reach(surplus["material"]) + 0.001:
         yield "reach"
-    if not _regions_meet(surplus, need):
+    if not regions_meet(surplus, need):
         yield "region"
-    if worth(surplus, need, km, limits).cents <= limits.worth_cents:
+    if worth(surplus, need, km, bases, limits).cents <= limits.worth_cents:
         yield "value"
 
 
-def _regions_meet(one: Row, other: Row) -> bool:
+def regions_meet(one: Row, other: Row) -> bool:
+    """Whether masses of the two regions may meet."""
     if one["region"] == other["region"]:
         return True
     return other["region"] in one.get("meets", ()) and one["region"] in other.get("meets", ())
 
 
-def _of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+def gates_of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
+    """The gates that do not hold whatever time and place are."""
     gates = (
         ("contamination", _contamination(surplus, need)),
         ("waste status", _waste(surplus)),
@@ -135,19 +151,25 @@ def _of_kinds(surplus: Row, need: Row, limits: Limits) -> Iterator[str]:
 
 
 def _contamination(surplus: Row, need: Row) -> bool:
-    rank = _rank("contamination", surplus.get("contamination", "unknown"))
-    limit = _rank("contamination", need.get("max_contamination", "P0"))
-    if rank is None or limit is None or rank > limit or rank >= 4:
+    have = rank("contamination", surplus.get("contamination", "unknown"))
+    limit = rank("contamination", need.get("max_contamination", "P0")) or 0
+    if have is None or have > limit or have >= 4:
         return False
-    return rank < 2 or need.get("site_kind", "construction_site") in PERMITTED
+    named = need.get("max_contamination_basis") in ("permit", "ysl136")
+    return have < 2 or named or need.get("site_kind", "construction_site") in PERMITTED
 
 
 def _waste(surplus: Row) -> bool:
     status, route = surplus.get("waste_status", "unknown"), surplus.get("legal_route")
-    if status == "unknown":
+    concrete = surplus["material"] == "crushed_concrete"
+    if concrete and surplus.get("made_at_demolition_site") and "end_of_waste" in (status, route):
         return False
-    is_waste = status == "waste" or _group(surplus["material"]) == "recovered"
-    routes = (*ROUTES, "ysl136") if status == "waste" else ROUTES
+    if status == "unknown" or (surplus.get("waste_code") or "").endswith("*"):
+        return False
+    group = _group(surplus["material"])
+    soiled = group == "natural" and bool(rank("contamination", surplus.get("contamination")))
+    is_waste = status == "waste" or group == "recovered" or soiled
+    routes = (*ROUTES, "ysl136") if status == "waste" or soiled else ROUTES
     return not is_waste or route in routes or status in ("by_product", "end_of_waste")
 
 
@@ -157,6 +179,12 @@ def _mara_holds(surplus: Row, need: Row) -> bool:
     rules = _mara(surplus["material"])
     if rules is None or need.get("groundwater_area") is not False:
         return False
+    least, barred = table("mara")["least"], table("mara")["not_on"]["housing_area"]["mara_ids"]
+    if need.get("play_area") or (need.get("housing_area") and rules["id"] in barred):
+        return False
+    for name, row in least.items():
+        if need.get(name) is not None and need[name] < row["value"]:
+            return False
     layers = {row["structure"]: row["max_layer_m"] for row in rules["allowed"]}
     limit, layer = layers.get(need.get("structure", "")), need.get("layer_m")
     if limit is None or layer is None or layer > limit:
@@ -178,20 +206,32 @@ def _invasive(surplus: Row, need: Row) -> bool:
     status = surplus.get("invasive_status", "unknown")
     if status == "present":
         growing = need.get("use") in ("growing_medium", "landscaping")
-        return need.get("site_kind") == "disposal_site" and not growing
+        own = surplus["project_id"] == need["project_id"]
+        ends = own or need.get("deep_cover") or need.get("site_kind") == "disposal_site"
+        return bool(ends) and not growing
     return status in ("none_observed", "treated", "unknown")
 
 
 def _material(surplus: Row, need: Row, limits: Limits) -> bool:
+    asked = processings(surplus, need)
+    return asked is not None and (not asked or limits.processing_on_site)
+
+
+def processings(surplus: Row, need: Row) -> tuple[str, ...] | None:
+    """
+    The workings that the material needs to serve, by the lists of materials and of uses; None: it
+    never does. As it is, where both lists allow it.
+    """
     material, use = surplus["material"], need.get("use")
     if _group(material) in (None, "import_grouping"):
-        return False
+        return None
     rows = [_substitutes(need["material"])]
     if use is not None and use != "unspecified":
         rows.append(_use(use))
+    ways = []
     for row in rows:
         if row is None:
-            return False
+            return None
         as_it_is = material in row["direct"] or any(
             each["material"] == material
             or (
@@ -200,10 +240,15 @@ def _material(surplus: Row, need: Row, limits: Limits) -> bool:
             )
             for each in row["conditional"]
         )
-        worked = any(each["material"] == material for each in row["after_processing"])
-        if not (as_it_is or (worked and limits.processing_on_site)):
-            return False
-    return True
+        worked = [each["processing"] for each in row["after_processing"]
+                  if each["material"] == material]  # fmt: skip
+        if not as_it_is and not worked:
+            return None
+        ways.append([*([""] if as_it_is else ()), *worked])
+    if all("" in one for one in ways):
+        return ()
+    found = {tuple(sorted({*each} - {""})) for each in product(*ways)} - {()}
+    return min(found, key=lambda each: (len(each), each))
 
 
 def _suitable(surplus: Row, need: Row) -> bool:
@@ -240,10 +285,10 @@ def _at_least(offered: str, wanted: str, accepts_unknown: bool) -> bool:
 def _frost_and_size(surplus: Row, need: Row) -> bool:
     use = _use(need.get("use"))
     asked = (need.get("max_frost_class"), use["max_frost_class"] if use else None)
-    ranks = [_rank("frost_class", one) for one in asked]
+    ranks = [rank("frost_class", one) for one in asked]
     limit = min((one for one in ranks if one is not None), default=None)
-    rank = _rank("frost_class", surplus.get("frost_class"))
-    if limit is not None and rank is not None and rank > limit:
+    have = rank("frost_class", surplus.get("frost_class"))
+    if limit is not None and have is not None and have > limit:
         return False
     size, piece = need.get("max_particle_mm"), surplus.get("max_particle_mm")
     return size is None or piece is None or bool(piece <= size)
@@ -260,23 +305,41 @@ def days_together(one: Row, other: Row) -> int:
 
 
 def most_tonnes(one: Row, other: Row) -> float:
-    """The tonnes that can be moved in the days of both, at the slower weekly rate."""
+    """The tonnes that can be moved in the days of both, and that MARA lets into one site."""
     rates = [each["weekly_rate_t"] for each in (one, other) if each.get("weekly_rate_t")]
-    return float(min(rates, default=inf)) / 7 * days_together(one, other)
+    by_time = float(min(rates, default=inf)) / 7 * days_together(one, other)
+    surplus = one if one["direction"] == "surplus" else other
+    rules = _mara(surplus["material"]) if surplus.get("legal_route") == "mara" else None
+    return min(by_time, float((rules or {}).get("max_t_per_site") or inf))
+
+
+def straight_km(one: Row, other: Row) -> float:
+    """The great circle between two places, in kilometres."""
+    here, there = one["place"], other["place"]
+    lat, other_lat = radians(here["lat"]), radians(there["lat"])
+    half = (other_lat - lat) / 2, radians(there["lon"] - here["lon"]) / 2
+    chord = sin(half[0]) ** 2 + cos(lat) * cos(other_lat) * sin(half[1]) ** 2
+    return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
 
 
 def road_km(one: Row, other: Row, limits: Limits) -> float:
     """Great circle times the ratio of its length, in kilometres to the metre."""
     here, there = one["place"], other["place"]
-    lat, other_lat = radians(here["lat"]), radians(there["lat"])
-    half = (other_lat - lat) / 2, radians(there["lon"] - here["lon"]) / 2
-    chord = sin(half[0]) ** 2 + cos(lat) * cos(other_lat) * sin(half[1]) ** 2
-    straight = 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
+    straight = straight_km(one, other)
     vague = "municipality" == here["precision"] == there["precision"]
     same = (one["region"], here["municipality"]) == (other["region"], there["municipality"])
     if vague and same and one["project_id"] != other["project_id"]:
         straight = limits.same_place_km
     return round(straight * _ratio(straight), 3)
+
+
+def ends_of_road(one: Row, other: Row) -> tuple[int, int]:
+    """Where the road from *one* to *other* begins and ends, as the table of roads names points."""
+    ends = []
+    for place in (one["place"], other["place"]):
+        row, column = round((place["lat"] + 90) * 10_000), round((place["lon"] + 180) * 10_000)
+        ends.append(row * 3_600_001 + column)
+    return ends[0], ends[1]
 
 
 def _ratio(straight_km: float) -> float:
@@ -295,22 +358,35 @@ def _ratio(straight_km: float) -> float:
     return before[1]
 
 
-def worth(surplus: Row, need: Row, km: float, limits: Limits) -> Worth:
-    """What a tonne is worth over *km*: disposal and purchase avoided, less the haul."""
-    told = table("counterfactual")
-    cents_km, grams_km = _factor("transport_4ax") * CENTS_PER_EUR, _vehicle() * 1000
-    there, back = told["reception_km"]["value"], told["quarry_km"]["value"]
-    fee = _factor(_gate_fee(surplus))
-    bought = _bought(need)
-    disposal = round(fee * CENTS_PER_EUR + there * cents_km)
-    price = _factor(bought + told["virgin"]["price_suffix"])
-    purchase = round(price * CENTS_PER_EUR + back * cents_km)
+def worth(
+    surplus: Row, need: Row, km: float, bases: tuple[tuple[int, int], tuple[int, int]],
+    limits: Limits,
+) -> Worth:  # fmt: skip
+    """What a tonne is worth over *km*: *bases* of both sides in cents and grams, less the haul."""
+    cents_km, grams_km = transport()
+    (disposal, avoided), (purchase, made) = bases
     haul = round(km * cents_km)
-    avoided = round(there * grams_km + _factor("tip_site_handling") * 1000)
-    made = round(back * grams_km + _factor(bought) * 1000)
     grams = avoided + made - round(km * grams_km)
     priced = round(grams * limits.co2e_cents_per_t / 1e6)
     return Worth(disposal + purchase - haul + priced, disposal, purchase, haul, grams)
+
+
+def transport() -> tuple[float, float]:
+    """Cents and grams of CO2e of a tonne over a kilometre."""
+    return _factor("transport_4ax") * CENTS_PER_EUR, _vehicle() * 1000
+
+
+def disposal_and_grams(surplus: Row) -> tuple[int, int]:
+    """The usual gate fee in cents and the work there in grams, without the haul."""
+    fee = round(_factor(_gate_fee(surplus)) * CENTS_PER_EUR)
+    return fee, round(_factor("tip_site_handling") * 1000)
+
+
+def purchase_and_grams(need: Row) -> tuple[int, int]:
+    """The usual price in cents and the making in grams, without the haul."""
+    made = _bought(need)
+    price = _factor(made + table("counterfactual")["virgin"]["price_suffix"])
+    return round(price * CENTS_PER_EUR), round(_factor(made) * 1000)
 
 
 def _gate_fee(surplus: Row) -> str:
@@ -319,12 +395,15 @@ def _gate_fee(surplus: Row) -> str:
     return str(by_class or _listed(surplus["material"], rules))
 
 
+def bought(need: Row) -> str:
+    """The material that would be bought in place of what the need names."""
+    if _group(need["material"]) is not None:
+        return str(need["material"])
+    return "crushed_rock" if need.get("use") in ("sub_base", "base") else "sand"
+
+
 def _bought(need: Row) -> str:
-    """What would be bought in place of what the need names."""
-    material = need["material"]
-    if _group(material) is None:
-        material = "crushed_rock" if need.get("use") in ("sub_base", "base") else "sand"
-    return _listed(material, table("counterfactual")["virgin"])
+    return _listed(bought(need), table("counterfactual")["virgin"])
 
 
 def _listed(material: str, rules: Row) -> str:

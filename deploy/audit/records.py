@@ -24,11 +24,12 @@ Row = dict[str, Any]
 TABLES: Mapping[str, tuple[str, ...]] = {
     "registry": ("intake", "organisation", "membership", "region", "project", "forecast", "area",
                  "delivery"),
-    "matcher": ("lot", "area", "match", "match_past", "decision", "delivery"),
+    "matcher": ("lot", "area", "match", "match_past", "decision", "delivery", "road", "near_miss",
+                "near"),
     "indicators": ("lot", "match", "load", "cell", "flow_cell", "load_cell", "title", "heard",
                    "figure"),
     "notifier": ("organisation", "member", "project", "match", "telling", "notification",
-                 "inbox_entry"),
+                 "inbox_entry", "near_miss", "notice"),
 }  # fmt: skip
 """The tables that are compared, by the service that keeps them; the mechanism's come beside."""
 

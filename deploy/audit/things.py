@@ -10,23 +10,27 @@ from deploy.audit.effects import KINDS
 from deploy.audit.records import Records, Row, newest
 from deploy.audit.report import Line, compared
 from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.vocabulary.contamination import classify_lot, is_better
 from shared.vocabulary.regions import Region, region_from
 from shared.vocabulary.units import to_tonnes
 
 SPOKEN = (
-    "direction", "material", "material_subtype", "use", "quality", "frost_class", "contamination",
+    "direction", "material", "material_subtype", "use", "quality", "frost_class",
     "max_contamination", "acid_sulphate", "invasive_status", "waste_status", "legal_route",
-    "structure", "layer_m", "groundwater_area", "net_of_own_use", "weekly_rate_t",
+    "structure", "layer_m", "net_of_own_use", "weekly_rate_t", "waste_code", "deep_cover",
     "transport_payer", "accepts_unknown_quality", "accepts_acid_sulphate", "max_particle_mm",
-    "max_frost_class",
+    "max_frost_class", "play_area", "housing_area", "cover", "above_groundwater_m",
+    "well_distance_m", "suspected_place", "max_contamination_basis", "stored_since",
 )  # fmt: skip
 """What a forecast announces as its reporter said it."""
 
 KIND_NAMES = (
     "material", "use", "quality", "accepts_unknown_quality", "frost_class", "max_frost_class",
-    "max_particle_mm", "contamination", "contamination_basis", "max_contamination",
-    "acid_sulphate", "accepts_acid_sulphate", "invasive_status", "waste_status", "legal_route",
-    "structure", "layer_m", "groundwater_area", "site_kind",
+    "max_particle_mm", "contamination", "contamination_basis", "suspected_place",
+    "max_contamination", "max_contamination_basis", "acid_sulphate", "acid_sulphate_suggested",
+    "accepts_acid_sulphate", "invasive_status", "deep_cover", "waste_status", "waste_code",
+    "legal_route", "made_at_demolition_site", "structure", "layer_m", "groundwater_area",
+    "play_area", "housing_area", "cover", "above_groundwater_m", "well_distance_m", "site_kind",
 )  # fmt: skip
 """What makes a lot's kind in the matcher."""
 
@@ -79,6 +83,8 @@ def _expected(row: Row, project: Row, region: Region) -> Row:
         "tonnes": (tonnes.low, tonnes.likely, tonnes.high),
         "window": _window(row, project),
         "place": _place(said, project["state"]["place"], region),
+        "contamination": _contamination(said),
+        "groundwater_area": _groundwater(said),
         **{name: said.get(name) for name in SPOKEN},
     }
 
@@ -92,8 +98,27 @@ def _seen(state: Row) -> Row:
         "tonnes": (quantity["low_t"], quantity["likely_t"], quantity["high_t"]),
         "window": (window["first"], window["last"]),
         "place": (place["municipality"], place["lat"], place["lon"], place["precision"]),
+        "contamination": state.get("contamination"),
+        "groundwater_area": state.get("groundwater_area"),
         **{name: state.get(name) for name in SPOKEN},
     }
+
+
+def _contamination(said: Row) -> str | None:
+    """The class told, or that of the laboratory values where it is the worse one."""
+    told: str | None = said.get("contamination")
+    if not said.get("lab_results"):
+        return told
+    found = classify_lot(said["lab_results"], said.get("background_values"),
+                         said.get("suspected_substances", ()))  # fmt: skip
+    return told if told and is_better(found.at_least, told) else found.contamination
+
+
+def _groundwater(said: Row) -> bool | None:
+    """Whether the place lies on a groundwater area of class 1 or 2."""
+    of_class: str | None = said.get("groundwater_class")
+    area: bool | None = said.get("groundwater_area")
+    return area if of_class is None else of_class in ("1", "2")
 
 
 def _window(row: Row, project: Row) -> tuple[str, str]:

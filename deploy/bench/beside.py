@@ -42,7 +42,7 @@ class Beside:
         rules, today = self.worth.rules, self.worth.today
         await self._in_memory("(a) filter search", FilterSearch(rules, today))
         await self._in_memory("(b) nearest first", NearestFirst(rules, today))
-        self._value("(b) nearest first, all known at once", nearest_first_at_once(self.worth))
+        self._flows("(b) nearest first, all known at once", nearest_first_at_once(self.worth))
         await self._in_sql("(c) scored in SQL", postgres_url)
         self._full("(d) full optimum", bonus=0)
         self._full(f"(d) full optimum, bonus {bonus / 100:g} EUR/t", bonus=bonus)

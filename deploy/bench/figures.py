@@ -117,15 +117,28 @@ class Sheet:
             self.add(f"{figure}, {word}", milliseconds(seconds, share), "ms", note=note)
 
 
+Cell = str | int | float | None
+
+
+@dataclass
+class Table:
+    """Ways beside each other, one a row, each with the same *columns*."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[dict[str, Cell]] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Report:
-    """The figures of one bench, what it was asked, and what it ran on."""
+    """The figures and tables of one bench, what it was asked, and what it ran on."""
 
     bench: str
     asked: dict[str, Any]
     figures: Sequence[Figure]
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
+    tables: Sequence[Table] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -135,6 +148,7 @@ class Report:
             "asked": self.asked,
             "machine": machine(),
             "figures": [figure.to_json() for figure in self.figures],
+            "tables": [asdict(table) for table in self.tables],
         }
 
 
@@ -173,8 +187,8 @@ def milliseconds(seconds: Sequence[float], share: float) -> float | None:
 
 
 def rounded(value: float | None) -> float | None:
-    """*value* to five digits that count; whole where it is large."""
-    if value is None or value == 0:
+    """*value* to five digits that count; whole where it is large; a whole number as it is."""
+    if value is None or value == 0 or isinstance(value, int):
         return value
     told = float(f"{value:.5g}")
     return round(told) if abs(told) >= 10_000 else told

@@ -22,6 +22,7 @@ from deploy.nats_conf import nats_conf
 from deploy.provision import Drift, connected, provision_platform
 from deploy.servers import Postgres, end_with_parent, free_port
 from deploy.system import System
+from shared.access import Asker, read_key, sign
 from shared.contracts.base import Event
 from shared.service import Service, durable_of
 
@@ -106,6 +107,20 @@ class Ground(Platform):
         async with aiohttp.ClientSession() as session:
             await process.ready(session)
         return process
+
+    async def ask_matcher(
+        self, method: str, path: str, body: Any = None, *, process: str = "matcher"
+    ) -> Any:
+        """The JSON answer of a matcher to the operator; raises `aiohttp.ClientResponseError`."""
+        token = sign(Asker("operator", "operator"), read_key(self.ring.signing))
+        headers = {"Authorization": f"Bearer {token}"}
+        async with (
+            aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=3600), headers=headers, raise_for_status=True
+            ) as session,
+            session.request(method, f"{self.processes[process].url}{path}", json=body) as answer,
+        ):
+            return await answer.json()
 
     async def ask(self, service: str, question: str) -> Any:
         """The one value that *question* has in the database of *service*."""

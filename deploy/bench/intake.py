@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from nats.aio.client import Client
 
@@ -127,17 +127,8 @@ async def _door(ground: Ground, knocks: int, *, seed: int) -> Figure:
     events = [door.outgoing(one) for one in (*projects, *forecasts)]
     seed_of_operator = ground.ring.nats_seed("intake-admin").read_text()
     async with connected(ground.system.nats_url, seed_of_operator, "bench") as client:
-        await _leave_at_the_door(client, events)
+        await door.leave(client, events, is_read=False)
         reader = intake_stream(door.ORGANISATION), intake_durable(door.ORGANISATION)
         rate = await _rate(ground, client, ground.add("registry"), reader, len(events), "door")
     note = f"{len(events)} events of one company: projects, then their forecasts, each a receipt"
     return Figure("knocks at the registry's door", rate, "events/s", note=note)
-
-
-async def _leave_at_the_door(client: Client, events: Sequence[Any]) -> None:
-    js = client.jetstream()
-    for start in range(0, len(events), 200):
-        knocks = map(door.knock, events[start : start + 200])
-        await asyncio.gather(
-            *(js.publish(subject, body, headers=headers) for subject, body, headers in knocks)
-        )

@@ -1,7 +1,8 @@
 """Invented lots at a constant density, and changes of them: the same for the same seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from math import cos, radians, sqrt
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -59,7 +60,7 @@ _DUG: Final = (
     _dug(5, "crushed_rock", "S1"),
     _dug(5, "topsoil", "unknown", "unknown"),
     # over the threshold value, and never examined: what no need here may take
-    _dug(5, "clay", "U2", "medium", contamination="P1"),
+    _dug(5, "clay", "U2", "medium", contamination="P1", waste_status="waste", legal_route="permit"),
     _dug(5, "made_ground", "unknown", "unknown", contamination="unknown"),
 )
 _ASKED: Final = (
@@ -85,14 +86,42 @@ def lots(count: int, *, seed: int, density: float = DENSITY) -> list[ForecastUpd
     one project in seven is known by its municipality only.
     """
     random = Random(f"lots {seed}")
-    side_km = sqrt(count / density)
-    made: list[ForecastUpdated] = []
-    while len(made) < count:
-        project = _project(random, side_km)
-        for _ in range(min(count - len(made), random.choice((1, 2, 2, 3, 4)))):
-            made.append(_lot(random, project))
+    made = list(_made(random, count, sqrt(count / density)))
     random.shuffle(made)
     return made
+
+
+def project_by_project(
+    count: int, *, seed: int, density: float = DENSITY
+) -> Iterator[ForecastUpdated]:
+    """The forecasts of `lots`, one at a time and not shuffled: a million need no memory."""
+    return _made(Random(f"lots {seed}"), count, sqrt(count / density))
+
+
+def spots(wanted: int, count: int, margin_km: float, *, seed: int) -> list[tuple[float, float]]:
+    """
+    *wanted* points, latitude and longitude, in the square of *count* lots.
+
+    Each at least *margin_km* from its edge, or in the very middle where it is not that wide.
+    """
+    random = Random(f"spots {seed}")
+    half = max(0.0, sqrt(count / DENSITY) / 2 - margin_km)
+    return [
+        (
+            _CENTRE[0] + random.uniform(-half, half) / _KM_PER_DEG,
+            _CENTRE[1] + random.uniform(-half, half) / _KM_PER_LON,
+        )
+        for _ in range(wanted)
+    ]
+
+
+def _made(random: Random, count: int, side_km: float) -> Iterator[ForecastUpdated]:
+    left = count
+    while left > 0:
+        project = _project(random, side_km)
+        for _ in range(min(left, random.choice((1, 2, 2, 3, 4)))):
+            yield _lot(random, project)
+            left -= 1
 
 
 def more_lots(count: int, *, among: int, seed: int) -> list[ForecastUpdated]:
@@ -117,10 +146,11 @@ def with_tonnes(forecast: ForecastUpdated, tonnes: int, random: Random) -> Forec
     return _told_again(random, forecast, quantity=_quantity(tonnes))
 
 
-def batches(events: Sequence[ForecastUpdated], size: int) -> Iterator[Sequence[ForecastUpdated]]:
+def batches(events: Iterable[ForecastUpdated], size: int) -> Iterator[Sequence[ForecastUpdated]]:
     """*events* in their order, *size* at a time."""
-    for start in range(0, len(events), size):
-        yield events[start : start + size]
+    left = iter(events)
+    while batch := list(islice(left, size)):
+        yield batch
 
 
 def _project(random: Random, side_km: float) -> dict[str, Any]:

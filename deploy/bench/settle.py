@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import text
+
 from deploy.bench.beside import Beside
 from deploy.bench.driven import Driven, changed_pairs
 from deploy.bench.figures import Figure, Goal, Report, Sheet, percentile
@@ -13,6 +15,7 @@ from deploy.bench.ground import own_postgres
 from deploy.bench.lots import batches, changes, lots
 from deploy.bench.peers import Worth
 from deploy.cli.terms import progress
+from services.matcher.domain.cells import tile_of
 from services.matcher.domain.values import Lot
 from shared.contracts import ForecastUpdated
 
@@ -20,6 +23,10 @@ ONE_BY_ONE_UP_TO: Final = 2_000
 """Lots; a larger region is told in batches, as an import comes."""
 
 BATCH: Final = 250
+_SWEEP: Final = text(
+    "INSERT INTO sweep (tile, due_at) SELECT unnest(CAST(:tiles AS int[])), now() "
+    "ON CONFLICT DO NOTHING"
+)
 _BEFORE: Final = Goal(0.97, least=True, of="ratio")
 _AFTER: Final = Goal(0.999, least=True, of="ratio")
 
@@ -91,9 +98,10 @@ async def _arrive(
             arrivals.append(time.perf_counter() - begun)
             advance(min(len(forecasts), number * size))
     how = "one by one" if size == 1 else f"in batches of {size}"
-    sheet.times("one settle", settles, f"{len(settles)} settles, lots arriving {how}; durable")
     if size == 1:
         sheet.times("one arrival, kept and settled", arrivals, "durable, without the bus")
+    if settles:
+        sheet.times("one settle", settles, f"{len(settles)} settles, lots arriving {how}; durable")
     return {lot.id: lot for lot in await matcher.lots()}
 
 
@@ -126,6 +134,9 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
     sheet.add("value after the sweep", value / 100, "EUR", beside, goal=_AFTER, note=note)
     sheet.times("one sweep", swept)
     stands = await matcher.standing()
+    tiles = {tile_of(lot.cell) for lot in await matcher.lots()}
+    async with matcher.database.engine.begin() as connection:
+        await connection.execute(_SWEEP, {"tiles": sorted(tiles)})
     again = await matcher.sweep()
     moved = changed_pairs(stands, await matcher.standing())
     gain = (await matcher.value_cents() - value) / max(1, optimum)
@@ -136,8 +147,14 @@ async def _values(matcher: Driven, optimum: int, sheet: Sheet) -> None:
 async def _changes(
     matcher: Driven, news: Sequence[ForecastUpdated], sheet: Sheet, today: date
 ) -> dict[UUID, Lot]:
-    """Tell the changes one at a time: how many proposals each moves, and what it costs."""
+    """
+    Tell the changes one at a time: how many proposals each moves, and what it costs.
+
+    After each the region is swept until nothing improves, and what that moves is counted too.
+    """
     moved: list[float] = []
+    in_all: list[float] = []
+    sweeps = 0
     seconds: list[float] = []
     stands = await matcher.standing()
     with progress(f"{sheet.about}: changes", len(news)) as advance:
@@ -146,23 +163,24 @@ async def _changes(
             await matcher.tell([event])
             await matcher.settle()
             seconds.append(time.perf_counter() - begun)
+            moved.append(changed_pairs(stands, await matcher.standing()))
+            sweeps += len(await matcher.sweep())
             now = await matcher.standing()
-            moved.append(changed_pairs(stands, now))
+            in_all.append(changed_pairs(stands, now))
             stands = now
             advance(done)
     sheet.times("one change, kept and settled", seconds, "durable, without the bus")
     bonus = f"standing bonus {matcher.rules.standing_bonus_cents_per_t / 100:g} EUR/t"
-    for share, word, most in ((0.5, "median", 3), (0.95, "p95", 15)):
-        figure = f"proposals changed by one change, {word}"
-        sheet.add(figure, percentile(moved, share), goal=Goal(most), note=bonus)
-    with progress(f"{sheet.about}: sweeping"):
-        swept = await matcher.sweep()
-    moved_after = changed_pairs(stands, await matcher.standing())
-    note = f"{len(swept)} sweeps after {len(news)} changes"
-    sheet.add("proposals changed by sweeping after the changes", moved_after, note=note)
+    swept = f"{sweeps} sweeps after {len(news)} changes"
+    for counted, how, note in ((moved, "", bonus), (in_all, " and the sweeps after it", swept)):
+        for share, word, most in ((0.5, "median", 3), (0.95, "p95", 15)):
+            figure = f"proposals changed by one change{how}, {word}"
+            sheet.add(figure, percentile(counted, share), goal=Goal(most), note=note)
+        mean = sum(counted) / max(1, len(counted))
+        sheet.add(f"proposals changed by one change{how}, mean", mean, note=note)
     after = await matcher.lots()
     optimum = Worth(after, matcher.rules, today).optimum_cents()
     value = await matcher.value_cents()
-    sheet.add("value after the changes and a sweep", value / 100, "EUR",
+    sheet.add("value after the changes and their sweeps", value / 100, "EUR",
               ("optimum", optimum / 100), goal=_AFTER)  # fmt: skip
     return {lot.id: lot for lot in after}

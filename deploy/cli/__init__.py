@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from deploy.cli import checks, dead_letters, forecasts, measures, organisations, regions, running
+from deploy.cli import (
+    checks,
+    dead_letters,
+    defaults,
+    forecasts,
+    measures,
+    nears,
+    organisations,
+    planning,
+    regions,
+    running,
+)
 from deploy.cli.terms import say_problem
 
 app = typer.Typer(
@@ -23,7 +34,10 @@ running.register(app)
 app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+planning.register(app)
 checks.register(app)
+defaults.register(app)
+nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")
 
@@ -42,6 +56,9 @@ def main() -> None:
 
 def in_one_line(error: Exception) -> str | None:
     """What a user can mend in *error*; None when it is a fault of ours."""
+    if isinstance(error, ValueError):  # before what follows: a bad factors file stops that too
+        return str(error)
+
     import aiohttp
     from nats.errors import Error as NatsError
     from sqlalchemy.exc import DBAPIError
@@ -54,7 +71,7 @@ def in_one_line(error: Exception) -> str | None:
     from shared.client import NotSent
 
     known = (Answered, NotKnown, NotRunning, NotStarted, NotReloaded, NotSent)
-    if isinstance(error, (*known, FileNotFoundError, ValueError)):
+    if isinstance(error, (*known, FileNotFoundError)):
         return str(error)
     if isinstance(error, (aiohttp.ClientError, NatsError, DBAPIError, OSError, TimeoutError)):
         return f"the system is not reachable ({error}); is it running?"

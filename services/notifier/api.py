@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,13 +11,20 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifier import store
-from services.notifier.domain import BadTarget, Match, match_from
+from services.notifier.domain import (
+    BadTarget,
+    headline,
+    match_from,
+    near_miss_from,
+    what_would_help,
+)
 from services.notifier.domain.matches import TABS, Tab
 from services.notifier.gateways import new_secret, target_of
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, settings_of
 from shared.vocabulary.identifiers import is_token
+from shared.vocabulary.regions import shipped
 
 router = APIRouter()
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -117,8 +125,8 @@ def _entry(row: Any, asker: Asker) -> dict[str, Any]:
         "region": match.region,
         "asks_you": bool(set(match.asks) & set(row.organisations)),
         "accepted_by_you": bool(set(match.accepted_by) & set(row.organisations)),
-        "surplus": _side(row, match, asker, "surplus"),
-        "need": _side(row, match, asker, "need"),
+        "surplus": _end(row, match.region, asker, "surplus", named=match.names_are_open),
+        "need": _end(row, match.region, asker, "need", named=match.names_are_open),
         "material": match.material,
         "tonnes": row.told["tonnes"],
         "window": row.told["window"],
@@ -129,7 +137,7 @@ def _entry(row: Any, asker: Asker) -> dict[str, Any]:
     }
 
 
-def _side(row: Any, match: Match, asker: Asker, end: str) -> dict[str, Any]:
+def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[str, Any]:
     side = row.told[end]
     seen = {
         "material": side["material"],
@@ -137,9 +145,76 @@ def _side(row: Any, match: Match, asker: Asker, end: str) -> dict[str, Any]:
         "municipality": side["place"]["municipality"],
     }
     own = side.get("organisation") in row.organisations
-    if own or match.names_are_open or asker.coordinates(match.region):
+    if own or named or asker.coordinates(region):
         seen |= {"organisation": side.get("organisation"), "project_id": side["project_id"]}
     return seen
+
+
+# --- near misses ------------------------------------------------------------------------------
+
+
+@router.get("/notices")
+async def notices(
+    asker: Asking,
+    session: Reading,
+    language: Literal["fi", "sv", "en"] | None = None,
+    region: str | None = None,
+    after: str | None = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Near misses on one's own desk that are still open, newest first, in the reader's words."""
+    reads = _reads(asker)
+    chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
+    words = language or (chosen.language if chosen else None) or "fi"
+    rows = await store.notices_page(
+        session, reads, region=region, after=_cursor_read(after), limit=limit + 1
+    )
+    page = rows[:limit]
+    return {
+        "items": [_notice(row, asker, words) for row in page],
+        "next": _cursor(page[-1]) if len(rows) > limit else None,
+        "as_of": _iso(max((row.changed_at for row in page), default=None)),
+    }
+
+
+@router.post("/notices/{id}/read")
+async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+    """The notice was read."""
+    async with begin() as work:
+        row = await store.notice_read(work.session, _reads(asker), id)
+        if row is None:
+            raise Problem(404, "not_found", f"no notice {id} of yours")
+        work.signal("inbox", row.region, row.organisation, about=row.near_miss_id,
+                    revision=row.told_revision)  # fmt: skip
+    return {"id": str(row.id), "unread": False}
+
+
+def _notice(row: Any, asker: Asker, language: str) -> dict[str, Any]:
+    near = near_miss_from(row.told, row.changed_at)
+    return {
+        "id": str(row.id),
+        "near_miss_id": str(row.near_miss_id),
+        "revision": near.revision,
+        "unread": row.unread,
+        "why": row.why,
+        "told_at": _iso(row.told_at),
+        "region": near.region,
+        "title": headline(near, language, _places(row.told, language)),
+        "text": what_would_help(near, language),
+        "remedies": row.told["remedies"],
+        "material": near.material,
+        "tonnes": row.told["tonnes"],
+        "value": row.told["value"],
+        "surplus": _end(row, near.region, asker, "surplus", named=False),
+        "need": _end(row, near.region, asker, "need", named=False),
+        "sample": near.sample,
+    }
+
+
+def _places(told: Mapping[str, Any], language: str) -> dict[str, str]:
+    known = shipped()
+    regions = [known[code] for end in ("surplus", "need") if (code := told[end]["region"]) in known]
+    return {place.code: place.name(language) for region in regions for place in region.places}
 
 
 # --- preferences ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from services.notifier.settings import Settings
 from shared.contracts import (
     MatchChanged,
     MatchFound,
+    NearMissFound,
     NotificationSent,
     OrganisationUpdated,
     ProjectAdded,
@@ -18,6 +19,7 @@ from shared.contracts import (
 from shared.service import Due, Service, batch
 
 MAIL = Due("mail", ("id",), size=8, lease_s=120.0, at_once=8)
+DIGEST = Due("digest", ("person",), size=8)
 WEBHOOK = Due("webhook", ("id",), size=16, lease_s=90.0, at_once=16)
 
 
@@ -30,6 +32,7 @@ def build(settings: Settings) -> Service:
     works_off = {WEBHOOK: partial(handlers.post_webhook, rules=rules, courier=courier(settings))}
     if settings.notifier_smtp_host is not None:
         post = post_office(settings, settings.notifier_smtp_host)
+        works_off[DIGEST] = partial(handlers.write_digest)
         works_off[MAIL] = partial(handlers.send_mail, rules=rules, registry=registry, post=post)
     return Service(
         name="notifier",
@@ -38,6 +41,7 @@ def build(settings: Settings) -> Service:
         reacts_to={
             MatchFound: matches,
             MatchChanged: matches,
+            NearMissFound: batch(partial(handlers.hear_near_misses, rules=rules), size=100),
             OrganisationUpdated: partial(handlers.hear_organisation, rules=rules),
             ProjectAdded: projects,
             ProjectUpdated: projects,
@@ -56,6 +60,9 @@ def rules_of(settings: Settings) -> handlers.Rules:
         mail=settings.notifier_smtp_host is not None,
         mail_pauses_s=settings.notifier_mail_retry_s,
         webhook_pauses_s=settings.notifier_webhook_retry_s,
+        near_worth_cents=settings.notifier_near_worth_eur * 100,
+        digest_after=timedelta(seconds=settings.notifier_digest_after_s),
+        digest_every=timedelta(seconds=settings.notifier_digest_every_s),
     )
 
 

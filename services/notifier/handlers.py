@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from services.notifier import domain, store
-from services.notifier.domain import Match, Membership, Reader
+from services.notifier.domain import Match, Membership, NearMiss, Reader
 from services.notifier.gateways import Courier, PostOffice, Registry
 from shared.contracts import (
     MatchChanged,
     MatchFound,
+    NearMissFound,
     NotificationSent,
     OrganisationUpdated,
     ProjectAdded,
@@ -23,6 +24,7 @@ from shared.contracts.base import uuid7
 from shared.work import Work, point
 
 POSTINGS_AT_ONCE = 20
+IN_ONE_DIGEST = 20  # near misses, those worth most
 POSTING_FOR_S = 20.0  # then the webhook is given back: well within its lease
 DEFAULT_LANGUAGE = "fi"
 
@@ -36,6 +38,9 @@ class Rules:
     mail: bool
     mail_pauses_s: tuple[float, ...]
     webhook_pauses_s: tuple[float, ...]
+    near_worth_cents: int = 0
+    digest_after: timedelta = timedelta(hours=4)
+    digest_every: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -271,10 +276,12 @@ def _signal(work: Work, organisation: str, match: Match) -> None:
         work.signal(*told, about=match.id, revision=match.revision)
 
 
-def _notification(id: UUID, match: Match, recipient: str, channel: str) -> dict[str, Any]:
+def _notification(
+    id: UUID, match: Match | NearMiss, recipient: str, channel: str, *, kind: str = "match"
+) -> dict[str, Any]:
     return {
         "id": str(id),
-        "subject_kind": "match",
+        "subject_kind": kind,
         "subject_id": str(match.id),
         "subject_revision": match.revision,
         "recipient": recipient,
@@ -285,16 +292,121 @@ def _notification(id: UUID, match: Match, recipient: str, channel: str) -> dict[
     }
 
 
-def _sent(id: UUID, match: Match, recipient: str, channel: Any) -> NotificationSent:
+def _sent(
+    id: UUID, match: Match | NearMiss, recipient: str, channel: Any, *, kind: str = "match"
+) -> NotificationSent:
     return NotificationSent(
         region=match.region,
         notification_id=id,
         channel=channel,
         recipient=recipient,
-        subject_kind="match",
+        subject_kind=kind,
         subject_id=match.id,
         subject_revision=match.revision,
     )
+
+
+# --- near misses ------------------------------------------------------------------------------
+
+
+async def hear_near_misses(events: Sequence[NearMissFound], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each near miss's newest revision, and tell calmly of those worth it.
+
+    A person is told of one again only when it differs much from what he or she was told; that it
+    is gone shows on the desk and is told to nobody.
+    """
+    heard = [_near_heard(event) for event in events]
+    organisations = {one for near, _ in heard for one in near.organisations}
+    regions = {near.region for near, _ in heard}
+    await store.hold_together(work.session, organisations, regions)
+    newer = await store.keep_near_misses(work.session, heard)
+    latest = {near.id: near for near, _ in heard if (near.id, near.revision) in newer}
+    worth = [
+        near
+        for near in latest.values()
+        if near.is_open
+        and near.worth_cents >= rules.near_worth_cents
+        and work.now - near.told_at <= rules.news
+    ]
+    members = await store.who_may_be_told(work.session, organisations, regions)
+    projects = {side.project_id for near in worth for side in near.sides}
+    reporters = await store.reporters_of(work.session, projects)
+    before = await store.noticed(work.session, latest)
+
+    told = [
+        (near, reader)
+        for near in worth
+        for reader in domain.readers_of(near, members, reporters)
+        if domain.is_news(near, before.get((reader.person, near.id)))
+    ]
+
+    await _notice(work, rules, told)
+    for region, organisation in await store.where_noticed(work.session, latest):
+        work.signal("inbox", region, organisation)
+
+
+def _near_heard(event: NearMissFound) -> tuple[NearMiss, dict[str, Any]]:
+    told = event.model_dump(mode="json", exclude_none=True)
+    return domain.near_miss_from(told, event.at), told
+
+
+async def _notice(work: Work, rules: Rules, told: Sequence[tuple[NearMiss, Reader]]) -> None:
+    """On the desk at once; by mail in one letter with others, later."""
+    desk = {uuid7(): each for each in told}
+    rows = [
+        _notification(id, near, str(reader.person), "desk", kind="near_miss")
+        for id, (near, reader) in desk.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    new = [(id, *desk[id]) for id in desk if id in fresh]
+    await store.notice(work.session, [store.notice_row(uuid7(), *each[1:]) for each in new])
+    for id, near, reader in new:
+        work.announce(_sent(id, near, str(reader.person), "desk", kind="near_miss"))
+    if rules.mail:
+        persons = {
+            reader.person
+            for _, near, reader in new
+            if reader.by_mail and domain.is_news_to(reader, near, rules.grace)
+        }
+        await store.digest_later(
+            work.session, persons, work.now + rules.digest_after, rules.digest_every
+        )
+
+
+async def write_digest(row: Any, work: Work) -> None:
+    """Write one letter of the near misses that the person of *row* was not mailed of yet."""
+    found = await store.unmailed(work.session, row.person, limit=IN_ONE_DIGEST)
+    chosen = (await store.preferences_of(work.session, {row.person})).get(row.person)
+    written = bool(found) and (chosen is None or chosen.mail)
+    await store.digested(work.session, row, work.now if written else None)
+    if not written:
+        return
+    id = uuid7()
+    told = {
+        "id": str(id),
+        "subject_kind": "digest",
+        "subject_id": str(row.person),
+        "subject_revision": row.revision + 1,
+        "recipient": str(row.person),
+        "channel": "mail",
+        "region": found[0].region,
+        "told_at": work.now.isoformat(),
+        "result": None,
+    }
+    mail = {
+        "id": str(id),
+        "person": str(row.person),
+        "kind": "near_misses",
+        "why": found[0].why,
+        "organisations": list(found[0].organisations),
+        "told_at": work.now.isoformat(),
+        "found": False,
+        "told": {"items": [one.told for one in found]},
+    }
+    if await store.notify(work.session, [told], work.now):
+        await store.write_mail(work.session, [mail], work.now)
+        work.wake("mail")
 
 
 # --- what is due ------------------------------------------------------------------------------
@@ -361,12 +473,18 @@ async def _letter(
     post: PostOffice,
     titles: tuple[Mapping[UUID, str], Mapping[str, str]],
 ) -> domain.Letter:
+    if row.kind == "near_misses":
+        items: Sequence[Mapping[str, Any]] = row.told["items"]
+        return domain.letter_of_near_misses(
+            [domain.near_miss_from(one, row.told_at) for one in items],
+            language=language,
+            why=row.why,
+            places=await _places(registry, items, language),
+            portal_url=post.portal_url,
+        )
     if match is None:
         return domain.letter_of_disabled(row.told, language=language, portal_url=post.portal_url)
-    regions = {row.told["surplus"]["region"], row.told["need"]["region"]}
-    places: dict[str, str] = {}
-    for region in sorted(regions):
-        places |= await registry.places(region, language)
+    places = await _places(registry, [row.told], language)
     return domain.letter_about(
         match,
         language=language,
@@ -377,6 +495,16 @@ async def _letter(
         names=titles[1],
         portal_url=post.portal_url,
     )
+
+
+async def _places(
+    registry: Registry, told: Iterable[Mapping[str, Any]], language: str
+) -> dict[str, str]:
+    """Names of the municipalities of every region in *told*."""
+    places: dict[str, str] = {}
+    for region in sorted({one[end]["region"] for one in told for end in ("surplus", "need")}):
+        places |= await registry.places(region, language)
+    return places
 
 
 async def _record_mail(row: Any, work: Work, rules: Rules, outcome: domain.Outcome) -> None:

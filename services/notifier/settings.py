@@ -20,6 +20,14 @@ class Settings(SharedSettings):
         300, ge=0, description="who joined later than this after a match gets no mail of it"
     )
 
+    notifier_near_worth_eur: int = Field(
+        2000, ge=0, description="near misses worth less are told to nobody"
+    )
+    notifier_digest_after_s: float = Field(
+        4 * HOUR, ge=0, description="near misses are mailed together, this long after the first"
+    )
+    notifier_digest_every_s: float = Field(24 * HOUR, ge=0, description="at most so often")
+
     notifier_smtp_host: str | None = Field(None, description="the mail server; none: no mail")
     notifier_smtp_port: int = Field(25, ge=1, le=65535)
     notifier_smtp_security: Literal["none", "starttls", "tls"] = "none"

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -24,12 +25,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.notifier.domain.matches import Match, match_from
+from services.notifier.domain.near import NearMiss
 from services.notifier.domain.readers import Membership, Reader
 from services.notifier.domain.retries import Endpoint, Outcome
 from shared.work import MOMENT, Ledger
 
 ledger = Ledger("notifier")
-ledger.hears("organisation", "member", "project", "match", "telling")
+ledger.hears("organisation", "member", "project", "match", "telling", "near_miss")
 
 
 def moment(*, nullable: bool = False) -> Any:
@@ -176,6 +178,66 @@ class EntryRow(SQLModel, table=True):
     told_revision: int
     told_at: datetime = moment()
     read_at: datetime | None = moment(nullable=True)
+
+
+class NearMissRow(SQLModel, table=True):
+    """The newest revision of a near miss, as told."""
+
+    __tablename__ = "near_miss"
+    metadata = ledger.metadata
+
+    id: UUID = Field(primary_key=True)
+    revision: int
+    told_at: datetime = moment()
+    is_open: bool
+    told: dict[str, Any] = body()
+
+
+class NoticeRow(SQLModel, table=True):
+    """A near miss on one person's desk, with the thing and worth that he or she was told."""
+
+    __tablename__ = "notice"
+    metadata = ledger.metadata
+    __table_args__ = (
+        UniqueConstraint("person", "near_miss_id", name="uq_notice_once"),
+        # one's own, newest first
+        Index("ix_notice_page", "person", "told_at", "id"),
+        Index("ix_notice_near_miss", "near_miss_id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    person: UUID
+    near_miss_id: UUID
+    region: str = words()
+    why: str = words()
+    organisation: str = words()
+    organisations: list[str] = texts()
+    by_mail: bool
+    thing: str = words()
+    worth_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
+    unread: bool
+    told_revision: int
+    told_at: datetime = moment()
+    mailed_at: datetime | None = moment(nullable=True)
+
+
+class DigestRow(SQLModel, table=True):
+    """When a person is next mailed of near misses; `due_at` is empty while there are none."""
+
+    __tablename__ = "digest"
+    metadata = ledger.metadata
+    # the writer's claim
+    __table_args__ = (
+        Index("ix_digest_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+    person: UUID = Field(primary_key=True)
+    revision: int = Field(0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    sent_at: datetime | None = moment(nullable=True)
+    due_at: datetime | None = moment(nullable=True)
+    claimed_by: UUID | None = Field(default=None, sa_column=Column(Uuid))
+    claimed_until: datetime | None = moment(nullable=True)
+    attempts: int = Field(0, sa_column=Column(Integer, nullable=False, server_default="0"))
 
 
 class MailRow(SQLModel, table=True):
@@ -652,6 +714,193 @@ async def mark_read(
 ) -> Any | None:
     """Mark one's own entry; None when there is no such entry."""
     return (await session.execute(READ, {**reads, "id": id, "unread": unread, "now": now})).first()
+
+
+# --- near misses ------------------------------------------------------------------------------
+
+KEEP_NEAR_MISSES = text(
+    """
+    INSERT INTO near_miss AS known (id, revision, told_at, is_open, told)
+    SELECT DISTINCT ON (id) id, revision, told_at, is_open, told
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+         AS t(id uuid, revision int, told_at timestamptz, is_open boolean, told jsonb)
+    ORDER BY id, revision DESC
+    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, told_at = excluded.told_at,
+        is_open = excluded.is_open, told = excluded.told
+    WHERE known.revision < excluded.revision
+    RETURNING id, revision
+    """
+)
+NOTICED = text(
+    """
+    SELECT person, near_miss_id, thing, worth_cents FROM notice
+    WHERE near_miss_id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+WHERE_NOTICED = text(
+    """
+    SELECT DISTINCT region, organisation FROM notice
+    WHERE near_miss_id = ANY(CAST(:ids AS uuid[])) ORDER BY 1, 2
+    """
+)
+NOTICE = text(
+    """
+    INSERT INTO notice AS known (id, person, near_miss_id, region, why, organisation, organisations,
+                                 by_mail, thing, worth_cents, unread, told_revision, told_at)
+    SELECT id, person, near_miss_id, region, why, organisation, organisations, by_mail, thing,
+           worth_cents, true, told_revision, told_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+         AS t(id uuid, person uuid, near_miss_id uuid, region text, why text, organisation text,
+              organisations text[], by_mail boolean, thing text, worth_cents bigint,
+              told_revision int, told_at timestamptz)
+    ORDER BY person, near_miss_id
+    ON CONFLICT ON CONSTRAINT uq_notice_once DO UPDATE SET
+        why = excluded.why, organisation = excluded.organisation,
+        organisations = excluded.organisations, by_mail = excluded.by_mail,
+        thing = excluded.thing, worth_cents = excluded.worth_cents, unread = true,
+        told_revision = excluded.told_revision, told_at = excluded.told_at, mailed_at = NULL
+    WHERE known.told_revision < excluded.told_revision
+    """
+)
+DIGEST_LATER = text(
+    """
+    INSERT INTO digest AS known (person, due_at)
+    SELECT person, :due FROM unnest(CAST(:persons AS uuid[])) AS t(person) ORDER BY person
+    ON CONFLICT (person) DO UPDATE SET due_at = coalesce(known.due_at,
+        greatest(excluded.due_at, known.sent_at + :every))
+    """
+)
+UNMAILED = text(
+    """
+    SELECT notice.*, near_miss.told FROM notice JOIN near_miss ON near_miss.id = near_miss_id
+    WHERE person = :person AND by_mail AND mailed_at IS NULL AND is_open
+    ORDER BY worth_cents DESC, notice.id LIMIT :limit
+    """
+)
+DIGESTED = text(
+    """
+    UPDATE digest SET due_at = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,
+        sent_at = coalesce(:at, sent_at), revision = revision + 1
+    WHERE person = :person
+    """
+)
+MAILED = text(
+    "UPDATE notice SET mailed_at = :at WHERE person = :person AND by_mail AND mailed_at IS NULL"
+)
+NOTICES = text(
+    f"""
+    SELECT entry.*, near_miss.told, near_miss.told_at AS changed_at
+    FROM notice AS entry JOIN near_miss ON near_miss.id = entry.near_miss_id
+    WHERE {MAY_READ} AND near_miss.is_open
+      AND (CAST(:region AS text) IS NULL OR entry.region = :region)
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (entry.told_at, entry.id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY entry.told_at DESC, entry.id DESC LIMIT :limit
+    """
+)
+READ_NOTICE = text(
+    f"""
+    UPDATE notice AS entry SET unread = false WHERE id = :id AND {MAY_READ}
+    RETURNING entry.id, entry.region, entry.organisation, entry.near_miss_id, entry.told_revision
+    """
+)
+
+
+async def keep_near_misses(
+    session: AsyncSession, heard: Sequence[tuple[NearMiss, Told]]
+) -> set[tuple[UUID, int]]:
+    """Keep of each near miss the newest revision; ids and revisions of those that are newer."""
+    rows = [
+        {
+            "id": str(near.id),
+            "revision": near.revision,
+            "told_at": near.told_at.isoformat(),
+            "is_open": near.is_open,
+            "told": told,
+        }
+        for near, told in heard
+    ]
+    found = await session.execute(KEEP_NEAR_MISSES, {"rows": json.dumps(rows)})
+    return {(row.id, row.revision) for row in found}
+
+
+async def noticed(
+    session: AsyncSession, ids: Iterable[UUID]
+) -> dict[tuple[UUID, UUID], tuple[str, int]]:
+    """By person and near miss, the thing and worth that was told last."""
+    rows = await session.execute(NOTICED, {"ids": list(ids)})
+    return {(row.person, row.near_miss_id): (row.thing, row.worth_cents) for row in rows}
+
+
+async def where_noticed(session: AsyncSession, ids: Iterable[UUID]) -> list[tuple[str, str]]:
+    """The regions and organisations on whose desks the near misses *ids* lie."""
+    rows = await session.execute(WHERE_NOTICED, {"ids": list(ids)})
+    return [(row.region, row.organisation) for row in rows]
+
+
+def notice_row(id: UUID, near: NearMiss, reader: Reader) -> dict[str, Any]:
+    """What `notice` wants to know of one telling to one reader."""
+    return {
+        "id": str(id),
+        "person": str(reader.person),
+        "near_miss_id": str(near.id),
+        "region": near.region,
+        "why": reader.why,
+        "organisation": reader.organisation,
+        "organisations": list(reader.organisations),
+        "by_mail": reader.by_mail,
+        "thing": near.thing,
+        "worth_cents": near.worth_cents,
+        "told_revision": near.revision,
+        "told_at": near.told_at.isoformat(),
+    }
+
+
+async def notice(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put near misses on desks, unread; each person and near miss once, what is newer wins."""
+    if rows:
+        await session.execute(NOTICE, {"rows": json.dumps(list(rows))})
+
+
+async def digest_later(
+    session: AsyncSession, persons: Collection[UUID], due: datetime, every: timedelta
+) -> None:
+    """Mail *persons* of what is on their desks at *due*, at most once in *every*."""
+    if persons:
+        told = {"persons": sorted(persons), "due": due, "every": every}
+        await session.execute(DIGEST_LATER, told)
+
+
+async def unmailed(session: AsyncSession, person: UUID, *, limit: int) -> Sequence[Any]:
+    """The open near misses that *person* was told of and not mailed, worth most first."""
+    return (await session.execute(UNMAILED, {"person": person, "limit": limit})).all()
+
+
+async def digested(session: AsyncSession, row: Any, at: datetime | None) -> None:
+    """The person of *row* was mailed *at*, or need not be."""
+    told = {"person": row.person, "at": at}
+    await session.execute(DIGESTED, told)
+    if at is not None:
+        await session.execute(MAILED, told)
+
+
+async def notices_page(
+    session: AsyncSession,
+    reads: Mapping[str, Any],
+    *,
+    region: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Any]:
+    """Up to *limit* notices of open near misses, newest first; *reads* is who reads."""
+    after_at, after_id = after or (None, None)
+    asked = {**reads, "region": region, "after_at": after_at, "after_id": after_id, "limit": limit}
+    return (await session.execute(NOTICES, asked)).all()
+
+
+async def notice_read(session: AsyncSession, reads: Mapping[str, Any], id: UUID) -> Any | None:
+    """Mark one's own notice as read; None when there is no such."""
+    return (await session.execute(READ_NOTICE, {**reads, "id": id})).first()
 
 
 # --- mail -------------------------------------------------------------------------------------

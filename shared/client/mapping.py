@@ -22,10 +22,16 @@ SHIPPED: Final = files(__package__).joinpath("mappings")
 _KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("lat", "lon", "quantity", "low", "high", "max_particle_mm"), "number"),
     **dict.fromkeys(("layer_m", "weekly_rate_t", "price_eur_per_t", "capacity_t"), "number"),
-    **dict.fromkeys(("gate_fee_eur_per_t",), "number"),
+    **dict.fromkeys(("gate_fee_eur_per_t", "stones_percent", "moisture_percent"), "number"),
+    **dict.fromkeys(("waste_content_percent", "vertical_position_m"), "number"),
+    **dict.fromkeys(("total_S_percent", "nag_ph", "lime_need_kg_per_t"), "number"),
+    **dict.fromkeys(("above_groundwater_m", "well_distance_m"), "number"),
     **dict.fromkeys(("available_from", "available_to", "permit_until"), "date"),
+    **dict.fromkeys(("invasive_surveyed_on", "stored_since"), "date"),
     **dict.fromkeys(("accepts_unknown_quality", "accepts_acid_sulphate"), "flag"),
-    **dict.fromkeys(("net_of_own_use", "groundwater_area"), "flag"),
+    **dict.fromkeys(("net_of_own_use", "groundwater_area", "play_area"), "flag"),
+    **dict.fromkeys(("housing_area", "made_at_demolition_site", "suspected_place"), "flag"),
+    **dict.fromkeys(("deep_cover",), "flag"),
     **dict.fromkeys(("contamination", "max_contamination"), "contamination"),
     **dict.fromkeys(("frost_class", "max_frost_class"), "frost_class"),
     **{name: name for name in ("material", "unit", "measure", "quality", "use", "direction")},
@@ -34,6 +40,11 @@ _KINDS: Final[dict[str, Kind]] = {
     **{name: name for name in ("site_kind", "phase", "transport_payer", "visibility")},
 }
 _SET_BY_US: Final = frozenset({"project", "assumptions", "owner", "contacts", "external_revision"})
+_NOT_IN_A_CELL: Final = frozenset(
+    {"soil_code", "lab_report", "lab_results", "background_values", "suspected_substances",
+     "invasive_species"}
+)  # fmt: skip
+"""What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (
     "name", "about", "region", "file", "skip", "organisation", "project", "area", "forecast",
     "assumptions", "same_identity", "unread",
@@ -272,7 +283,7 @@ def _shape(told: dict[str, Any], contract: type[Handed], where: str, compiler: C
     condition = None
     if contract is HandedArea:
         condition = compiler.condition(told.pop("if", None), f"{where}.if")
-    known = set(contract.model_fields) - _SET_BY_US
+    known = set(contract.model_fields) - _SET_BY_US - _NOT_IN_A_CELL
     if contract is HandedForecast:
         known |= {"measure"}
     else:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.base import Event, Part
-from shared.contracts.parts import Direction, Precision, Visibility
+from shared.contracts.parts import Direction, LabReport, Precision, SoilCode, Visibility
 
 
 class Handed(BaseModel):
@@ -78,6 +78,10 @@ class HandedForecast(Handed):
     *project* is the project's external id. Place, phase and visibility are the project's where
     not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused)
     and is what remains on the day *amount_as_of*: the day it was first told, where not said.
+
+    With *lab_results* (mg/kg of dry matter by substance) the class of contamination is computed,
+    and a better *contamination* told beside them is refused. *background_values* are documented
+    natural backgrounds of metals, *suspected_substances* what must have a result as well.
     """
 
     name: ClassVar[str] = "intake.forecast-updated.v1"
@@ -86,24 +90,51 @@ class HandedForecast(Handed):
     direction: Direction
     material: str
     material_subtype: str | None = None
+    soil_code: SoilCode | None = None
     use: str | None = None
     quality: str = "unknown"
     accepts_unknown_quality: bool = False
     frost_class: str | None = None
     max_frost_class: str | None = None
     max_particle_mm: float | None = Field(default=None, gt=0)
+    stones_percent: float | None = Field(default=None, ge=0, le=100)
+    moisture_percent: float | None = Field(default=None, ge=0, le=1000)
+    waste_content_percent: float | None = Field(default=None, ge=0, le=100)
+    vertical_position_m: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    suspected_place: bool = False
+    lab_report: LabReport | None = None
+    lab_results: dict[str, float] = Field(default_factory=dict)
+    background_values: dict[str, float] = Field(default_factory=dict)
+    suspected_substances: tuple[str, ...] = ()
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
     accepts_acid_sulphate: bool = False
+    total_S_percent: float | None = Field(default=None, ge=0, le=100)
+    nag_ph: float | None = Field(default=None, ge=0, le=14)
+    lime_need_kg_per_t: float | None = Field(default=None, ge=0)
     invasive_status: str = "unknown"
+    invasive_species: tuple[str, ...] = ()
+    invasive_surveyed_on: date | None = None
+    deep_cover: bool = False
     waste_status: str = "unknown"
     waste_code: str | None = None
     legal_route: str | None = None
     structure: str | None = None
     layer_m: float | None = Field(default=None, gt=0)
     groundwater_area: bool | None = None
+    groundwater_class: str | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = Field(default=None, ge=0)
+    well_distance_m: float | None = Field(default=None, ge=0)
+    made_at_demolition_site: bool | None = None
+    storage_site: str | None = Field(default=None, max_length=200)
+    stored_since: date | None = None
+    storage_purpose: str | None = None
     quantity: float = Field(ge=0)
     unit: str
     method: str = "estimate"
@@ -130,8 +161,18 @@ class HandedForecast(Handed):
     note: str | None = Field(default=None, max_length=2000)
 
 
+class HandedProcessing(BaseModel):
+    """What a working costs per tonne in, and the share that comes out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    processing: str
+    cost_eur_per_t: float | None = Field(default=None, ge=0)
+    yield_share: float = Field(default=1.0, gt=0, le=1)
+
+
 class HandedArea(Handed):
-    """A place where masses may wait or be worked."""
+    """A place where masses may wait, be worked, be received for good or be dug."""
 
     name: ClassVar[str] = "intake.area-updated.v1"
 
@@ -144,12 +185,18 @@ class HandedArea(Handed):
     status: Literal["open", "closed"] = "open"
     materials: tuple[str, ...] = ()
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     accepts_acid_sulphate: bool = False
     processing: tuple[str, ...] = ()
+    processing_terms: tuple[HandedProcessing, ...] = ()
     capacity_t: float | None = Field(default=None, ge=0)
+    stock_t: float | None = Field(default=None, ge=0)
+    weekly_rate_t: float | None = Field(default=None, gt=0)
     available_from: date | None = None
     available_to: date | None = None
     permit_until: date | None = None
+    handling_eur_per_t: float | None = Field(default=None, ge=0)
+    storage_eur_per_t_month: float | None = Field(default=None, ge=0)
     gate_fee_eur_per_t: float | None = None
     price_eur_per_t: float | None = None
     visibility: Visibility = "forum"

@@ -27,11 +27,33 @@ class Side(Part):
     contacts: tuple[UUID, ...] = ()
 
 
+class Via(Part):
+    """
+    The area where a mass waits or is worked between surplus and need.
+
+    *arriving_t* are whole tonnes that reach the need, `yield_permille` of what came in.
+    """
+
+    area_id: UUID
+    title: str
+    organisation: str
+    place: Place
+    arrives: Window
+    leaves: Window
+    waits_days: int = Field(ge=0)
+    processing: tuple[str, ...] = ()
+    yield_permille: int = 1000
+    arriving_t: int = Field(ge=0)
+    there_km: float
+    onward_km: float
+
+
 class Value(Part):
     """
     What a match is worth against its counterfactual, in cents per tonne and in cents.
 
-    `cents_per_t` = disposal avoided + purchase avoided − haul − processing. A positive
+    `cents_per_t` = disposal avoided + purchase avoided − haul − processing − storage. The areas
+    named are those that the counterfactual rests on; without one its fallback holds. A positive
     *compensation* goes from the taker to the giver and makes both sides gain; a negative one the
     other way.
     """
@@ -42,10 +64,13 @@ class Value(Part):
     purchase_avoided_cents_per_t: int
     haul_cents_per_t: int
     processing_cents_per_t: int = 0
+    storage_cents_per_t: int = 0
     giver_gain_cents_per_t: int
     taker_gain_cents_per_t: int
     compensation_cents_per_t: int = 0
     counterfactual: str = "CF-1"
+    reception_area: UUID | None = None
+    quarry_area: UUID | None = None
     tag: str = "unverified"
 
 
@@ -59,13 +84,19 @@ class Climate(Part):
 
 
 class Reason(Part):
-    """One gate's verdict, with the two values it compared."""
+    """
+    One gate's verdict, with the two values it compared.
+
+    *needed* says in English what must be shown, tested or decided; *papers* are the ids of that in
+    the vocabulary, which names them in three languages.
+    """
 
     gate: str
     verdict: Verdict
     offered: str
     wanted: str
     needed: str | None = None
+    papers: tuple[str, ...] = ()
 
 
 class Alternatives(Part):
@@ -76,16 +107,24 @@ class Alternatives(Part):
 
 
 class _MatchState(Event):
+    """
+    *distance_method* is `ratio` (by straight distance) or `route` (told by a routing engine);
+    *distance_version* that of the table of ratios, or of the engine and its map.
+    """
+
     match_id: UUID
     revision: int = Field(ge=1)
     state: MatchState
-    route: Literal["direct", "onsite"] = "direct"
+    route: Literal["direct", "onsite", "area"] = "direct"
+    via: Via | None = None
     surplus: Side
     need: Side
     tonnes: Tonnes
+    likelihood: float | None = None
     window: Window
     distance_km: float
     distance_method: str
+    distance_version: str = ""
     value: Value
     climate: Climate
     tonne_km: float
@@ -101,6 +140,8 @@ class _MatchState(Event):
     left_t: float | None = None
     closed_by: str | None = None
     definition: str = "1"
+    rules: str = ""
+    factors: str = ""
     sample: bool = False
 
 
@@ -155,8 +196,29 @@ class OwnMatchChanged(_OwnMatch):
     name: ClassVar[str] = "matches.match-changed.v1"
 
 
+class Remedy(Part):
+    """
+    One thing that would make a near miss fit: who could change it, what, and by how much.
+
+    *days* that a window moves, *km* beyond the reach, or the *code* of a class, a missing fact or
+    a processing. `region` is neither side.
+    """
+
+    who: Literal["surplus", "need", "region"]
+    what: str
+    days: int | None = None
+    km: float | None = None
+    code: str | None = None
+
+
 class NearMissFound(Event):
-    """Two lots that fail exactly one gate by little, and what would have to change."""
+    """
+    Two lots that fail exactly one gate by little, and what would have to change.
+
+    Told when it is new or differs substantially, and as `closed` when it is gone. *region* is the
+    surplus's. *tonnes* are what both have unmatched, *value* what they are worth if one of
+    *remedies* comes true; *change_needed* says these in codes and numbers, with ` | ` for «or».
+    """
 
     name: ClassVar[str] = "matcher.near-miss-found.v1"
 
@@ -170,8 +232,10 @@ class NearMissFound(Event):
     wanted: str
     change_needed: str
     who_could: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
     tonnes: Tonnes
     value: Value
+    distance_km: float | None = None
     sample: bool = False
 
 

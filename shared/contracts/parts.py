@@ -1,6 +1,7 @@
 """The values that several events carry."""
 
 from datetime import date
+from datetime import date as _date
 from typing import Literal
 from uuid import UUID
 
@@ -14,7 +15,7 @@ Precision = Literal["exact", "municipality"]
 
 
 class Quantity(Part):
-    """How much, as it was told and in tonnes, with the factor that lies between."""
+    """How much, as told and in tonnes, with the factor that lies between and where it is from."""
 
     value: float = Field(ge=0)
     unit: str
@@ -24,6 +25,47 @@ class Quantity(Part):
     high_t: float = Field(ge=0)
     factor: str
     factor_version: str
+    tag: str = "unverified"
+    source: str | None = None
+    confidence: str | None = None
+
+
+class SoilCode(Part):
+    """A code of one system, which must be said: `Sa` is clay in GEO and sand in ISO 14688."""
+
+    system: Literal["GEO", "ISO14688"]
+    code: str
+
+
+class LabReport(Part):
+    """Which report the laboratory values stand in."""
+
+    number: str
+    date: _date | None = None
+    link: str | None = None
+
+
+class Laboratory(Part):
+    """
+    Laboratory values, mg/kg of dry matter by substance, and what they say of the lot.
+
+    *contamination* is their class, `unknown` while *missing* substances are; *worst_substance*
+    decides it, with the highest *limit* it exceeds (threshold, background, lower, upper), or the
+    one it is nearest to. *version* and *tag* are those of the limits.
+    """
+
+    results: dict[str, float]
+    background: dict[str, float] = Field(default_factory=dict)
+    suspected: tuple[str, ...] = ()
+    report: LabReport | None = None
+    contamination: str
+    at_least: str
+    worst_substance: str | None = None
+    mg_per_kg: float | None = None
+    limit: str | None = None
+    limit_mg_per_kg: float | None = None
+    missing: tuple[str, ...] = ()
+    version: str
     tag: str = "unverified"
 
 

@@ -6,12 +6,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import Event, Part
 from shared.contracts.parts import (
     Direction,
+    Laboratory,
     Member,
     Place,
     Quantity,
+    SoilCode,
     Source,
     Visibility,
     Window,
@@ -74,6 +76,10 @@ class ForecastUpdated(Event):
     Codes are those of `shared.vocabulary`; one a reader does not know fits nothing. A forecast that
     is no longer offered (`status` other than `offered`) takes part in nothing. The quantity is what
     remained on the day *amount_as_of*; loads of that day and after are still to be taken off.
+
+    *contamination* is the class that holds: of the *laboratory* where it has values and no worse
+    class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
+    *stored_until* is the last day the mass may lie in storage, *storage_alerts* days to remind of.
     """
 
     name: ClassVar[str] = "registry.forecast-updated.v1"
@@ -91,24 +97,52 @@ class ForecastUpdated(Event):
 
     material: str
     material_subtype: str | None = None
+    soil_code: SoilCode | None = None
     use: str | None = None
     quality: str = "unknown"
     accepts_unknown_quality: bool = False
     frost_class: str | None = None
     max_frost_class: str | None = None
     max_particle_mm: float | None = None
+    stones_percent: float | None = None
+    moisture_percent: float | None = None
+    waste_content_percent: float | None = None
+    vertical_position_m: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    worst_substance: str | None = None
+    laboratory: Laboratory | None = None
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
+    total_S_percent: float | None = None
+    nag_ph: float | None = None
+    lime_need_kg_per_t: float | None = None
     invasive_status: str = "unknown"
+    invasive_species: tuple[str, ...] = ()
+    invasive_surveyed_on: date | None = None
+    deep_cover: bool = False
     waste_status: str = "unknown"
     waste_code: str | None = None
     legal_route: str | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    groundwater_class: str | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
+    made_at_demolition_site: bool | None = None
+    storage_site: str | None = None
+    stored_since: date | None = None
+    storage_purpose: str | None = None
+    stored_until: date | None = None
+    storage_alerts: tuple[date, ...] = ()
 
     quantity: Quantity
     amount_as_of: date | None = None
@@ -125,8 +159,26 @@ class ForecastUpdated(Event):
     sample: bool = False
 
 
+class ProcessingTerms(Part):
+    """
+    What a working costs per tonne that goes in, and the share of it that comes out.
+
+    What is not told is the default of `shared.vocabulary`, unverified.
+    """
+
+    processing: str
+    cost_eur_per_t: float | None = Field(default=None, ge=0)
+    yield_share: float = Field(default=1.0, gt=0, le=1)
+
+
 class AreaUpdated(Event):
-    """A place where masses may wait or be worked is now as told here, whole."""
+    """
+    A place where masses may wait, be worked, be received for good or be dug is now as told here.
+
+    Whole. It takes the *materials* named, up to *max_contamination*, while its *window* is open and
+    no longer than *permit_until*. *capacity_t* is what may lie there at a time, *stock_t* what lies
+    there already and stays; fees are EUR per tonne, VAT 0.
+    """
 
     name: ClassVar[str] = "registry.area-updated.v1"
 
@@ -141,11 +193,18 @@ class AreaUpdated(Event):
     visibility: Visibility = "forum"
     materials: tuple[str, ...] = ()
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     accepts_acid_sulphate: bool = False
     processing: tuple[str, ...] = ()
+    processing_terms: tuple[ProcessingTerms, ...] = ()
     capacity_t: float | None = Field(default=None, ge=0)
+    stock_t: float = Field(default=0, ge=0)
+    weekly_rate_t: float | None = Field(default=None, gt=0)
+    meets: tuple[str, ...] = ()
     window: Window | None = None
     permit_until: date | None = None
+    handling_eur_per_t: float | None = Field(default=None, ge=0)
+    storage_eur_per_t_month: float | None = Field(default=None, ge=0)
     gate_fee_eur_per_t: float | None = None
     price_eur_per_t: float | None = None
     sample: bool = False

@@ -39,7 +39,8 @@ class Due:
     `claimed_by`, `claimed_until` and `attempts`.
 
     Rows are claimed by lease, *size* at a time, and handed one by one with a `Work` of their own;
-    the handler deletes the row or moves its `due_at`. One that fails comes back after a delay.
+    the handler deletes the row or moves its `due_at`. One that fails comes back after a delay. With
+    *together* the handler gets all that were claimed at once, in one work.
     """
 
     table: str
@@ -48,6 +49,7 @@ class Due:
     lease_s: float = 30.0
     poll_s: float = 1.0
     at_once: int = 1
+    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -97,23 +97,29 @@ class Worker:
 
     async def hand_over(self, rows: Sequence[Any]) -> None:
         """Hand each of *rows* over, as many at once as the card allows."""
-        if self.due.at_once == 1:
+        if self.due.together and rows:
+            await self._work(rows, rows)
+        elif self.due.at_once == 1:
             for row in rows:
                 await self._one(row)
-            return
-        await asyncio.gather(*map(self._one, rows))
+        else:
+            await asyncio.gather(*map(self._one, rows))
 
     async def _one(self, row: Any) -> None:
+        await self._work(row, [row])
+
+    async def _work(self, handed: Any, rows: Sequence[Any]) -> None:
         begun = time.perf_counter()
         try:
             async with self.database.begin_work() as work:
-                await self.handler(row, work)
-            telemetry.due_worked.labels(self.due.table).inc()
+                await self.handler(handed, work)
+            telemetry.due_worked.labels(self.due.table).inc(len(rows))
         except Exception as error:
             telemetry.log().warning(
-                "due_failed", due=self.due.table, attempts=row.attempts, error=repr(error)
+                "due_failed", due=self.due.table, attempts=rows[0].attempts, error=repr(error)
             )
-            await self._comes_back(row)
+            for row in rows:
+                await self._comes_back(row)
         telemetry.work_seconds.labels(self.due.table).observe(time.perf_counter() - begun)
 
     async def _comes_back(self, row: Any) -> None:

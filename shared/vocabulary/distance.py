@@ -1,5 +1,6 @@
 """How far it is by road, from a straight line and the ratio measured for its length."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import asin, cos, radians, sin, sqrt
 from typing import Final
@@ -42,12 +43,21 @@ def road_ratio(straight_km: float) -> float:
     32.5 km. A step at a band's edge would make 4.99 km farther by road than 5.01 km. Medians of car
     routes in the Helsinki region, 2015; trucks and other regions are not measured.
     """
-    if straight_km <= _MIDPOINTS[0][0]:
-        return _MIDPOINTS[0][1]
-    for (near, ratio), (far, next_ratio) in pairwise(_MIDPOINTS):
+    return ratio_between(straight_km, _MIDPOINTS)
+
+
+def ratio_between(straight_km: float, midpoints: Sequence[tuple[float, float]]) -> float:
+    """
+    The ratio at *straight_km*: linear between *midpoints* (km, ratio) and held outside them.
+
+    As it is for the midpoints of this table, and for others that a measurement fits.
+    """
+    if straight_km <= midpoints[0][0]:
+        return midpoints[0][1]
+    for (near, ratio), (far, next_ratio) in pairwise(midpoints):
         if straight_km <= far:
             return ratio + (next_ratio - ratio) * (straight_km - near) / (far - near)
-    return _MIDPOINTS[-1][1]
+    return midpoints[-1][1]
 
 
 def road_km(straight_km: float) -> float:

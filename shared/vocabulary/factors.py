@@ -14,6 +14,11 @@ from shared.vocabulary.tables import table, version_of
 FACTORS_VERSION: Final = version_of("factors")
 """The version kept beside everything computed from these factors, as text."""
 
+VALUES_VERSION: Final = " ".join(
+    f"{name}/{version_of(name)}" for name in ("factors", "counterfactual", "distance_ratio")
+)
+"""The versions that euros, emissions and kilometres of a match rest on, as text."""
+
 DEFAULT_VEHICLE: Final[str] = table("factors")["meta"]["default_vehicle"]
 """The vehicle of indicators and of hauls that name none."""
 

@@ -104,6 +104,36 @@ def needs_invasive_status(id: str) -> bool:
     return id in table("materials")["asks"]["invasive_status"]["materials"]
 
 
+def waste_codes_of(id: str) -> tuple[str, ...]:
+    """
+    The waste codes that *id* may bear when it is waste, hazardous ones (*) last; empty: any.
+
+    Its own, those of its MARA type, and codes of mixtures that fit its group; an import grouping
+    has those of its members. Unverified. Raises `UnknownMaterial`.
+    """
+    found = material(id)
+    if found.members:
+        every = [code for member in found.members for code in waste_codes_of(member)]
+    else:
+        every = [*found.waste_codes, *found.hazardous_waste_codes]
+        rows = table("mara")["materials"] if found.mara_id else ()
+        mara = [code for row in rows if row["id"] == found.mara_id for code in row["waste_codes"]]
+        also = table("materials")["waste_codes_also"].get(found.group, ())
+        every += [*mara, *also] if every else []
+    return tuple(sorted(set(every), key=lambda code: (is_hazardous(code), code)))
+
+
+def is_hazardous(waste_code: str | None) -> bool:
+    """Whether the waste code is one of hazardous waste: it ends in *."""
+    return waste_code is not None and waste_code.endswith("*")
+
+
+def waste_code_name(code: str, lang: str) -> str:
+    """What the waste code says in *lang* (fi, sv, en); the code itself where it is not listed."""
+    rows = table("materials")["waste_codes"]
+    return next((str(row[lang]) for row in rows if row["code"] == code and lang in row), code)
+
+
 def _remedy(id: str) -> str:
     close = get_close_matches(str(id), MATERIALS, n=3, cutoff=0.6)
     if close:
@@ -161,3 +191,11 @@ def _all() -> dict[str, Material]:
 
 MATERIALS: Final[Mapping[str, Material]] = MappingProxyType(_all())
 """Every material by its id, in the order of the table."""
+
+INVASIVE_SPECIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        row["id"]: MappingProxyType({lang: row[lang] for lang in ("fi", "sv", "en", "la")})
+        for row in table("materials")["invasive_species"]
+    }
+)
+"""Invasive species that soil carries, by id: names, and the scientific one under `la`."""

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Tag = Literal["sourced", "derived", "unverified", "product_rule"]
+Tag = Literal["sourced", "derived", "unverified", "product_rule", "set_here"]
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """
-    *source* is an address or words; *tag* one of sourced, derived, unverified, product_rule;
-    *confidence* high, medium, low, or None where the source speaks for itself; *inputs_tag* the
-    tag of what a derived value was computed from.
+    *source* is an address or words; *tag* one of sourced, derived, unverified, product_rule,
+    set_here (by this installation, instead of a default); *confidence* high, medium, low, or None
+    where the source speaks for itself; *inputs_tag* the tag of what a derived value was computed
+    from.
     """
 
     source: str

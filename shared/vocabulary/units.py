@@ -61,7 +61,8 @@ class Tonnes:
     A mass in tonnes, `low <= likely <= high`, and how it was reached.
 
     *factor* is an id such as `clay.t_per_m3ktr`, or `none` when tonnes were told; *tag* is what to
-    show beside the likely value. The bounds are bounds, not probabilities.
+    show beside the likely value, *source* and *confidence* where the factor is from. The bounds are
+    bounds, not probabilities.
     """
 
     low: float
@@ -70,6 +71,8 @@ class Tonnes:
     factor: str
     factor_version: str
     tag: Tag
+    source: str
+    confidence: str | None
 
 
 def _units() -> dict[str, Unit]:
@@ -129,6 +132,8 @@ def to_tonnes(
         factor=factor_id,
         factor_version=VOCABULARY_VERSION,
         tag=factor.tag,
+        source=factor.provenance.source,
+        confidence=factor.provenance.confidence,
     )
 
 

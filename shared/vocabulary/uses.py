@@ -90,6 +90,8 @@ class Mara:
     The MARA route (VNa 843/2017) of one waste type: structures, layer, piece and amount limits.
 
     The layers rest on one municipal page, not on the decree; leaching limits are not judged here.
+    *bars_housing*: not on housing areas; children's play areas and groundwater areas of class 1 and
+    2 bar every type.
     """
 
     id: str
@@ -100,6 +102,7 @@ class Mara:
     extra: str | None
     waste_codes: tuple[str, ...]
     provenance: Provenance
+    bars_housing: bool = False
 
     def max_layer_m(self, structure: str) -> float | None:
         """The thickest layer in *structure*, in metres; None when not allowed or not known."""
@@ -239,6 +242,7 @@ def _mara(row: Mapping[str, Any]) -> Mara:
         extra=row.get("extra"),
         waste_codes=tuple(row["waste_codes"]),
         provenance=Provenance(row["allowed_source"], row["allowed_tag"]),
+        bars_housing=row["id"] in table("mara")["not_on"]["housing_area"]["mara_ids"],
     )
 
 
@@ -254,3 +258,14 @@ _SUBSTITUTES: Final[Mapping[str, Serving]] = {
 }
 _NOT_MINERAL: Final = frozenset(table("gates")["not_mineral"]["materials"])
 _MARA: Final = {row["id"]: _mara(row) for row in table("mara")["materials"]}
+
+LEAST_ABOVE_GROUNDWATER_M: Final[float] = table("mara")["least"]["above_groundwater_m"]["value"]
+"""Metres between a MARA structure and the highest groundwater; unverified, medium confidence."""
+
+LEAST_WELL_DISTANCE_M: Final[float] = table("mara")["least"]["well_distance_m"]["value"]
+"""Metres between a MARA structure and a household well; unverified, medium confidence."""
+
+BARRED_GROUNDWATER_CLASSES: Final = frozenset(
+    table("mara")["not_on"]["groundwater_classes"]["classes"]
+)
+"""The classes of groundwater areas on which MARA allows no structure."""

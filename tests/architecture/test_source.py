@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "functools", "hashlib", "heapq", "html", "ipaddress", "itertools", "json", "math", "operator",
     "re", "string", "types", "typing", "unicodedata", "urllib", "uuid", "zoneinfo",
 }  # fmt: skip
-THE_MATCHER_ALSO = {"numpy", "ortools"}
+THE_MATCHER_ALSO = {"highspy", "numpy", "ortools"}
 CLOCKS = {"now", "today", "utcnow", "time", "monotonic", "perf_counter"}
 HANDS = {"open", "print", "input", "exec", "eval"}
 NO_ROOM = {

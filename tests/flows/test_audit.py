@@ -65,6 +65,29 @@ DAMAGE = {
         "WHERE standing = 1 AND surplus_organisation = '{token}'",
         "every proposal passes every gate, judged again",
     ),
+    "a near miss of tonnes that are taken": (
+        "matcher",
+        "UPDATE near_miss SET tonnes = tonnes * 9, worth_cents = worth_cents * 9 "
+        "WHERE surplus_organisation = '{token}'",
+        "every near miss is of open lots and fails one gate by little, judged again",
+    ),
+    "a near miss between lots that have a match": (
+        "matcher",
+        "UPDATE near_miss SET surplus_id = (SELECT surplus_id FROM match WHERE standing = 1 "
+        "AND surplus_organisation = '{token}' LIMIT 1) "
+        "WHERE surplus_organisation = '{token}'",
+        "every near miss is of open lots and fails one gate by little, judged again",
+    ),
+    "a near miss that was told otherwise": (
+        "matcher",
+        "UPDATE near_miss SET revision = revision + 1 WHERE surplus_organisation = '{token}'",
+        "near misses stand as they were told last",
+    ),
+    "a near miss that the notifier forgot": (
+        "notifier",
+        "DELETE FROM near_miss WHERE told->'surplus'->>'organisation' = '{token}'",
+        "the notifier knows near misses as told last",
+    ),
     "a decision that nobody made": (
         "matcher",
         "UPDATE match SET accepted_by = '{token}' "
@@ -117,7 +140,8 @@ async def giver(platform: Platform) -> Company:
     taker = await company(platform, "vero")
     await _coordinator(platform, "tosi")
     await made.hand_in(a_project("p"), a_forecast("s", "p"))
-    await taker.hand_in(a_project("p"), a_need("n", "p"))
+    await made.hand_in(a_forecast("r", "p", waste_status="unknown", quantity=700.0))
+    await taker.hand_in(a_project("p"), a_need("n", "p", quantity=1600.0))
     await first_match(made, state="proposed")
     load = HandedDelivery(
         external_id="D-1", forecast="s", outlet="disposal", material="till", quantity=20,

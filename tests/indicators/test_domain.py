@@ -21,14 +21,12 @@ from services.indicators.domain import (
     Months,
     Standing,
     Stock,
-    apportion,
     cells_of,
     contribution_of,
     figures_of,
     flow_cells,
     lot_cells,
     mean_haul_km,
-    month_days,
     period_label,
     period_of,
     reuse_rate,
@@ -37,6 +35,7 @@ from services.indicators.domain import (
 )
 from services.indicators.domain.lots import add_to, without_empty
 from services.indicators.domain.matches import flow_of
+from shared.vocabulary.months import apportion, month_days
 from shared.vocabulary.tables import table
 from tests.indicators.telling import a_lot, a_pair, an_end
 

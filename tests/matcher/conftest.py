@@ -20,6 +20,7 @@ WORKERS = {
     "dirty": (store.dirty, handlers.settle),
     "sweep": (store.sweep, handlers.sweep),
     "tell": (store.tell, handlers.tell),
+    "near": (store.near, handlers.near),
 }
 
 
@@ -33,7 +34,12 @@ class Matcher:
     async def hears(self, *events: Any) -> None:
         """The batch handler gets *events* in one work."""
         async with self.database.begin_work(correlation="heard") as work:
-            await handlers.keep_forecasts(events, work)
+            await handlers.keep_forecasts(events, work, rules=self.rules)
+
+    async def hears_as_it_runs(self, *events: Any) -> None:
+        """The handler of its card gets *events* in one work: alone in the quiet, one is settled."""
+        async with self.database.begin_work(correlation="heard") as work:
+            await handlers.keep_and_settle(events, work, rules=self.rules)
 
     async def works_off(self, *tables: str) -> int:
         """Everything due in *tables* (all of them, unless told), until nothing is due."""
@@ -116,7 +122,7 @@ async def matcher(emptied: Database) -> AsyncIterator[Matcher]:
     tables = ", ".join(table.name for table in store.ledger.metadata.sorted_tables)
     async with emptied.engine.begin() as connection:
         await connection.execute(text(f"TRUNCATE {tables}"))
-    yield Matcher(emptied, Rules(sweep_after_s=0.0))
+    yield Matcher(emptied, Rules(sweep_after_s=0.0, near_after_s=0.0))
 
 
 async def over_committed(matcher: Matcher) -> list[Any]:

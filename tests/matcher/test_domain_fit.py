@@ -5,6 +5,8 @@ from datetime import date
 import pytest
 
 from services.matcher.domain import Kind, Rules, explain, is_feasible, judge, worst
+from services.matcher.domain.cost import arcs
+from shared.vocabulary.papers import PAPERS, in_words
 from tests.matcher.builders import CLEAN, TODAY, a_need, a_surplus, lot
 
 FILL = Kind("sand", use="general_fill", accepts_unknown_quality=True)
@@ -162,6 +164,245 @@ def test_invasive_plants_stay_where_they_are(material, status, expected):
     need = Kind("topsoil", use="landscaping")
     offered = SAND._replace(material=material, invasive_status=status)
     assert verdict("G5_invasive", offered, need) == expected
+
+
+# --- what each gate asks of the fields around it ------------------------------------------------
+
+
+def finding(gate, surplus, need, **more):
+    """The finding of one *gate* on two kinds."""
+    return {one.gate: one for one in judge(surplus, need, **more)}[gate]
+
+
+@pytest.mark.parametrize(
+    ("offered", "basis", "expected", "paper"),
+    [
+        ("P1", "none", "conditional", "acceptance_of_class"),
+        ("P1", "site_assessment", "conditional", "acceptance_site_assessment"),
+        ("P2", "none", "fail", None),
+        ("P2", "site_assessment", "fail", None),
+        ("P2", "permit", "conditional", "acceptance_permit"),
+        ("P3", "ysl136", "conditional", "acceptance_ysl136"),
+        ("P4", "permit", "fail", "hazardous_waste_task"),
+    ],
+)
+def test_a_site_takes_a_worse_class_only_by_what_names_it(offered, basis, expected, paper):
+    """P2 and P3 go to no plain site; a permit or decision makes it none, an assessment does not."""
+    need = FILL._replace(max_contamination="P4", max_contamination_basis=basis)
+    found = finding("G1_contamination", SAND._replace(contamination=offered), need)
+    assert found.verdict == expected
+    assert found.papers == ((paper,) if paper else ())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"material": "made_ground"}, {"site_kind": "contaminated_site"}, {"suspected_place": True},
+     {"contamination_basis": "imported"}],
+)  # fmt: skip
+def test_a_basis_is_asked_for_where_there_is_reason_to(told):
+    """Made ground, a contaminated or suspected place, or news of others: a report is asked for."""
+    asked = finding("G1_contamination", SAND._replace(**told), FILL)
+    assert asked.papers == ("laboratory_report_or_site_survey",)
+    shown = SAND._replace(**{**told, "contamination_basis": "lab_report"})
+    assert finding("G1_contamination", shown, FILL).verdict == "pass"
+
+
+def test_a_worse_class_of_a_suspect_place_needs_both():
+    """The receiver's permit and the report are two papers."""
+    made = SAND._replace(material="made_ground", contamination="P2")
+    need = FILL._replace(max_contamination="P2", site_kind="disposal_site")
+    assert len(finding("G1_contamination", made, need).papers) == 2
+
+
+def test_hazardous_waste_is_never_matched():
+    """By its code, whatever its class and route."""
+    hazardous = SAND._replace(waste_status="waste", legal_route="permit", waste_code="17 05 03*")
+    assert verdict("G2_waste_status", hazardous, FILL) == "fail"
+    assert verdict("G2_waste_status", hazardous._replace(waste_code="17 05 04"), FILL) == (
+        "conditional"
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "papers"),
+    [
+        ({"waste_status": "not_waste"}, ("planned_use",)),
+        ({"waste_status": "waste", "legal_route": "permit"}, ("environmental_permit",)),
+        ({"waste_status": "waste", "legal_route": "ysl136", "contamination": "P2"},
+         ("ysl136_decision", "transfer_document")),
+        ({"material": "crushed_concrete", "waste_status": "waste", "legal_route": "mara"},
+         ("mara_notification", "transfer_document")),
+        ({"material": "crushed_concrete", "waste_status": "end_of_waste"},
+         ("concrete_makers_approval",)),
+        ({"material": "crushed_brick", "waste_status": "end_of_waste"},
+         ("end_of_waste_conformity",)),
+        ({"material": "bf_steel_slag", "waste_status": "by_product"}, ("by_product_decision",)),
+    ],
+)  # fmt: skip
+def test_each_route_names_its_papers(told, papers):
+    """Clean soil is asked for no transfer document, contaminated soil and recovered waste are."""
+    found = finding("G2_waste_status", SAND._replace(**told), FILL)
+    assert (found.verdict, found.papers) == ("conditional", papers)
+
+
+def test_elevated_soil_is_not_no_waste_without_a_route():
+    """Only clean soil may be called no waste; above the threshold a route is named."""
+    soiled = SAND._replace(contamination="P1", waste_status="not_waste")
+    assert finding("G2_waste_status", soiled, FILL).papers == ("legal_route",)
+    assert verdict("G2_waste_status", soiled._replace(legal_route="permit"), FILL) == "conditional"
+
+
+def test_concrete_crushed_where_it_stood_stays_waste():
+    """End of waste is for an approved maker only."""
+    crush = SAND._replace(material="crushed_concrete", waste_status="end_of_waste",
+                          made_at_demolition_site=True)  # fmt: skip
+    assert verdict("G2_waste_status", crush, FILL) == "fail"
+    by_route = crush._replace(waste_status="waste", legal_route="end_of_waste")
+    assert verdict("G2_waste_status", by_route, FILL) == "fail"
+    assert verdict("G2_waste_status", by_route._replace(legal_route="mara"), FILL) == "conditional"
+
+
+ROAD = {"structure": "vayla", "layer_m": 1.0, "groundwater_area": False}
+
+
+@pytest.mark.parametrize(
+    ("material", "told", "expected"),
+    [
+        ("crushed_concrete", {"play_area": True}, "fail"),
+        ("crushed_brick", {"play_area": True}, "fail"),
+        ("crushed_concrete", {"housing_area": True}, "fail"),
+        ("crushed_brick", {"housing_area": True}, "conditional"),
+        ("crushed_concrete", {"above_groundwater_m": 0.9}, "fail"),
+        ("crushed_concrete", {"above_groundwater_m": 1.0, "well_distance_m": 30}, "conditional"),
+        ("crushed_concrete", {"well_distance_m": 29}, "fail"),
+        ("tyre_shred", {}, "unknown"),
+        ("fly_ash", {"structure": "tuhkamursketie", "layer_m": 0.3}, "fail"),
+        ("asphalt_granulate", {"structure": "pohjarakenne"}, "fail"),
+        ("clay", {}, "fail"),
+    ],
+)
+def test_mara_bars_places_and_thick_layers(material, told, expected):
+    """A limit that is not known stays unknown; a place that is barred fails."""
+    offered = SAND._replace(material=material, waste_status="waste", legal_route="mara")
+    assert verdict("G3_mara", offered, Kind(material, use="sub_base", **{**ROAD, **told})) == (
+        expected
+    )
+
+
+def test_what_is_barred_fails_even_where_facts_are_missing():
+    """A play area does not become unknown because nobody told the structure."""
+    crush = SAND._replace(material="crushed_concrete", waste_status="waste", legal_route="mara")
+    need = Kind("crushed_concrete", use="sub_base", play_area=True)
+    assert verdict("G3_mara", crush, need) == "fail"
+    silent = finding("G3_mara", crush, need._replace(play_area=None))
+    assert silent.verdict == "unknown"
+    assert silent.papers == ("structure", "groundwater_area", "layer_thickness")
+
+
+def test_mara_asks_what_was_not_told():
+    """Told in full, only the laboratory report is left."""
+    crush = SAND._replace(material="crushed_concrete", waste_status="waste", legal_route="mara")
+    need = Kind("crushed_concrete", use="sub_base", **ROAD)
+    assert set(finding("G3_mara", crush, need).papers) == {
+        "laboratory_report", "particle_size_test", "cover", "no_play_area", "no_housing_area",
+        "groundwater_and_well",
+    }  # fmt: skip
+    told = need._replace(cover="paallystetty", play_area=False, housing_area=False,
+                         above_groundwater_m=2, well_distance_m=200)  # fmt: skip
+    assert finding("G3_mara", crush._replace(max_particle_mm=45), told).papers == (
+        "laboratory_report",
+    )
+
+
+def test_asphalt_is_limited_to_a_thousand_tonnes_of_a_site():
+    """The plan draws no more than that between two lots, and says so."""
+    told = {
+        "material": "asphalt_granulate",
+        "waste_status": "waste",
+        "legal_route": "mara",
+        "max_particle_mm": 16,
+        "quality": "S1",
+        "frost_class": "non",
+        "tonnes": 5000,
+    }
+    pair = lot(a_surplus(**told)), lot(a_need(material="asphalt_granulate", use="base",
+                                              tonnes=5000, **ROAD))  # fmt: skip
+    found = arcs([pair[0]], [pair[1]], Rules(), today=TODAY)
+    assert found.most.tolist() == [1000]
+    assert is_feasible(explain(*pair, Rules(), today=TODAY, tonnes=1000))
+    assert not is_feasible(explain(*pair, Rules(), today=TODAY, tonnes=1001))
+
+
+def test_screening_that_suggests_sulphide_asks_for_a_test():
+    """Told as none, measured as suspect: the test is named, on any material."""
+    suspect = SAND._replace(acid_sulphate="none", acid_sulphate_suggested="potential")
+    assert finding("G4_acid_sulphate", suspect, FILL).papers == ("acid_sulphate_test",)
+    calm = suspect._replace(acid_sulphate_suggested="none")
+    assert verdict("G4_acid_sulphate", calm, FILL) == "pass"
+
+
+def test_sulphide_clay_may_stay_under_water_with_a_permit():
+    """Potential acid sulphate soil goes under water, or to who accepts it."""
+    clay = SAND._replace(material="sulphide_clay", acid_sulphate="potential")
+    under = Kind("sulphide_clay", use="underwater_fill")
+    assert finding("G4_acid_sulphate", clay, under).papers == ("water_permit",)
+
+
+@pytest.mark.parametrize(
+    ("told", "same_site", "expected"),
+    [
+        ({"use": "general_fill"}, False, "fail"),
+        ({"use": "general_fill"}, True, "conditional"),
+        ({"use": "landscaping"}, True, "fail"),
+        ({"use": "growing_medium"}, True, "fail"),
+        ({"use": "general_fill", "deep_cover": True}, False, "conditional"),
+        ({"use": "landscaping", "deep_cover": True}, False, "fail"),
+        ({"use": "general_fill", "site_kind": "disposal_site"}, False, "conditional"),
+    ],
+)
+def test_invasive_plants_are_buried_at_home_or_deep(told, same_site, expected):
+    """Only the same site, a deep cover or a permitted reception; never where things grow."""
+    offered = SAND._replace(material="topsoil", invasive_status="present")
+    found = finding("G5_invasive", offered, Kind("topsoil", **told), same_site=same_site)
+    assert found.verdict == expected
+
+
+def test_the_plan_buries_on_the_own_site_what_may_go_nowhere_else():
+    """One arc to the project's own need, none to the neighbour's."""
+    told = {"invasive_status": "present", "material": "till"}
+    surplus = a_surplus(**told)
+    own = a_need(project_id=surplus.project_id, material="till")
+    other = a_need(material="till")
+    found = arcs([lot(surplus)], [lot(own), lot(other)], Rules(), today=TODAY)
+    assert (found.need.tolist(), found.onsite.tolist()) == ([0], [True])
+    assert is_feasible(explain(lot(surplus), lot(own), Rules(), today=TODAY))
+    assert not is_feasible(explain(lot(surplus), lot(other), Rules(), today=TODAY))
+
+
+@pytest.mark.parametrize("grouping", ["organic_soil", "ash_and_slag", "recovered_unspecified"])
+def test_an_import_grouping_is_unknown_until_it_is_refined(grouping):
+    """As an offer and as a wish."""
+    offered = SAND._replace(material=grouping, waste_status="by_product")
+    assert verdict("G6_material", offered, FILL) == "unknown"
+    assert verdict("G6_material", SAND, Kind(grouping)) == "unknown"
+
+
+def test_another_route_than_mara_is_not_asked_for_its_notification():
+    """Concrete that is no waste any more needs no MARA paper."""
+    crush = SAND._replace(material="crushed_concrete", waste_status="end_of_waste")
+    need = Kind("crushed_concrete", use="sub_base")
+    assert finding("G6_material", crush, need).papers == ()
+    waste = crush._replace(waste_status="waste", legal_route="mara")
+    assert finding("G6_material", waste, need).papers == ("mara_notification",)
+
+
+def test_every_paper_that_a_finding_names_has_a_name():
+    """In the three languages of the pages, and its English is what is told in words."""
+    crush = SAND._replace(material="crushed_concrete", waste_status="waste", legal_route="mara")
+    for one in judge(crush, Kind("crushed_concrete", use="sub_base", **ROAD)):
+        assert all(id in PAPERS for id in one.papers)
+        if one.papers and one.gate != "G6_material":
+            assert one.needed == in_words(one.papers)
 
 
 def test_a_working_needs_somewhere_to_be_done():

@@ -217,6 +217,85 @@ def test_a_declined_pair_comes_back_only_in_other_terms():
     assert len(replan([surplus, later], [declined], Rules(), today=TODAY).changes) == 1
 
 
+def after(stands, plan):
+    """What stands when *plan* is carried out."""
+    now = {one.pair: one for one in stands}
+    for one in plan.changes:
+        pair = one.surplus.id, one.need.id
+        now.pop(pair, None)
+        if one.tonnes:
+            route, state = ("onsite", "agreed") if one.onsite else ("direct", "proposed")
+            now[pair] = a_match(one.surplus, one.need, tonnes=one.tonnes, route=route, state=state,
+                                cents_per_t=one.cents_per_t, km=one.km)  # fmt: skip
+    return list(now.values())
+
+
+@st.composite
+def some_news(draw):
+    """Lots, and the same lots after some of them said something else."""
+    lots = draw(some_lots(most=14))
+    told = list(lots)
+    for at in draw(st.lists(st.integers(0, len(lots) - 1), max_size=4)):
+        tonnes = draw(st.sampled_from([0, 60, 200, 500]))
+        later = lots[at].first + timedelta(days=draw(st.sampled_from([0, 20])))
+        is_open = draw(st.sampled_from([True, True, False]))
+        terms = lots[at].terms + 1
+        told[at] = lots[at]._replace(likely=tonnes, first=later, terms=terms, is_open=is_open)
+    return lots, told
+
+
+@settings(deadline=None, max_examples=120)
+@given(some_news(), st.sampled_from([0, 5000, 100_000]), st.sampled_from([0, 20, 200]))
+def test_settling_again_and_again_comes_to_rest_and_only_gains(news, worth, bonus):
+    """After the first settle each brings what its changes are worth, and soon there is none."""
+    rules = Rules(worth_a_change_cents=worth, standing_bonus_cents_per_t=bonus)
+    lots, told = news
+    stands = after([], replan(lots, [], rules, today=TODAY))
+    stands = after(stands, replan(told, stands, rules, today=TODAY))
+    for _ in range(20):
+        plan = replan(told, stands, rules, today=TODAY)
+        if not plan.changes:
+            break
+        own = sum((one.tonnes - (one.match.tonnes if one.match else 0)) * one.onsite
+                  for one in plan.changes)  # fmt: skip
+        gain = plan.after_cents - plan.before_cents
+        assert own > 0 or gain >= max(1, worth)
+        stands = after(stands, plan)
+    assert not plan.changes
+
+
+@settings(deadline=None, max_examples=120)
+@given(some_news(), st.sampled_from([0, 5000, 10**9]))
+def test_calm_never_over_commits_whatever_the_news(news, worth):
+    """However much a change must bring, what must go goes, and every load is a sensible one."""
+    rules = Rules(worth_a_change_cents=worth)
+    lots, told = news
+    stands = after([], replan(lots, [], Rules(), today=TODAY))
+    stands = after(stands, replan(told, stands, rules, today=TODAY))
+    by_id = {one.id: one for one in told}
+    moved = defaultdict(int)
+    for one in stands:
+        surplus, need = by_id[one.surplus_id], by_id[one.need_id]
+        found = explain(surplus, need, rules, today=TODAY, tonnes=one.tonnes)
+        assert is_feasible(found), found
+        assert one.route == "onsite" or one.tonnes >= rules.smallest_load_t
+        for end in one.pair:
+            moved[end] += one.tonnes
+    assert all(moved[one.id] <= one.likely for one in told)
+
+
+def test_a_change_that_brings_little_for_each_proposal_it_moves_is_left():
+    """40 EUR more by moving one proposal to another need: not at 50 EUR a change, but at 10."""
+    surplus, need = lot(a_surplus(tonnes=100)), lot(a_need(tonnes=100, north_km=12))
+    first = replan([surplus, need], [], Rules(), today=TODAY).changes[0]
+    stands = a_match(surplus, need, tonnes=100, cents_per_t=first.cents_per_t)
+    nearer = lot(a_need(tonnes=100, north_km=10))
+    for worth, changes in ((5000, 0), (1000, 2)):
+        rules = Rules(standing_bonus_cents_per_t=20, worth_a_change_cents=worth)
+        plan = replan([surplus, need, nearer], [stands], rules, today=TODAY)
+        assert len(plan.changes) == changes
+
+
 def test_a_standing_proposal_does_not_flicker_for_cents():
     """A need a kilometre nearer does not take away what was proposed; one much nearer does."""
     surplus, need = lot(a_surplus(tonnes=100)), lot(a_need(tonnes=100, north_km=12))

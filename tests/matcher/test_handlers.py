@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from sqlalchemy import text
 
 from services.matcher import handlers, store
-from services.matcher.domain import Rules, cell_of, replan
+from services.matcher.domain import Rules, cell_of, replan, tile_of
 from shared.contracts import AreaUpdated
 from tests.matcher.builders import a_need, a_surplus, lot, some_id
 from tests.matcher.conftest import over_committed
@@ -63,6 +63,16 @@ async def test_a_surplus_and_a_need_become_a_proposal_that_is_told(matcher):
     assert sorted(one["subject"] for one in own) == [
         "matches.acme.match-found", "matches.bolt.match-found",
     ]  # fmt: skip
+
+
+async def test_a_match_says_what_it_rests_on(matcher):
+    """Which rules judged it, the versions of its value, and its papers by id."""
+    await matcher.hears_and_settles(a_surplus(tonnes=500), a_need(tonnes=800, north_km=5))
+    (found,) = await matcher.told("matcher.match-found")
+    assert "mara/843-2017" in found["rules"]
+    assert "factors/" in found["factors"]
+    papers = {one["gate"]: one["papers"] for one in found["reasons"]}
+    assert papers["G2_waste_status"] == ["planned_use"]
 
 
 async def test_the_other_side_has_no_name_until_one_has_accepted(matcher):
@@ -241,6 +251,58 @@ async def test_sweeps_come_close_to_the_optimum_by_themselves(matcher):
     assert await over_committed(matcher) == []
 
 
+async def test_sweeps_come_to_rest(matcher):
+    """What was swept until nothing improved stays as it is when all of it is swept again."""
+    events = some_forecasts(80, seed=2, span_km=90)
+    for event in events:
+        await matcher.hears_and_settles(event)
+    await matcher.works_off()
+    stands = await matcher.standing()
+    async with matcher.database.begin_work() as work:
+        tiles = {tile_of(lot(event).cell) for event in events}
+        await store.mark_for_sweep(work.session, tiles, work.now)
+    await matcher.works_off()
+    assert {one[:2] for one in await matcher.standing()} == {one[:2] for one in stands}
+
+
+async def test_a_change_in_the_quiet_is_kept_and_settled_in_one_work(matcher):
+    """No mark is left, and the proposal is told with the forecast kept."""
+    await matcher.hears_as_it_runs(a_surplus())
+    await matcher.hears_as_it_runs(a_need())
+    assert await matcher.rows("SELECT * FROM dirty") == []
+    assert len(await matcher.told("matcher.match-found")) == 1
+    assert len(await matcher.rows("SELECT * FROM sweep")) == 1
+
+
+async def test_a_change_while_others_wait_takes_its_turn(matcher):
+    """With anything dirty, or somebody near at work, it is kept and marked like all others."""
+    await matcher.hears(a_surplus(north_km=300))
+    await matcher.hears_as_it_runs(a_surplus())
+    assert len(await matcher.rows("SELECT * FROM dirty")) == 2
+    await matcher.works_off("dirty")
+    async with matcher.database.begin_work() as other:
+        await store.hold(other.session, [cell_of(60.2, 24.9)])
+        await matcher.hears_as_it_runs(a_need())
+    assert await matcher.standing() == []
+    assert len(await matcher.hears_and_settles()) == 1
+
+
+async def test_a_settle_that_fails_leaves_the_forecast_kept_and_marked(matcher, monkeypatch):
+    """What went wrong is undone alone: the forecast is not lost, and its mark comes back to it."""
+
+    async def fails(session, matches):
+        raise ArithmeticError("not this time")
+
+    await matcher.hears_as_it_runs(a_surplus())
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "keep_matches", fails)
+        await matcher.hears_as_it_runs(a_need())
+    assert await matcher.standing() == await matcher.told() == []
+    assert len(await matcher.rows("SELECT * FROM lot")) == 2
+    assert len(await matcher.hears_and_settles()) == 1
+    assert len(await matcher.told("matcher.match-found")) == 1
+
+
 async def test_settlers_at_once_never_give_a_lot_away_twice(matcher):
     """Four settlers and a stream of changes on the same ground: nothing over-committed."""
     events = some_forecasts(40, seed=4, span_km=40)
@@ -257,7 +319,7 @@ async def test_settlers_at_once_never_give_a_lot_away_twice(matcher):
                     update={"lat": 60.2 + chance.random() * 0.5, "lon": 24.9 + chance.random() / 2}
                 )
                 latest[at] = later(latest[at], place=place)
-            await matcher.hears(latest[at])
+            await matcher.hears_as_it_runs(latest[at])
 
     settlers = [matcher.beside() for _ in range(4)]
     await asyncio.gather(news(), *(one.works_off("dirty") for one in settlers))
@@ -276,7 +338,7 @@ async def test_a_rebuild_keeps_the_matches(matcher):
     assert before
     async with matcher.database.begin_work() as work:
         await work.session.execute(text("TRUNCATE lot, area, inbox"))
-        await handlers.keep_forecasts(events, work)
+        await handlers.keep_forecasts(events, work, rules=Rules())
     await matcher.works_off()
     after = await matcher.standing()
     assert {(one.id, one.tonnes) for one in after} == {(one.id, one.tonnes) for one in before}
@@ -291,5 +353,5 @@ async def test_an_area_is_kept_at_its_newest(matcher):
     }  # fmt: skip
     events = [AreaUpdated(**told, revision=revision) for revision in (2, 1)]
     async with matcher.database.begin_work() as work:
-        await handlers.keep_areas(events, work)
+        await handlers.keep_areas(events, work, rules=Rules())
     assert [row.revision for row in await matcher.rows("SELECT revision FROM area")] == [2]

@@ -35,6 +35,8 @@ def hear(database: Database, rules: handlers.Rules) -> Callable[..., Awaitable[A
             match type(events[0]).__name__:
                 case "MatchFound" | "MatchChanged":
                     await handlers.hear_matches(events, work, rules=by)
+                case "NearMissFound":
+                    await handlers.hear_near_misses(events, work, rules=by)
                 case "OrganisationUpdated":
                     for event in events:
                         await handlers.hear_organisation(event, work, rules=by)

@@ -330,8 +330,9 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
     posting = app.build(Settings(notifier_smtp_host="127.0.0.1"))
 
     assert [due.table for due in quiet.works_off] == ["webhook"]
-    assert {due.table for due in posting.works_off} == {"webhook", "mail"}
+    assert {due.table for due in posting.works_off} == {"webhook", "mail", "digest"}
     assert {one.event_name() for one in quiet.reacts_to} == {
-        "match-found", "match-changed", "organisation-updated", "project-added", "project-updated"
+        "match-found", "match-changed", "near-miss-found", "organisation-updated",
+        "project-added", "project-updated",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]

@@ -72,6 +72,7 @@ class Services:
     key: Any = field(default_factory=new_signing_key)
     matches: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
     months: list[dict[str, Any]] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
@@ -190,6 +191,13 @@ class Services:
         assert self.asker(request).kind == "person"
         return self.answer({"items": self.entries, "next": None})
 
+    async def list_notices(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        assert request.query["region"]
+        language = request.query["language"]
+        items = [{**one, "text": f"{one['text']} ({language})"} for one in self.notices]
+        return self.answer({"items": items, "next": None})
+
     def answer(self, body: dict[str, Any]) -> web.Response:
         return web.json_response({**body, "as_of": "2026-05-04T07:42:00+00:00"})
 
@@ -220,7 +228,7 @@ class Services:
                 web.get("/balance", self.balance),
                 web.get("/figures", self.list_figures),
             ],
-            "notifier": [web.get("/inbox", self.inbox)],
+            "notifier": [web.get("/inbox", self.inbox), web.get("/notices", self.list_notices)],
         }
         runners = []
         for name, table in routes.items():

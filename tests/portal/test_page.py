@@ -43,7 +43,7 @@ async def test_a_page_is_a_handful_of_questions(
 
     asked = [one for one in services.asked if not one.startswith("registry")]
     assert sorted({*asked, "matcher /matches", "indicators /balance"}) == sorted(set(asked))
-    assert len(asked) <= 7
+    assert len(asked) <= 8
 
 
 async def test_the_table_has_the_numbers_of_the_chart(
@@ -123,6 +123,22 @@ async def test_with_the_notifier_away_what_waits_is_still_there(
     _, part = await read(browser, f"{portal.url}/fragments/inbox")
     assert "Ilmoitukset eivät ole juuri nyt saatavilla" in part
     assert "Hyväksy" in part
+
+
+async def test_what_almost_fits_is_shown_to_who_was_told_of_it(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """In the notifier's words for the reader's language; who is not signed in has no such part."""
+    told = {"id": "n-1", "material": "till", "title": "moreeni 800 t, Espoo → Vantaa",
+            "text": "jos massa luovutetaan viikon myöhemmin"}  # fmt: skip
+    services.notices.append(told)
+    _, page = await read(browser, portal.url)
+    assert 'id="near"' not in page
+    await sign_in(browser, portal)
+    _, page = await read(browser, portal.url)
+    assert 'id="near"' in page
+    assert "moreeni 800 t, Espoo → Vantaa" in page
+    assert "jos massa luovutetaan viikon myöhemmin (fi)" in page
 
 
 async def test_an_unchanged_part_costs_a_304(

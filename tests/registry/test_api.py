@@ -573,6 +573,44 @@ async def test_one_thing_has_its_revision_as_its_tag(http: Http):
     assert (await http.ask("GET", path, by=ACME, headers={"If-None-Match": tag}))[0] == 200
 
 
+async def test_everybody_known_may_ask_what_figures_rest_on(http: Http):
+    """Defaults with their tags, rules with their days, papers with their names."""
+    status, told = await http.ask("GET", "/defaults", by=ACME)
+    fees = {one["id"]: one for one in told["items"]}
+    assert status == 200
+    assert fees["gate_clean_clay"]["unit"].startswith("EUR/t")
+    assert fees["gate_clean_clay"]["tag"] == "unverified"
+    assert fees["clay.t_per_m3ktr"]["confidence"] == "medium"
+    _, some = await http.ask("GET", "/defaults?tag=sourced", by=ACMES_READER)
+    assert {one["tag"] for one in some["items"]} == {"sourced"}
+
+    _, rules = await http.ask("GET", "/rules?on=2025-12-31", by=ACME)
+    then = {one["id"]: one["version"] for one in rules["items"]}
+    assert (then["mara"], then["authority"]) == ("843-2017", "ely")
+    _, every = await http.ask("GET", "/rules", by=ACME)
+    assert any(one["slot"] for one in every["items"])
+
+    _, papers = await http.ask("GET", "/papers", by=ACME)
+    document = next(one for one in papers["items"] if one["id"] == "transfer_document")
+    assert document["names"]["fi"] == "siirtoasiakirja"
+    assert {"waste_code", "carrier"} <= {each["id"] for each in document["fields"]}
+
+
+async def test_the_door_computes_the_class_and_refuses_a_better_one(http: Http):
+    """Over HTTPS: the receipt tells the substance, and what is kept names it."""
+    await hand_in(http, "project-added", a_project())
+    status, told = await hand_in(
+        http, "forecast-updated", a_forecast(lab_results={"Pb": 800}, contamination="P0")
+    )
+    assert status == 422
+    assert "Pb" in json.dumps(told)
+    assert "contamination_better_than_results" in json.dumps(told)
+    status, _ = await hand_in(http, "forecast-updated", a_forecast(lab_results={"Pb": 800}))
+    assert status == 202
+    _, kept = await http.ask("GET", "/forecasts", by=ACME)
+    assert "P3" in json.dumps(kept)
+
+
 async def test_no_route_answers_without_a_token(http: Http):
     """Every route but tokens and keys asks who asks: also one that is added tomorrow."""
     asked = 0

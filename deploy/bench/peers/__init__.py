@@ -6,11 +6,18 @@ Other ways to match, each written to win, on the same lots in the same order.
 """
 
 from deploy.bench.peers.full import FullOptimum
-from deploy.bench.peers.memory import FilterSearch, InMemory, NearestFirst, nearest_first_at_once
+from deploy.bench.peers.memory import (
+    BestFirst,
+    FilterSearch,
+    InMemory,
+    NearestFirst,
+    nearest_first_at_once,
+)
 from deploy.bench.peers.scored import ScoredInSql
 from deploy.bench.peers.worth import Worth
 
 __all__ = [
+    "BestFirst",
     "FilterSearch",
     "FullOptimum",
     "InMemory",

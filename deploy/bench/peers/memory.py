@@ -27,6 +27,8 @@ class InMemory:
         self.left: dict[UUID, int] = {}
         self.partners: dict[UUID, dict[UUID, int]] = defaultdict(dict)
         self.shelves: dict[tuple[bool, int], dict[str, dict[UUID, Lot]]] = {}
+        self.fixed: dict[UUID, int] = defaultdict(int)
+        self.excluded: set[Pair] = set()
 
     def finds(self, surplus: Lot, need: Lot) -> bool:
         """Whether this peer's search shows the pair, all gates aside."""
@@ -43,6 +45,26 @@ class InMemory:
         self._choose(lot)
         for other in freed:
             self._choose(self.lots[other])
+
+    def fix(self, pair: Pair) -> None:
+        """What flows between *pair* is decided: taken off both for good."""
+        tonnes = self._cut(pair)
+        for id in pair:
+            self.fixed[id] += tonnes
+
+    def refuse(self, pair: Pair) -> None:
+        """*pair* is not found any more; what flowed between them, they choose anew."""
+        self.excluded.add(pair)
+        tonnes = self._cut(pair)
+        for id in pair:
+            self.left[id] += tonnes
+        for id in pair:
+            self._choose(self.lots[id])
+
+    def _cut(self, pair: Pair) -> int:
+        surplus, need = pair
+        self.partners[need].pop(surplus, None)
+        return self.partners[surplus].pop(need, 0)
 
     @property
     def flows(self) -> dict[Pair, int]:
@@ -67,7 +89,7 @@ class InMemory:
 
     def _put_on(self, lot: Lot) -> None:
         self.lots[lot.id] = lot
-        self.left[lot.id] = lot.likely if lot.is_open else 0
+        self.left[lot.id] = max(0, lot.likely - self.fixed[lot.id]) if lot.is_open else 0
         if lot.is_open:
             shelf = self.shelves.setdefault((lot.is_surplus, lot.cell), {})
             shelf.setdefault(lot.kind, {})[lot.id] = lot
@@ -98,7 +120,8 @@ class InMemory:
         for other in others:
             pair = (lot, other) if lot.is_surplus else (other, lot)
             overlap = other.first <= lot.last and lot.first <= other.last
-            if overlap and self.left[other.id] > 0 and self.finds(*pair):
+            known = (pair[0].id, pair[1].id) not in self.excluded
+            if overlap and known and self.left[other.id] > 0 and self.finds(*pair):
                 yield other
 
     def _serve(self, id: UUID, other: UUID, most: int) -> None:
@@ -141,16 +164,26 @@ class NearestFirst(InMemory):
         return np.lexsort((found.km, ~found.onsite)).tolist()  # type: ignore[no-any-return]
 
 
-def nearest_first_at_once(worth: Worth) -> int:
-    """(b) with all lots known at once: the nearest pair of all first; its worth in cents."""
+class BestFirst(InMemory):
+    """(c) without its database: every gate as it is, and always the partner that is worth most."""
+
+    def finds(self, surplus: Lot, need: Lot) -> bool:
+        return True
+
+    def order(self, found: Arcs) -> list[int]:
+        return np.lexsort((-found.cents, ~found.onsite)).tolist()  # type: ignore[no-any-return]
+
+
+def nearest_first_at_once(worth: Worth) -> dict[Pair, int]:
+    """(b) with all lots known at once: the nearest pair of all first; the tonnes of each pair."""
     pairs = worth.arcs
     supply, demand = worth.supply.tolist(), worth.demand.tolist()
-    cents = 0
+    flows: dict[Pair, int] = {}
     for at in np.lexsort((pairs.km, ~pairs.onsite)).tolist():
         s, n = int(pairs.surplus[at]), int(pairs.need[at])
         tonnes = min(supply[s], demand[n], int(pairs.most[at]))
         if tonnes > 0:
             supply[s] -= tonnes
             demand[n] -= tonnes
-            cents += tonnes * int(pairs.cents[at])
-    return cents
+            flows[worth.surpluses[s].id, worth.needs[n].id] = tonnes
+    return flows

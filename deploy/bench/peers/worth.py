@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -36,16 +37,25 @@ class Worth:
 
     def cents(self, flows: Mapping[Pair, int]) -> int:
         """What *flows* are worth; tonnes on a pair that is not feasible are worth nothing."""
-        worth = {
-            (self.surpluses[s].id, self.needs[n].id): cents
-            for s, n, cents in zip(
-                self.arcs.surplus.tolist(),
-                self.arcs.need.tolist(),
-                self.arcs.cents.tolist(),
-                strict=True,
-            )
-        }
-        return sum(tonnes * worth.get(pair, 0) for pair, tonnes in flows.items())
+        cents, rows = self.arcs.cents, self._rows
+        return sum(
+            tonnes * int(cents[rows[pair]]) for pair, tonnes in flows.items() if pair in rows
+        )
+
+    def hauled(self, flows: Mapping[Pair, int]) -> tuple[int, float | None]:
+        """The tonnes of *flows* that leave their own site, and how far on average, in road km."""
+        rows = np.array([self._rows[pair] for pair in flows if pair in self._rows], dtype=np.int64)
+        tonnes = np.array([flows[pair] for pair in flows if pair in self._rows], dtype=np.int64)
+        leaves = ~self.arcs.onsite[rows]
+        total = int(tonnes[leaves].sum())
+        tonne_km = float((tonnes[leaves] * self.arcs.km[rows][leaves]).sum())
+        return total, tonne_km / total if total else None
+
+    @cached_property
+    def _rows(self) -> dict[Pair, int]:
+        """The row of each feasible pair."""
+        ends = zip(self.arcs.surplus.tolist(), self.arcs.need.tolist(), strict=True)
+        return {(self.surpluses[s].id, self.needs[n].id): row for row, (s, n) in enumerate(ends)}
 
     @property
     def contained(self) -> float:

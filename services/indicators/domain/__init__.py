@@ -51,8 +51,6 @@ from services.indicators.domain.matches import (
 from services.indicators.domain.months import (
     BadPeriod,
     Months,
-    apportion,
-    month_days,
     period_label,
     period_of,
 )
@@ -81,7 +79,6 @@ __all__ = [
     "Pace",
     "Standing",
     "Stock",
-    "apportion",
     "cells_of",
     "contribution_of",
     "cost_avoided_eur",
@@ -96,7 +93,6 @@ __all__ = [
     "lot_cells",
     "lots_of",
     "mean_haul_km",
-    "month_days",
     "period_label",
     "period_of",
     "reuse_rate",

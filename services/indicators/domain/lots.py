@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from services.indicators.domain.months import apportion, month_days
+from shared.vocabulary.months import apportion, month_days
 
 STATES = ("forecast", "proposed", "agreed", "delivered")
 NOT_TOLD = "-"

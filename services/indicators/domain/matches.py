@@ -15,7 +15,7 @@ from services.indicators.domain.lots import (
     scopes_of,
     without_empty,
 )
-from services.indicators.domain.months import apportion, month_days
+from shared.vocabulary.months import apportion, month_days
 
 # what was moved is counted load by load: a match holds what is left of it, and done nothing
 _STANDS = {

@@ -75,6 +75,12 @@ def tile_of(cell: int) -> int:
 
 
 @lru_cache(maxsize=4096)
+def cells_of_tile(tile: int) -> frozenset[int]:
+    """The cells that lie in *tile*, named by its middle cell."""
+    return frozenset(cell for cell in cells_around(tile, 50.0) if tile_of(cell) == tile)
+
+
+@lru_cache(maxsize=4096)
 def _columns(row: int) -> int:
     return max(1, round(_ACROSS * cos(radians(_middle(row)))))
 

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
+from math import floor
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matcher.domain.fit import Finding, judge, kinds_fit
+from services.matcher.domain.fit import (
+    Finding,
+    fits_better_at_home,
+    judge,
+    kinds_fit,
+    most_by_mara,
+)
+from services.matcher.domain.roads import Roads, points_of
 from services.matcher.domain.values import Kind, Lot, Rules, kind_of
 from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
 from shared.vocabulary.factors import FACTORS, Counterfactual, counterfactual, vehicle
@@ -30,6 +38,9 @@ _RATIO: Final[Floats] = np.array([road_ratio(float(km)) for km in _STRAIGHT_KM])
 _KM_PER_DEG: Final = 111.195
 _BLOCK: Final = 2_000_000
 
+WHOLE: Final = 1000
+"""Permille of a tonne that arrives when nothing is lost in a working."""
+
 
 class Baseline(NamedTuple):
     """What a tonne meets without the platform: cents per tonne and grams of CO2e per tonne."""
@@ -39,29 +50,52 @@ class Baseline(NamedTuple):
 
 
 @lru_cache(maxsize=65536)
-def disposal(kind: str) -> Baseline:
-    """The surplus *kind* goes to the nearest reception site: haul and gate fee."""
+def disposal_terms(kind: str) -> Baseline:
+    """The gate fee of the surplus *kind* and the work of receiving it, without the haul."""
     told = kind_of(kind)
     found = _counterfactual(told.material, told.contamination)
-    haul = found.reception_km * HAUL_CENTS_PER_TKM
-    return Baseline(
-        round(found.gate_fee.value * 100 + haul),
-        round(found.reception_km * HAUL_G_PER_TKM + TIP_G_PER_T),
-    )
+    return Baseline(round(found.gate_fee.value * 100), round(TIP_G_PER_T))
+
+
+@lru_cache(maxsize=65536)
+def purchase_terms(kind: str) -> Baseline:
+    """The price of what the need *kind* buys and its making, without the haul."""
+    found = _counterfactual(bought_for(kind_of(kind)), "P0")
+    return Baseline(round(found.virgin_price.value * 100), round(found.virgin_co2e.value * 1000))
+
+
+@lru_cache(maxsize=65536)
+def disposal(kind: str) -> Baseline:
+    """The surplus *kind* goes to the nearest reception site: haul and gate fee."""
+    told, terms = kind_of(kind), disposal_terms(kind)
+    return _hauled(terms, _counterfactual(told.material, told.contamination).reception_km)
 
 
 @lru_cache(maxsize=65536)
 def purchase(kind: str) -> Baseline:
     """The need *kind* buys like virgin material at the nearest quarry: price and haul."""
-    found = _counterfactual(_bought_for(kind_of(kind)), "P0")
-    haul = found.quarry_km * HAUL_CENTS_PER_TKM
+    return _hauled(purchase_terms(kind), _counterfactual(bought_for(kind_of(kind)), "P0").quarry_km)
+
+
+def _hauled(terms: Baseline, km: float) -> Baseline:
     return Baseline(
-        round(found.virgin_price.value * 100 + haul),
-        round(found.quarry_km * HAUL_G_PER_TKM + found.virgin_co2e.value * 1000),
+        round(terms.cents + km * HAUL_CENTS_PER_TKM), round(terms.grams + km * HAUL_G_PER_TKM)
     )
 
 
-def _bought_for(need: Kind) -> str:
+def baseline_of(lot: Lot) -> Baseline:
+    """What a tonne of *lot* meets without the platform: at the site told for it, or by CF-1."""
+    if lot.base_cents is not None and lot.base_grams is not None:
+        return Baseline(lot.base_cents, lot.base_grams)
+    return disposal(lot.kind) if lot.is_surplus else purchase(lot.kind)
+
+
+def _baselines(lots: Sequence[Lot]) -> Ints:
+    return np.array([baseline_of(lot) for lot in lots], dtype=np.int64).reshape(-1, 2)
+
+
+def bought_for(need: Kind) -> str:
+    """The virgin material that stands in for what *need* asks."""
     if need.material in MATERIALS:
         return need.material
     return "crushed_rock" if need.use in ("sub_base", "base") else "sand"
@@ -89,6 +123,8 @@ class Value(NamedTuple):
     saved_g: int
     counterfactual_g: int
     proposed_g: int
+    processing_cents: int = 0
+    storage_cents: int = 0
 
 
 def value_of(surplus: Lot, need: Lot, km: float, rules: Rules) -> Value:
@@ -98,38 +134,60 @@ def value_of(surplus: Lot, need: Lot, km: float, rules: Rules) -> Value:
     Where one side would lose, the compensation leaves each half of the gain: positive from taker
     to giver, negative the other way. A price of CO2e is in *cents*, so in neither side's part.
     """
-    avoided, bought = disposal(surplus.kind), purchase(need.kind)
     haul = round(km * HAUL_CENTS_PER_TKM)  # to even, as the arrays do
-    payer = _payer(surplus.transport_payer, need.transport_payer)
+    payer = payer_of(surplus.transport_payer, need.transport_payer)
+    avoided, bought = baseline_of(surplus), baseline_of(need)
+    return shared_out(avoided, bought, haul, 0, round(km * HAUL_G_PER_TKM), payer, rules)
+
+
+def shared_out(
+    avoided: Baseline,
+    bought: Baseline,
+    haul: int,
+    costs: int,
+    grams: int,
+    payer: str,
+    rules: Rules,
+) -> Value:
+    """
+    A tonne's value where the haul costs *haul* cents and all that is done emits *grams*.
+
+    The haul falls on the *payer*, other *costs* on the taker.
+    """
     givers = {"giver": haul, "taker": 0, "shared": haul // 2}[payer]
-    giver, taker = avoided.cents - givers, bought.cents - (haul - givers)
+    giver, taker = avoided.cents - givers, bought.cents - (haul - givers) - costs
     gain = giver + taker
     compensation = 0
     if gain > 0 and giver < 0:
         compensation = -giver + gain // 2
     elif gain > 0 and taker < 0:
         compensation = taker - gain // 2
-    proposed = round(km * HAUL_G_PER_TKM)
     baseline = avoided.grams + bought.grams
-    priced = _climate_cents(baseline - proposed, rules)
+    priced = int(climate_cents(np.array(baseline - grams), rules.co2e_cents_per_t))
     return Value(
         gain + priced, avoided.cents, bought.cents, haul, giver, taker, compensation,
-        baseline - proposed, baseline, proposed,
+        baseline - grams, baseline, grams,
     )  # fmt: skip
 
 
-def _climate_cents(grams: int, rules: Rules) -> int:
-    return int(np.rint(grams * rules.co2e_cents_per_t / 1e6))
+def climate_cents(grams: NDArray[Any], cents_per_t: int) -> Ints:
+    """What *grams* of CO2e per tonne are worth, in whole cents."""
+    return np.asarray(np.rint(grams * cents_per_t / 1e6).astype(np.int64))
 
 
-def _payer(surplus: str | None, need: str | None) -> str:
+def payer_of(surplus: str | None, need: str | None) -> str:
+    """Who pays the haul: giver, taker, or shared where the two sides told differently."""
     if surplus is not None and need is not None and surplus != need:
         return "shared"
     return surplus or need or "giver"
 
 
 class Columns(NamedTuple):
-    """Lots of one direction as arrays; `*_set` hold what the numbers in their column stand for."""
+    """
+    Lots of one direction as arrays; `*_set` hold what the numbers in their column stand for.
+
+    *base* is cents and grams per tonne without the platform, of shape (lots, 2).
+    """
 
     lots: Sequence[Lot]
     lat: Floats
@@ -146,6 +204,7 @@ class Columns(NamedTuple):
     municipality: Ints
     hidden: Bools
     net: Bools
+    base: Ints
 
     def take(self, rows: Ints) -> "Columns":
         """The lots of *rows* only."""
@@ -204,6 +263,7 @@ def sides(surpluses: Sequence[Lot], needs: Sequence[Lot]) -> Sides:
             municipality=towns.of(zip(told["region"], told["municipality"], strict=True)),
             hidden=np.array([one == "region" for one in told["visibility"]], dtype=np.bool_),
             net=np.array(told["net_of_own_use"], dtype=np.bool_),
+            base=_baselines(lots),
         )
 
     left, right = columns(surpluses), columns(needs)
@@ -212,8 +272,12 @@ def sides(surpluses: Sequence[Lot], needs: Sequence[Lot]) -> Sides:
 
 class Arcs(NamedTuple):
     """
-    The feasible pairs: row in surpluses, row in needs, most tonnes that the overlap of their
-    windows lets through, cents a tonne, road km, and whether it stays on its own site.
+    The feasible ways: row in surpluses, row in needs, most tonnes that the windows let through,
+    cents a tonne, road km, and whether it stays on its own site.
+
+    One over an area has its row in *area* (-1: goes straight), takes room there for its tonnes from
+    month *enter* to month *leave*, both included (none where *leave* is before *enter*), and brings
+    *permille* of a tonne.
     """
 
     surplus: Ints
@@ -222,13 +286,29 @@ class Arcs(NamedTuple):
     cents: Ints
     km: Floats
     onsite: Bools
+    area: Ints
+    enter: Ints
+    leave: Ints
+    permille: Ints
+
+    @classmethod
+    def straight(
+        cls, surplus: Ints, need: Ints, most: Ints, cents: Ints, km: Floats, onsite: Bools
+    ) -> "Arcs":
+        """Ways without an area between."""
+        none = np.zeros(len(surplus), np.int64)
+        return cls(surplus, need, most, cents, km, onsite, none - 1, none, none - 1, none + WHOLE)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Arcs]") -> "Arcs":
+        """All ways of *parts*, one after the other."""
+        columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return cls(*columns)
 
     def take(self, rows: Ints | Bools) -> "Arcs":
-        """The pairs of *rows* only, or in their order."""
-        return Arcs(
-            self.surplus[rows], self.need[rows], self.most[rows], self.cents[rows],
-            self.km[rows], self.onsite[rows],
-        )  # fmt: skip
+        """The ways of *rows* only, or in their order."""
+        columns: list[Any] = [column[rows] for column in self]
+        return Arcs(*columns)
 
 
 def arcs(
@@ -238,24 +318,25 @@ def arcs(
     *,
     today: date,
     excluded: Collection[tuple[UUID, UUID]] = (),
+    roads: Roads | None = None,
 ) -> Arcs:
     """
     Every feasible pair of *surpluses* and *needs*, in the order of rows.
 
     A pair on its own site needs no reach and no worth; any other must be worth more than the rules
-    ask. Pairs *excluded* are left out.
+    ask. Pairs *excluded* are left out. *roads* that are known go before the ratio.
     """
     both = sides(surpluses, needs)
-    found = [_block(both, rows, some, rules, today) for rows, some in _blocks(both, rules)]
-    joined = _joined(found, len(needs)) if found else _NONE
-    gone = _rows_of(excluded, surpluses, needs) if excluded else set()
+    found = [_block(both, rows, some, rules, today, roads) for rows, some in _blocks(both, rules)]
+    joined = _joined(found, len(needs)) if found else NO_ARCS
+    gone = rows_of(excluded, surpluses, needs) if excluded else set()
     if gone and len(joined.surplus):
         keys = joined.surplus * len(needs) + joined.need
         joined = joined.take(~np.isin(keys, np.fromiter(gone, np.int64, len(gone))))
     return joined
 
 
-def _rows_of(
+def rows_of(
     pairs: Collection[tuple[UUID, UUID]], surpluses: Sequence[Lot], needs: Sequence[Lot]
 ) -> set[int]:
     row_of = {lot.id: row for row, lot in enumerate(surpluses)}
@@ -268,14 +349,14 @@ def _rows_of(
 
 
 _EMPTY: Final[Ints] = np.zeros(0, np.int64)
-_NONE: Final = Arcs(_EMPTY, _EMPTY, _EMPTY, _EMPTY, np.zeros(0), np.zeros(0, np.bool_))
+NO_ARCS: Final = Arcs.straight(_EMPTY, _EMPTY, _EMPTY, _EMPTY, np.zeros(0), np.zeros(0, np.bool_))
 
 
 def _joined(found: Sequence[Arcs], width: int) -> Arcs:
     """The arcs of all blocks in the order of rows; within a block they are."""
     if len(found) == 1:
         return found[0]
-    every = Arcs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    every = Arcs.joined(found)
     return every.take(np.argsort(every.surplus * width + every.need))
 
 
@@ -317,50 +398,79 @@ def _near(left: Columns, right: Columns, span: float) -> Bools:
     return near
 
 
-def _block(both: Sides, rows: Ints, some: Ints, rules: Rules, today: date) -> Arcs:
+def _block(
+    both: Sides, rows: Ints, some: Ints, rules: Rules, today: date, roads: Roads | None
+) -> Arcs:
     left, right = both.surpluses, both.needs
     whole = len(rows) == len(left.lots) and len(some) == len(right.lots)
     if not whole:
         left, right = left.take(rows), right.take(some)
-    fits = _pairwise(left.kind, right.kind, left.kind_set, right.kind_set,
-                     lambda s, n: kinds_fit(s, n, rules.processing_on_site))  # fmt: skip
+    fits = pairwise(left.kind, right.kind, left.kind_set, right.kind_set,
+                    lambda s, n: kinds_fit(s, n, rules.processing_on_site))  # fmt: skip
     first = np.maximum(left.first[:, None], right.first)
     if rules.closes_past_windows:
         first = np.maximum(first, today.toordinal())
     days = np.minimum(left.last[:, None], right.last) - first + 1
     own = left.project[:, None] == right.project
+    if any(map(fits_better_at_home, left.kind_set)) and own.any():
+        at_home = partial(kinds_fit, processing_on_site=rules.processing_on_site, same_site=True)
+        fits |= own & pairwise(left.kind, right.kind, left.kind_set, right.kind_set, at_home)
     same = left.organisation[:, None] == right.organisation
     may = own & ~left.net[:, None] & ~right.net
-    may |= ~own & (same | ~(left.hidden[:, None] | right.hidden)) & _meet(both, left, right)
+    may |= (
+        ~own & (same | ~(left.hidden[:, None] | right.hidden)) & meeting(both.places, left, right)
+    )
     s, n = np.nonzero(fits & (days >= 1) & may)
-    km = road_km_of(left, right, s, n, rules)
+    km = road_km_of(left, right, s, n, rules, roads)
     onsite = left.project[s] == right.project[n]
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
-    gone = np.array([disposal(kind) for kind in left.kind_set], dtype=np.int64)[left.kind[s]]
-    got = np.array([purchase(kind) for kind in right.kind_set], dtype=np.int64)[right.kind[n]]
+    cents = cents_of(left, right, s, n, km, rules)
+    rate = np.minimum(left.per_day[s], right.per_day[n])
+    most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
+    by_law = np.array([_most_by_mara(kind) for kind in left.kind_set], dtype=np.int64)
+    most = np.minimum(most, by_law[left.kind[s]])
+    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
+    good &= most >= 1
+    return Arcs.straight(
+        rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good]
+    )
+
+
+@lru_cache(maxsize=65536)
+def _most_by_mara(kind: str) -> int:
+    most = most_by_mara(kind_of(kind))
+    return 2**40 if most is None else floor(most)
+
+
+def cents_of(left: Columns, right: Columns, s: Ints, n: Ints, km: Floats, rules: Rules) -> Ints:
+    """What a tonne from the rows *s* of *left* to the rows *n* of *right* is worth, in cents."""
+    gone, got = left.base[s], right.base[n]
     cents = gone[:, 0] + got[:, 0] - haul_cents(km)
     if rules.co2e_cents_per_t:
         saved = gone[:, 1] + got[:, 1] - np.rint(km * HAUL_G_PER_TKM)
-        cents += np.rint(saved * rules.co2e_cents_per_t / 1e6).astype(np.int64)
-    rate = np.minimum(left.per_day[s], right.per_day[n])
-    most = np.minimum(np.floor(rate * days[s, n] + 1e-9), 2**40).astype(np.int64)
-    good = onsite | ((km <= reach[left.kind[s]]) & (cents > rules.worth_cents_per_t))
-    good &= most >= 1
-    return Arcs(rows[s[good]], some[n[good]], most[good], cents[good], km[good], onsite[good])
+        cents += climate_cents(saved, rules.co2e_cents_per_t)
+    return np.asarray(cents)
 
 
-def _pairwise(
-    left: Ints, right: Ints, lefts: list[Any], rights: list[Any], ask: Callable[[Any, Any], bool]
-) -> Bools:
-    table = np.zeros((len(lefts), len(rights)), dtype=np.bool_)
+def pairwise(
+    left: Ints,
+    right: Ints,
+    lefts: list[Any],
+    rights: list[Any],
+    ask: Callable[[Any, Any], int],
+    form: type = np.bool_,
+) -> NDArray[Any]:
+    """What *ask* says of every pair, asked once for each two kinds; shape (left, right)."""
+    table: NDArray[Any] = np.zeros((len(lefts), len(rights)), dtype=form)
     for i in np.unique(left):
         for j in np.unique(right):
             table[i, j] = ask(lefts[i], rights[j])
     return table[left][:, right]
 
 
-def _meet(both: Sides, left: Columns, right: Columns) -> Bools:
-    return _pairwise(left.place, right.place, both.places, both.places, regions_meet)
+def meeting(places: list[tuple[str, str]], left: Columns, right: Columns) -> Bools:
+    """Which rows of both sides lie in regions that meet; shape (left, right)."""
+    return pairwise(left.place, right.place, places, places, regions_meet)
 
 
 def regions_meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
@@ -370,12 +480,15 @@ def regions_meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
     return other[0] in one[1].split(",") and one[0] in other[1].split(",")
 
 
-def road_km_of(left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules) -> Floats:
+def road_km_of(
+    left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules, roads: Roads | None = None
+) -> Floats:
     """
     Road km between the rows *s* of *left* and *n* of *right*.
 
-    Great circle times the ratio of its length; two lots known by the same municipality only are the
-    same-place distance apart in a straight line.
+    As *roads* tell where they do, else great circle times the ratio of its length; two lots known
+    by the same municipality only are the same-place distance apart in a straight line. On its own
+    site a mass goes by no public road.
     """
     lat1, lat2 = np.radians(left.lat)[s], np.radians(right.lat)[n]
     half_lat = (lat2 - lat1) / 2
@@ -383,16 +496,22 @@ def road_km_of(left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules) ->
     chord = np.sin(half_lat) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin(half_lon) ** 2
     straight = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord)))
     blurred = ~(left.exact[s] | right.exact[n]) & (left.municipality[s] == right.municipality[n])
-    blurred &= left.project[s] != right.project[n]
+    apart = left.project[s] != right.project[n]
+    blurred &= apart
     straight = np.where(blurred, rules.same_place_km, straight)
-    return np.asarray(np.round(straight * np.interp(straight, _STRAIGHT_KM, _RATIO), 3))
+    km = np.asarray(np.round(straight * np.interp(straight, _STRAIGHT_KM, _RATIO), 3))
+    if roads is None:
+        return km
+    starts, ends = points_of(left.lat, left.lon), points_of(right.lat, right.lon)
+    told = roads.km_of(starts[s], ends[n])
+    return np.where(apart & ~blurred & ~np.isnan(told), told, km)
 
 
-def road_km_between(surplus: Lot, need: Lot, rules: Rules) -> float:
+def road_km_between(surplus: Lot, need: Lot, rules: Rules, roads: Roads | None = None) -> float:
     """Road km from *surplus* to *need*, as the plan counts them."""
     both = sides([surplus], [need])
     zero = np.zeros(1, dtype=np.int64)
-    return float(road_km_of(both.surpluses, both.needs, zero, zero, rules)[0])
+    return float(road_km_of(both.surpluses, both.needs, zero, zero, rules, roads)[0])
 
 
 def explain(
@@ -410,9 +529,13 @@ def explain(
 
     The same answers as `arcs`: a pair is an arc exactly when all of these hold.
     """
-    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site)
     own = surplus.project_id == need.project_id
-    found = [*kinds, _time(surplus, need, rules, today, tonnes), _visible(surplus, need)]
+    kinds = judge(kind_of(surplus.kind), kind_of(need.kind), rules.processing_on_site, own)
+    found = [*kinds, _time(surplus, need, rules, today, tonnes), visible(surplus, need)]
+    most = most_by_mara(kind_of(surplus.kind))
+    if most is not None and tonnes is not None:
+        found.append(Finding("G3_amount", "pass" if tonnes <= most else "fail", f"{tonnes} t",
+                             f"≤ {most:g} t per site"))  # fmt: skip
     km = road_km_between(surplus, need, rules) if km is None else km
     if own:
         net = surplus.net_of_own_use or need.net_of_own_use
@@ -453,9 +576,11 @@ def _time(surplus: Lot, need: Lot, rules: Rules, today: date, tonnes: int | None
     return Finding("G9_time", "pass", offered, wanted)
 
 
-def _visible(surplus: Lot, need: Lot) -> Finding:
+def visible(surplus: Lot, need: Lot) -> Finding:
+    """G10: a lot seen by coordinators only meets none of another organisation."""
     hidden = "region" in (surplus.visibility, need.visibility)
-    apart = surplus.organisation != need.organisation
+    own_site = surplus.project_id == need.project_id  # told to nobody, so it shows nothing
+    apart = surplus.organisation != need.organisation and not own_site
     verdict = "fail" if hidden and apart else "pass"
     if verdict == "fail":
         return Finding("G10_visibility", "fail", "one is seen by coordinators only", "both parties")

@@ -97,15 +97,20 @@ def tonnes_left(match: Match, ground: Ground) -> int:
         fixed = one.standing == HOLDS and (one.state != PROPOSED or one.route == ONSITE)
         if one.id == match.id or not fixed:
             continue
-        for id in one.pair:
+        for id, kg in one.held:
             if id in taken:
-                taken[id] += one.held_kg
-    left = min(ground.lots[id].left_kg - kg for id, kg in taken.items())
-    return floor(max(0, left) / 1000)
+                taken[id] += kg
+    gives, takes = (max(0, ground.lots[id].left_kg - taken[id]) // 1000 for id in match.pair)
+    # the most that still arrives as whole tonnes in what the need has left
+    return min(gives, ((takes + 1) * 1000 - 1) // match.permille)
 
 
-def expired(match: Match, today: date, now: datetime) -> Match:
-    """*match* when its window is over: an undecided one ends, an agreed one alarms once."""
+def expired(match: Match, today: date, now: datetime, *, arrives_by: date | None = None) -> Match:
+    """
+    *match* when its window is over: an undecided one ends, an agreed one alarms once.
+
+    An agreed one over an area may reach the need until *arrives_by*.
+    """
     if match.last >= today or match.standing != HOLDS or match.route == ONSITE:
         return match
     if match.state in UNDECIDED:
@@ -116,6 +121,8 @@ def expired(match: Match, today: date, now: datetime) -> Match:
             change="expired",
             changed_at=now,
         )
+    if match.via is not None and arrives_by is not None and arrives_by >= today:
+        return match
     call = f"window:{match.last}"
     if call in match.alarm.split():
         return match
@@ -174,6 +181,9 @@ def _must_fit(
         raise NotPossible("window_reversed", f"{last} is before {first}: turn the window around")
     if today is not None and last < today:
         raise NotPossible("window_over", f"{last} is over: name a later last day")
+    if match.via is not None:
+        _must_fit_area(match, terms)
+        return
     ends = ((match.surplus_id, match.surplus_organisation),
             (match.need_id, match.need_organisation))  # fmt: skip
     for id, organisation in ends:
@@ -195,6 +205,23 @@ def _must_fit(
                 f"the other side moves {lot.weekly_t:g} t a week: {room} t fit in {days} days",
                 tonnes_left=room,
             )
+
+
+def _must_fit_area(match: Match, terms: tuple[int, date, date]) -> None:
+    """Over an area the days hang on its room, and there is room for less only."""
+    tonnes, first, last = terms
+    if (first, last) != (match.first, match.last):
+        raise NotPossible(
+            "counter_over_area",
+            "the match goes over an area, and its days follow from when there is room: offer other "
+            "tonnes, or decline it with the reason timing",
+        )
+    if tonnes > match.tonnes:
+        raise NotPossible(
+            "counter_over_area",
+            f"the match goes over an area, where there is room for {match.tonnes} t: offer less",
+            tonnes_left=match.tonnes,
+        )
 
 
 def _must_have_left(match: Match, tonnes: int, ground: Ground) -> None:
@@ -268,8 +295,8 @@ def _undone(match: Match, side: str, ground: Ground, now: datetime) -> Match:
         state=PROPOSED,
         # an offer falls with its acceptance; the plan takes it from here
         tonnes=min(match.tonnes, tonnes_left(match, ground)) or match.tonnes,
-        first=max(surplus.first, need.first),
-        last=min(surplus.last, need.last),
+        first=match.first if match.via else max(surplus.first, need.first),
+        last=match.last if match.via else min(surplus.last, need.last),
         accepted_by="",
         change="undone",
         changed_at=now,

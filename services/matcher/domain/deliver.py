@@ -26,7 +26,7 @@ class Load(NamedTuple):
 
     *reported* is the revision of the report, *revision* that of what was announced. *refused* says
     why they count for nothing; *under_match* whether they count against the agreement of
-    *match_id*.
+    *match_id*. Of a tonne *permille* reaches the need; the rest is lost in a working.
     """
 
     id: UUID
@@ -54,6 +54,7 @@ class Load(NamedTuple):
     under_match: bool
     refused: str | None
     at: datetime
+    permille: int = 1000
 
     @property
     def lots(self) -> tuple[UUID, ...]:
@@ -61,6 +62,10 @@ class Load(NamedTuple):
         if self.refused:
             return ()
         return tuple(id for id in (self.surplus_id, self.need_id) if id is not None)
+
+    def kg_off(self, lot: UUID) -> int:
+        """What they take off *lot*, one of `lots`."""
+        return self.kg if lot == self.surplus_id else self.kg * self.permille // 1000
 
 
 def placed(
@@ -86,6 +91,7 @@ def placed(
         need_id=load.forecast_id if direction == "need" else None,
         under_match=False,
         refused="virgin_for_a_surplus" if virgin_surplus else None,
+        permille=1000,
     )
 
 
@@ -110,6 +116,7 @@ def _of_match(load: Load, match: Match | None, others: Iterable[Load], was: Load
         need_id=match.need_id,
         under_match=counts,
         refused=None,
+        permille=match.permille,
     )
 
 
@@ -150,7 +157,9 @@ def left_t(match: Match) -> float | None:
 
 def moved_kg(loads: Iterable[Load], lot: Lot) -> int:
     """What *loads* take off *lot*: those of the day its amount was told for, and after."""
-    return sum(one.kg for one in loads if lot.id in one.lots and one.moved_on >= lot.as_of)
+    return sum(
+        one.kg_off(lot.id) for one in loads if lot.id in one.lots and one.moved_on >= lot.as_of
+    )
 
 
 def totals_of(loads: Iterable[Load]) -> Mapping[UUID, int]:

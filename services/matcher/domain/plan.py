@@ -9,8 +9,13 @@ from uuid import UUID
 import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
-from services.matcher.domain.cost import Arcs, Bools, Ints, arcs
+from services.matcher.domain import capacity
+from services.matcher.domain.areas import Area, area_arcs, month_of
+from services.matcher.domain.calm import Network, worth_changing
+from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
+from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
 from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
+from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
     HOLDS,
@@ -27,19 +32,29 @@ Cents per tonne: more than any exchange elsewhere can gain, so that the own site
 A tonne more on site pushes at most two others aside, worth some hundreds of euros at the most.
 """
 
-_ROUNDS: Final = 8
+_ROUNDS: Final = 2
 _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
-class NotSolved(Exception):
-    """The network solver refused the plan: {0}."""
+Way = tuple[UUID, UUID, UUID | None]
+
+
+class Stay(NamedTuple):
+    """The room that the match *id* takes in an area: whole tonnes, from day to day."""
+
+    id: UUID
+    area_id: UUID
+    tonnes: int
+    first: date
+    last: date
 
 
 class Change(NamedTuple):
     """
-    What becomes of a pair: *tonnes* from *surplus* to *need*, 0 to end *match*.
+    What becomes of a way: *tonnes* from *surplus* to *need*, 0 to end *match*.
 
-    *match* is the one that stands now; None for a pair that is new.
+    *match* is the one that stands now; None for a way that is new. *area* is where it waits, from
+    month *enter* to month *leave*.
     """
 
     match: Stands | None
@@ -49,16 +64,30 @@ class Change(NamedTuple):
     cents_per_t: int
     km: float
     onsite: bool
+    area: Area | None = None
+    permille: int = WHOLE
+    enter: int = 0
+    leave: int = -1
     alternatives: int = 0
     next_best_cents: int | None = None
+    measured: Measured = BY_RATIO
+
+    @property
+    def lies(self) -> bool:
+        """Whether it takes room in its area."""
+        return self.leave >= self.enter
 
     @property
     def first(self) -> date:
-        return max(self.surplus.first, self.need.first)
+        """The first day on which it may leave the surplus."""
+        other = self.need.first if self.area is None else self.area.first
+        return max(self.surplus.first, other)
 
     @property
     def last(self) -> date:
-        return min(self.surplus.last, self.need.last)
+        """The last day on which it may leave the surplus."""
+        found = min(self.surplus.last, self.need.last)
+        return found if self.area is None else min(found, self.area.last)
 
 
 class Plan(NamedTuple):
@@ -67,79 +96,164 @@ class Plan(NamedTuple):
 
     *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
     whose forecast fell below what was decided on, with the tonnes decided and not yet moved.
+    *roads_wanted* would be worth knowing and are not asked for yet.
     """
 
     changes: list[Change]
     before_cents: int
     after_cents: int
     short: list[tuple[Lot, int]]
+    roads_wanted: Sequence[Pair] = ()
 
 
-def replan(lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date) -> Plan:
+def replan(
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    areas: Sequence[Area] = (),
+    stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
+) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
 
+    Unless standing bonus and smallest load are both off, only as far as the changes are worth it.
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
-    what is left. The order of the arguments has no influence.
+    what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
+    free matches among them. The order of the arguments has no influence. *roads* are those known
+    between the lots; None where no engine is asked.
     """
     known = {lot.id: lot for lot in lots}
-    free = {one.pair: one for one in matches if _is_free(one, known)}
-    left, short = _left(known, matches, free)
+    areas = sorted(areas, key=lambda one: one.id)
+    free, fixed, excluded = _parted(matches, known)
+    left, short = _left(known, fixed)
     surpluses, needs = _sorted(left, known, "surplus"), _sorted(left, known, "need")
-    excluded = _excluded(matches, known)
 
-    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded)
+    pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
+    if areas:
+        over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
+        pairs = _together(pairs, over, len(needs), len(areas))
     pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
+    room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
-    arc_of = _arcs_of(pairs, surpluses, needs, free)
+    arc_of = _arcs_of(pairs, surpluses, needs, areas, free)
     stands = _stands(pairs, free, arc_of)
-    tonnes = best_flow(supply, demand, pairs, stands, rules)
+    tonnes = best_flow(supply, demand, pairs, stands, rules, room)
+    if rules.keeps_calm:
+        tonnes = _calmed(supply, demand, pairs, stands, tonnes, rules, room)
 
     changes = [
-        *_begun(pairs, tonnes, surpluses, needs, arc_of),
-        *_continued(pairs, tonnes, known, free, arc_of),
+        *_begun(pairs, tonnes, surpluses, needs, areas, arc_of),
+        *_continued(pairs, tonnes, known, areas, free, arc_of, roads),
     ]
+    wanted: Sequence[Pair] = ()
+    if roads is not None:
+        changes = [_measured(one, roads) for one in changes]
+        straight = pairs.area < 0
+        wanted = roads_wanted(
+            surpluses, needs, surplus=pairs.surplus[straight], need=pairs.need[straight],
+            cents=pairs.cents[straight], tonnes=tonnes[straight], known=roads,
+            each=rules.road_candidates,
+        )  # fmt: skip
     return Plan(
         changes,
         sum(one.tonnes * one.cents_per_t for one in free.values()),
         int((tonnes * pairs.cents).sum()),
         short,
+        wanted,
     )
 
 
 def optimum_cents(
-    lots: Sequence[Lot], matches: Sequence[Stands], rules: Rules, *, today: date
+    lots: Sequence[Lot],
+    matches: Sequence[Stands],
+    rules: Rules,
+    *,
+    today: date,
+    areas: Sequence[Area] = (),
+    stays: Sequence[Stay] = (),
+    roads: Roads | None = None,
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    return replan(lots, matches, rules, today=today).after_cents
+    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads)
+    return plan.after_cents
 
 
-def _is_free(match: Stands, known: Mapping[UUID, Lot]) -> bool:
-    return (
-        match.standing == HOLDS
-        and match.is_free
-        and match.surplus_id in known
-        and match.need_id in known
-    )
+def _measured(change: Change, roads: Roads) -> Change:
+    """*change* with how its distance was measured; the legs over an area go by ratio."""
+    if change.area is not None:
+        return change
+    return change._replace(measured=roads.measured(change.surplus, change.need))
+
+
+def _together(pairs: Arcs, over: Arcs, needs: int, areas: int) -> Arcs:
+    """Straight ways and those over areas, in the order of `_keys`."""
+    if not len(over.surplus):
+        return pairs
+    every = Arcs.joined((pairs, over))
+    return every.take(np.argsort(_keys(every, needs, areas)))
+
+
+def _keys(pairs: Arcs, needs: int, areas: int) -> Ints:
+    return (pairs.surplus * needs + pairs.need) * (areas + 1) + pairs.area + 1
+
+
+def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[UUID]) -> Room:
+    """What is free of each area in the months that *pairs* ask for."""
+    used = pairs.leave >= pairs.enter
+    if not used.any():
+        return Room(np.zeros((len(areas), 1), np.int64), 0)
+    first, last = int(pairs.enter[used].min()), int(pairs.leave[used].max())
+    row_of = {area.id: row for row, area in enumerate(areas)}
+    limits = [UNBOUNDED if one.capacity is None else one.capacity - one.stock for one in areas]
+    tonnes = np.repeat(np.array(limits, np.int64)[:, None], last - first + 1, axis=1)
+    for stay in stays:
+        if stay.id not in freed and stay.area_id in row_of:
+            begin, end = month_of(stay.first) - first, month_of(stay.last) - first + 1
+            tonnes[row_of[stay.area_id], max(0, begin) : max(0, end)] -= stay.tonnes
+    return Room(np.maximum(tonnes, 0), first)
+
+
+def _parted(
+    matches: Sequence[Stands], known: Mapping[UUID, Lot]
+) -> tuple[dict[Way, Stands], list[Stands], set[tuple[UUID, UUID]]]:
+    """
+    The matches that may change, by way; those that hold tonnes as they are; the pairs excluded.
+
+    Excluded are pairs declined on facts that still hold, and pairs that wait for an answer.
+    """
+    free: dict[Way, Stands] = {}
+    fixed: list[Stands] = []
+    excluded = barred_pairs(matches, known)
+    for match in matches:
+        pair = match.surplus_id, match.need_id
+        surplus, need = known.get(pair[0]), known.get(pair[1])
+        holds, here = match.standing == HOLDS, surplus is not None and need is not None
+        if holds and here and match.is_free and match.way not in free:
+            free[match.way] = match
+            continue
+        if holds:
+            fixed.append(match)
+            if here and match.state == ACCEPTED:
+                excluded.add(pair)
+    return free, fixed, excluded
 
 
 def _left(
-    known: Mapping[UUID, Lot],
-    matches: Sequence[Stands],
-    free: Mapping[tuple[UUID, UUID], Stands],
+    known: Mapping[UUID, Lot], fixed: Sequence[Stands]
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
     left = {id: lot.left_kg for id, lot in known.items()}
     decided: dict[UUID, int] = {}
-    for match in matches:
-        if match.standing != HOLDS or free.get(match.pair) is match:
-            continue
-        for id in match.pair:
+    for match in fixed:
+        for id, kg in match.held:
             if id in left:
-                left[id] -= match.held_kg
+                left[id] -= kg
                 if not match.is_free:
-                    decided[id] = decided.get(id, 0) + match.held_kg
+                    decided[id] = decided.get(id, 0) + kg
     short = [
         (known[id], ceil(kg / 1000)) for id, kg in sorted(decided.items()) if kg > known[id].left_kg
     ]
@@ -148,12 +262,6 @@ def _left(
 
 def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str) -> list[Lot]:
     return [known[id] for id in sorted(left) if left[id] > 0 and known[id].direction == direction]
-
-
-def _excluded(matches: Sequence[Stands], known: Mapping[UUID, Lot]) -> set[tuple[UUID, UUID]]:
-    """Pairs declined on facts that still hold, and pairs that wait for an answer."""
-    waits = {one.pair for one in matches if one.standing == HOLDS and one.state == ACCEPTED}
-    return waits | barred_pairs(matches, known)
 
 
 def _within_reach(
@@ -178,56 +286,101 @@ def _arcs_of(
     pairs: Arcs,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    free: Mapping[tuple[UUID, UUID], Stands],
-) -> dict[tuple[UUID, UUID], int]:
+    areas: Sequence[Area],
+    free: Mapping[Way, Stands],
+) -> dict[Way, int]:
     """The arc of each free match that still has one."""
     row_of = {lot.id: row for row, lot in enumerate(surpluses)}
     column_of = {lot.id: row for row, lot in enumerate(needs)}
+    number_of: dict[UUID | None, int] = {
+        None: 0,
+        **{one.id: at + 1 for at, one in enumerate(areas)},
+    }
     width = max(1, len(needs))
     wanted = {
-        pair: row_of[pair[0]] * width + column_of[pair[1]]
-        for pair in free
-        if pair[0] in row_of and pair[1] in column_of
+        way: (row_of[way[0]] * width + column_of[way[1]]) * (len(areas) + 1) + number_of[way[2]]
+        for way in free
+        if way[0] in row_of and way[1] in column_of and way[2] in number_of
     }
-    keys = pairs.surplus * width + pairs.need
+    keys = _keys(pairs, width, len(areas))
     if not wanted or not len(keys):
         return {}
     asked = np.fromiter(wanted.values(), np.int64, len(wanted))
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     there = keys[at] == asked
     return {
-        pair: row
-        for pair, row, is_there in zip(wanted, at.tolist(), there.tolist(), strict=True)
+        way: row
+        for way, row, is_there in zip(wanted, at.tolist(), there.tolist(), strict=True)
         if is_there
     }
 
 
 def _stands(
     pairs: Arcs,
-    free: Mapping[tuple[UUID, UUID], Stands],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    free: Mapping[Way, Stands],
+    arc_of: Mapping[Way, int],
 ) -> Ints:
-    """The tonnes that stand as proposals on each arc; the own site needs no bonus to stay."""
+    """The tonnes that stand on each arc."""
     stands = np.zeros(len(pairs.surplus), dtype=np.int64)
-    for pair, at in arc_of.items():
-        stands[at] = free[pair].tonnes
-    stands[pairs.onsite] = 0
+    for way, at in arc_of.items():
+        stands[at] = free[way].tonnes
     return stands
 
 
-def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rules) -> Ints:
+def _calmed(
+    supply: Ints,
+    demand: Ints,
+    pairs: Arcs,
+    stands: Ints,
+    target: Ints,
+    rules: Rules,
+    room: Room,
+) -> Ints:
     """
-    The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row.
+    As far towards *target* as the changes are worth it.
+
+    All or nothing of what hangs together where something is lost in a working, or where going half
+    the way would put more into an area than it holds: the steps know nothing of either.
+    """
+    net = _steps_of(supply, demand, pairs, rules)
+    for whole in (pairs.permille != WHOLE, pairs.area >= 0):
+        calm = worth_changing(net, stands, target, rules.worth_a_change_cents, whole)
+        if capacity.fits(pairs.area, pairs.enter, pairs.leave, calm, room):
+            return calm
+    return target
+
+
+def _steps_of(supply: Ints, demand: Ints, pairs: Arcs, rules: Rules) -> Network:
+    """The pairs as arcs from a node for each surplus to one for each need."""
+    return Network(
+        tails=pairs.surplus,
+        heads=pairs.need + len(supply),
+        most=pairs.most,
+        least=np.where(pairs.onsite, 0, rules.smallest_load_t),
+        cents=pairs.cents + np.where(pairs.onsite, ONSITE_BONUS, 0),
+        permille=pairs.permille,
+        area=pairs.area,
+        room=np.concatenate((supply, demand)),
+    )
+
+
+def best_flow(
+    supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rules, room: Room = NO_ROOM
+) -> Ints:
+    """
+    The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row,
+    and no more in an area than it has *room*.
 
     On its own site first, then by value; what *stands* earns the standing bonus up to its tonnes.
-    Pairs below the smallest load are dropped and the rest solved again while that is worth it;
-    what is left over then joins the loads that go. With both off, the exact optimum.
+    Pairs below the smallest load are dropped and the rest solved once more; what is left over then
+    joins the loads that go. With both off, the exact optimum.
     """
     least = rules.smallest_load_t
-    most = np.minimum(np.minimum(supply[pairs.surplus], demand[pairs.need]), pairs.most)
+    taken = demand[pairs.need] * WHOLE // pairs.permille
+    most = np.minimum(np.minimum(supply[pairs.surplus], taken), pairs.most)
     alive = (most > 0) & (pairs.onsite | (most >= least))
     for _ in range(_ROUNDS):
-        tonnes = _solve(supply, demand, pairs, most, stands, alive, rules)
+        tonnes = _solve(supply, demand, pairs, most, stands, alive, rules, room)
         small = (tonnes > 0) & (tonnes < least) & ~pairs.onsite
         if not small.any():
             return tonnes
@@ -242,10 +395,17 @@ def best_flow(supply: Ints, demand: Ints, pairs: Arcs, stands: Ints, rules: Rule
 def _topped_up(
     supply: Ints, demand: Ints, pairs: Arcs, most: Ints, tonnes: Ints, alive: Bools, least: int
 ) -> Ints:
-    """*tonnes* with what is left over added to the best pairs where it makes a sensible load."""
+    """*tonnes* with what is left over added to the best straight ways where it makes a load."""
     given = supply - np.bincount(pairs.surplus, tonnes, len(supply)).astype(np.int64)
-    taken = demand - np.bincount(pairs.need, tonnes, len(demand)).astype(np.int64)
-    could = alive & (given[pairs.surplus] > 0) & (taken[pairs.need] > 0) & (tonnes < most)
+    arrived = -(-tonnes * pairs.permille // WHOLE)
+    taken = demand - np.bincount(pairs.need, arrived, len(demand)).astype(np.int64)
+    could = (
+        alive
+        & (pairs.area < 0)
+        & (given[pairs.surplus] > 0)
+        & (taken[pairs.need] > 0)
+        & (tonnes < most)
+    )
     rows = np.flatnonzero(could)
     for at in rows[np.argsort(-pairs.cents[rows], kind="stable")].tolist():
         s, n = pairs.surplus[at], pairs.need[at]
@@ -258,36 +418,57 @@ def _topped_up(
 
 
 def _solve(
-    supply: Ints, demand: Ints, pairs: Arcs, most: Ints, stands: Ints, alive: Bools, rules: Rules
+    supply: Ints,
+    demand: Ints,
+    pairs: Arcs,
+    most: Ints,
+    stands: Ints,
+    alive: Bools,
+    rules: Rules,
+    room: Room,
 ) -> Ints:
     tonnes = np.zeros(len(most), dtype=np.int64)
     rows = np.flatnonzero(alive)
     if not len(rows):
         return tonnes
     bonus = rules.standing_bonus_cents_per_t
-    gain = pairs.cents[rows] + np.where(pairs.onsite[rows], ONSITE_BONUS, 0)
-    kept = np.minimum(stands[rows], most[rows]) if bonus else np.zeros(len(rows), np.int64)
+    kept = np.where(pairs.onsite[rows] | (bonus == 0), 0, np.minimum(stands, most)[rows])
     again = np.flatnonzero(kept)
-    s, n = pairs.surplus[rows], pairs.need[rows]
+    of = np.concatenate((rows, rows[again]))  # what stands earns its bonus on a way of its own
+    extra = np.repeat((0, bonus), (len(rows), len(again)))
+    ways = Ways(
+        pairs.surplus[of], pairs.need[of], np.concatenate((most[rows] - kept, kept[again])),
+        pairs.cents[of] + extra, pairs.onsite[of], pairs.area[of], pairs.enter[of],
+        pairs.leave[of], pairs.permille[of],
+    )  # fmt: skip
+    found = _network(supply, demand, ways)
+    lossy = (ways.permille != WHOLE) & (ways.gain > 0)
+    if lossy.any() or not capacity.fits(ways.area, ways.enter, ways.leave, found, room):
+        firsts = int(found[ways.first].sum())
+        found = capacity.solve(supply, demand, ways, room, firsts, found)
+    np.add.at(tonnes, of, found)
+    return tonnes
+
+
+def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
+    """The best flow where every tonne arrives and areas have room for all, to the cent."""
     givers, takers = len(supply), len(demand)
     sink = givers + takers
-    tails = np.concatenate((s, s[again], np.arange(givers + takers)))
-    heads = np.concatenate((n + givers, n[again] + givers, np.full(givers + takers, sink)))
-    room = np.concatenate((most[rows] - kept, kept[again], supply, demand))
-    costs = np.concatenate((-gain, -gain[again] - bonus, np.zeros(givers + takers, np.int64)))
+    tails = np.concatenate((ways.surplus, np.arange(givers + takers)))
+    heads = np.concatenate((ways.need + givers, np.full(givers + takers, sink)))
+    limits = np.concatenate((ways.most, supply, demand))
+    gains = ways.gain + np.where(ways.first, ONSITE_BONUS, 0)
+    costs = np.concatenate((-gains, np.zeros(givers + takers, np.int64)))
     flow = SimpleMinCostFlow()
     flow.add_arcs_with_capacity_and_unit_cost(
-        tails.astype(np.int32), heads.astype(np.int32), room, costs
+        tails.astype(np.int32), heads.astype(np.int32), limits, costs
     )
     nodes = np.append(np.arange(givers), sink).astype(np.int32)
     flow.set_nodes_supplies(nodes, np.append(supply, -supply.sum()))
     answer = flow.solve()
     if answer != flow.OPTIMAL:
         raise NotSolved(str(answer))
-    found = flow.flows(np.arange(len(rows) + len(again), dtype=np.int32))
-    tonnes[rows] = found[: len(rows)]
-    tonnes[rows[again]] += found[len(rows) :]
-    return tonnes
+    return np.asarray(flow.flows(np.arange(len(ways.surplus), dtype=np.int32)))
 
 
 def _begun(
@@ -295,7 +476,8 @@ def _begun(
     tonnes: Ints,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    areas: Sequence[Area],
+    arc_of: Mapping[Way, int],
 ) -> Iterator[Change]:
     """What is planned for pairs that have no match yet."""
     is_new = tonnes > 0
@@ -304,30 +486,40 @@ def _begun(
     partners = _Partners(pairs) if rows else None
     for at in rows:
         surplus, need = surpluses[pairs.surplus[at]], needs[pairs.need[at]]
-        yield _change(None, surplus, need, int(tonnes[at]), pairs, at, partners)
+        yield _change(None, surplus, need, int(tonnes[at]), pairs, at, areas, partners)
 
 
 def _continued(
     pairs: Arcs,
     tonnes: Ints,
     known: Mapping[UUID, Lot],
-    free: Mapping[tuple[UUID, UUID], Stands],
-    arc_of: Mapping[tuple[UUID, UUID], int],
+    areas: Sequence[Area],
+    free: Mapping[Way, Stands],
+    arc_of: Mapping[Way, int],
+    roads: Roads | None,
 ) -> Iterator[Change]:
     """What becomes of the matches that stand, where it is another thing than before."""
     partners: _Partners | None = None
-    planned, worth = tonnes.tolist(), pairs.cents.tolist()
-    for pair, match in free.items():
-        surplus, need = known[pair[0]], known[pair[1]]
-        at = arc_of.get(pair)
+    planned, worth, far = tonnes.tolist(), pairs.cents.tolist(), pairs.km.tolist()
+    for way, match in free.items():
+        surplus, need = known[way[0]], known[way[1]]
+        at = arc_of.get(way)
         if at is None or planned[at] == 0:
             yield Change(match, surplus, need, 0, match.cents_per_t, match.km,
                          match.route == ONSITE)  # fmt: skip
-        elif (match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms) != (
-            planned[at], worth[at], surplus.terms, need.terms,
-        ):  # fmt: skip
+        elif (
+            match.tonnes, match.cents_per_t, match.surplus_terms, match.need_terms, _stay_of(match),
+        ) != (
+            planned[at], worth[at], surplus.terms, need.terms, (pairs.enter[at], pairs.leave[at]),
+        ) or (roads is not None and match.km != far[at]):  # fmt: skip
             partners = partners or _Partners(pairs)
-            yield _change(match, surplus, need, planned[at], pairs, at, partners)
+            yield _change(match, surplus, need, planned[at], pairs, at, areas, partners)
+
+
+def _stay_of(match: Stands) -> tuple[int, int]:
+    if match.stays_from is None or match.stays_to is None:
+        return 0, -1
+    return month_of(match.stays_from), month_of(match.stays_to)
 
 
 def _change(
@@ -337,10 +529,15 @@ def _change(
     tonnes: int,
     pairs: Arcs,
     at: int,
+    areas: Sequence[Area],
     partners: "_Partners | None",
 ) -> Change:
-    change = Change(match, surplus, need, tonnes, int(pairs.cents[at]), float(pairs.km[at]),
-                    bool(pairs.onsite[at]))  # fmt: skip
+    row = int(pairs.area[at])
+    change = Change(
+        match, surplus, need, tonnes, int(pairs.cents[at]), float(pairs.km[at]),
+        bool(pairs.onsite[at]), None if row < 0 else areas[row], int(pairs.permille[at]),
+        int(pairs.enter[at]), int(pairs.leave[at]),
+    )  # fmt: skip
     return change if partners is None else partners.told_with(change, at)
 
 

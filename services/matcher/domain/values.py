@@ -12,10 +12,11 @@ from uuid import UUID
 from shared.vocabulary.distance import road_ratio
 
 LEAST_RATIO = road_ratio(1000.0)
+EVERY_AREA = 1_000_000
 PROPOSED, ACCEPTED, AGREED = "proposed", "accepted", "agreed"
 MOVING, DONE = "moving", "done"
 DECLINED, WITHDRAWN, EXPIRED = "declined", "withdrawn", "expired"
-DIRECT, ONSITE = "direct", "onsite"
+DIRECT, ONSITE, AREA = "direct", "onsite", "area"
 HISTORY, HOLDS, EXCLUDES = 0, 1, 2
 """What a match means for the plan: nothing any more, it holds tonnes, it excludes its pair."""
 
@@ -32,23 +33,37 @@ class Kind(NamedTuple):
     max_particle_mm: float | None = None
     contamination: str = "unknown"
     contamination_basis: str = "none"
+    suspected_place: bool = False
     max_contamination: str = "P0"
+    max_contamination_basis: str = "none"
     acid_sulphate: str = "unknown"
+    acid_sulphate_suggested: str | None = None
     accepts_acid_sulphate: bool = False
     invasive_status: str = "unknown"
+    deep_cover: bool = False
     waste_status: str = "unknown"
+    waste_code: str | None = None
     legal_route: str | None = None
+    made_at_demolition_site: bool | None = None
     structure: str | None = None
     layer_m: float | None = None
     groundwater_area: bool | None = None
+    play_area: bool | None = None
+    housing_area: bool | None = None
+    cover: str | None = None
+    above_groundwater_m: float | None = None
+    well_distance_m: float | None = None
     site_kind: str = "construction_site"
 
 
 def kind_text(told: Mapping[str, Any]) -> str:
     """The kind in *told*, written down in one way only: equal kinds, equal texts."""
-    named = {name: told[name] for name in Kind._fields if name in told}
-    said = {name: value for name, value in named.items() if value != _DEFAULTS.get(name, _NONE)}
-    return json.dumps(said, separators=(",", ":"), sort_keys=True)
+    said = {
+        name: value
+        for name, default in _IN_ORDER
+        if (value := told.get(name, default)) is not default and value != default
+    }
+    return json.dumps(said, separators=(",", ":"))
 
 
 @lru_cache(maxsize=65536)
@@ -57,18 +72,20 @@ def kind_of(text: str) -> Kind:
     return Kind(**json.loads(text))
 
 
-_NONE = object()
-_DEFAULTS = Kind._field_defaults
+_NOTHING = object()
+_IN_ORDER = tuple((name, Kind._field_defaults.get(name, _NOTHING)) for name in sorted(Kind._fields))
 
 
 class Lot(NamedTuple):
     """
     One forecast as the matcher keeps it, in the order of its columns.
 
-    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions
-    it may meet, joined by commas; *terms* changes when anything does that a match depends on,
-    tonnes aside; *beside* is JSON that no rule reads (contacts, sub-region, sample). The tonnes are
-    what remained on the day *as_of*; *moved_kg* are the loads of that day and after.
+    Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions it
+    may meet, joined by commas; *terms* changes when anything does that a match depends on, tonnes
+    aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase).
+    *base_…* is what a tonne of it costs and emits without the platform, at the site *base_area*
+    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds. The
+    tonnes are what remained on the day *as_of*; *moved_kg* are the loads of that day and after.
     """
 
     id: UUID
@@ -96,6 +113,10 @@ class Lot(NamedTuple):
     cell: int
     terms: int
     beside: str
+    base_cents: int | None = None
+    base_grams: int | None = None
+    base_area: UUID | None = None
+    base_km: float | None = None
     as_of: date = date.min
     moved_kg: int = 0
 
@@ -132,6 +153,10 @@ class Stands(NamedTuple):
     need_terms: int
     alarm: str
     told_revision: int
+    via: UUID | None = None
+    permille: int = 1000
+    stays_from: date | None = None
+    stays_to: date | None = None
     delivered_kg: int = 0
     decline_reason: str | None = None
     barred: str = ""
@@ -142,9 +167,30 @@ class Stands(NamedTuple):
         return self.surplus_id, self.need_id
 
     @property
+    def way(self) -> tuple[UUID, UUID, UUID | None]:
+        """What there may be one proposal of: the pair and the area between."""
+        return self.surplus_id, self.need_id, self.via
+
+    @property
+    def arrives(self) -> int:
+        """Whole tonnes that reach the need."""
+        return self.tonnes * self.permille // 1000
+
+    @property
     def held_kg(self) -> int:
-        """What it still takes of each of its lots: its loads are off them already."""
+        """What it still takes of its surplus: its loads are off the lots already."""
         return max(0, self.tonnes * 1000 - self.delivered_kg) if self.standing == HOLDS else 0
+
+    @property
+    def arriving_kg(self) -> int:
+        """What it still takes of its need; a working may lose some."""
+        there = self.delivered_kg * self.permille // 1000
+        return max(0, self.arrives * 1000 - there) if self.standing == HOLDS else 0
+
+    @property
+    def held(self) -> tuple[tuple[UUID, int], tuple[UUID, int]]:
+        """What it still takes of each of its lots, kg."""
+        return (self.surplus_id, self.held_kg), (self.need_id, self.arriving_kg)
 
     @property
     def is_free(self) -> bool:
@@ -158,6 +204,8 @@ class Match(NamedTuple):
 
     *standing* says what it means for the plan (`HISTORY`, `HOLDS`, `EXCLUDES`); *judged* is the
     JSON of what was agreed on, from the first decision; *told_revision* is 0 until it was told.
+    Where it waits in the area *via*, *first* to *last* is when it leaves the surplus, *stays_from*
+    to *stays_to* when its room there is taken, and *permille* of a tonne comes out of a working.
     *delivered_kg* are its loads; *closed_by* ended it before all was moved. Of a declined one,
     *facts* are those that the reason was about, and *barred* the lots of the side that declined
     (surplus, need or both) with the material, as `need:sand`.
@@ -191,6 +239,12 @@ class Match(NamedTuple):
     born_at: datetime
     changed_at: datetime
     judged: str | None
+    via: UUID | None = None
+    permille: int = 1000
+    stays_from: date | None = None
+    stays_to: date | None = None
+    distance_method: str = "ratio"
+    distance_version: str = ""
     delivered_kg: int = 0
     closed_by: str | None = None
     barred: str = ""
@@ -229,7 +283,10 @@ class Rules:
 
     Reach in road km, by surplus material where *reach_by_material* names it; money in cents per
     tonne; *co2e_cents_per_t* prices a tonne of CO2e. The rest is the pace: how wide a neighbourhood
-    and a sweep are, and how long news may be kept back.
+    and a sweep are, and how long news may be kept back; and, where a routing engine is asked
+    (*routed*), for how many partners of a lot, and for how long its answers are good. *near_...*
+    say what is a near miss: days between two windows, the part of the reach beyond it, its least
+    worth, and how many a lot has.
     """
 
     reach_km: float = 60.0
@@ -238,18 +295,36 @@ class Rules:
     worth_cents_per_t: int = 0
     standing_bonus_cents_per_t: int = 200
     sweep_bonus_cents_per_t: int = 20
+    worth_a_change_cents: int = 5000
     smallest_load_t: int = 50
     co2e_cents_per_t: int = 0
     processing_on_site: bool = False
+    area_choices: int = 3
     closes_past_windows: bool = False
-    radius_km: float = 20.0
-    neighbourhood_lots: int = 250
+    radius_km: float = 14.0
+    neighbourhood_lots: int = 140
+    single_radius_km: float = 30.0
+    single_lots: int = 60
     sweep_radius_km: float = 40.0
     sweep_after_s: float = 3.0
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
     calendar_every_s: float = 600.0
+    near_days: int = 56
+    near_beyond_reach: float = 0.25
+    near_worth_cents: int = 100_000
+    near_per_lot: int = 3
+    near_after_s: float = 4.0
+    near_within_s: float = 60.0
+    routed: bool = False
+    road_candidates: int = 6
+    road_keep_days: float = 180.0
+
+    @property
+    def keeps_calm(self) -> bool:
+        """Whether a plan changes only what is worth a change; else it is the optimum."""
+        return self.standing_bonus_cents_per_t > 0 or self.smallest_load_t > 0
 
     @property
     def of_sweeps(self) -> "Rules":
@@ -259,8 +334,10 @@ class Rules:
 
     @property
     def exact(self) -> "Rules":
-        """The rules of the full optimum: no standing bonus, any load."""
-        return replace(self, standing_bonus_cents_per_t=0, smallest_load_t=0)
+        """The rules of the full optimum: no standing bonus, any load, every area."""
+        return replace(
+            self, standing_bonus_cents_per_t=0, smallest_load_t=0, area_choices=EVERY_AREA
+        )
 
     def reach(self, material: str) -> float:
         """How far *material* may go by road, km."""
@@ -276,6 +353,15 @@ def terms_of(*parts: object) -> int:
     """A number of 63 bits that is another one when any of *parts* is."""
     told = json.dumps(parts, default=str, separators=(",", ":")).encode()
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) >> 1
+
+
+def lot_terms(lot: Lot) -> int:
+    """The terms of *lot*: another number when anything changes that a match depends on."""
+    return terms_of(
+        lot.kind, lot.first.isoformat(), lot.last.isoformat(), lot.weekly_t, lot.lat, lot.lon,
+        lot.exact, lot.municipality, lot.region, lot.meets, str(lot.project_id), lot.organisation,
+        lot.net_of_own_use, lot.visibility, lot.transport_payer,
+    )  # fmt: skip
 
 
 def latest_of(lots: Iterable[Lot]) -> list[Lot]:

@@ -1,13 +1,17 @@
-"""What the matcher does when something happens: keep, settle, tell, decide, deliver."""
+"""What the matcher does when something happens: keep, settle, tell, decide, deliver, plan."""
 
 from services.matcher.domain import NotPossible
 from services.matcher.handlers.deciding import Changed, decide, is_excluded
 from services.matcher.handlers.delivering import NoSuchLoads, keep_deliveries, record, report
 from services.matcher.handlers.expiring import look_at_calendar
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
-from services.matcher.handlers.settling import settle, settle_all, settled, sweep
+from services.matcher.handlers.nearing import near, near_as_seen, near_body, openings_of
+from services.matcher.handlers.planning import TooMany, plan
+from services.matcher.handlers.roads import ask_roads, known_roads
+from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
 from services.matcher.handlers.sides import NoSuchMatch, NotYours, may_see
-from services.matcher.handlers.telling import as_seen, body_of, tell
+from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
+from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
     "Changed",
@@ -15,21 +19,35 @@ __all__ = [
     "NoSuchMatch",
     "NotPossible",
     "NotYours",
+    "ProjectChange",
+    "Supposed",
+    "TooMany",
+    "areas_between",
     "as_seen",
+    "ask_roads",
     "body_of",
     "decide",
     "heard",
     "is_excluded",
+    "keep_and_settle",
     "keep_areas",
     "keep_deliveries",
     "keep_forecasts",
+    "known_roads",
     "look_at_calendar",
     "may_see",
+    "near",
+    "near_as_seen",
+    "near_body",
+    "of_sweeps",
+    "openings_of",
+    "plan",
     "record",
     "report",
     "settle",
     "settle_all",
     "settled",
+    "suppose",
     "sweep",
     "tell",
 ]

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from services.matcher import store
 from services.matcher.domain import (
+    Area,
     Decision,
     Ground,
     Lot,
@@ -19,10 +20,9 @@ from services.matcher.domain import (
     decided,
     is_too_far,
     reaches,
-    road_km_between,
 )
 from services.matcher.handlers.sides import NoSuchMatch, may_see, side_of
-from services.matcher.handlers.telling import announced, terms_now
+from services.matcher.handlers.telling import announced, areas_between, terms_now
 from shared.access import Asker
 from shared.contracts.base import uuid7
 from shared.work import Work
@@ -81,13 +81,14 @@ async def decide(
 
     if after is match:
         return match, lots
+    areas = await areas_between([match], session)
     if decision == "counter":
-        after = after._replace(judged=_judged(as_offered(after, lots, rules, work)))
+        after = after._replace(judged=_judged(as_offered(after, lots, areas, rules, work)))
     elif decision == "undo":
         after = after._replace(judged="")
     elif not match.judged:
-        after = after._replace(judged=_judged(terms_now(match, lots, rules, work.today)))
-    after = announced(after, lots, work, rules)
+        after = after._replace(judged=_judged(terms_now(match, lots, areas, rules, work.today)))
+    after = announced(after, lots, areas, work, rules)
     await store.keep_matches(session, [after])
     await store.told(session, [id])
     await store.keep_decision(
@@ -100,10 +101,12 @@ async def decide(
     return after, lots
 
 
-def as_offered(match: Match, lots: Mapping[UUID, Lot], rules: Rules, work: Work) -> dict[str, Any]:
+def as_offered(
+    match: Match, lots: Mapping[UUID, Lot], areas: Mapping[UUID, Area], rules: Rules, work: Work
+) -> dict[str, Any]:
     """The terms of *match* as one side offers them: who offers may go beyond its own window."""
-    terms = terms_now(match, lots, rules, work.today)
-    for found in terms["reasons"]:
+    terms = terms_now(match, lots, areas, rules, work.today)
+    for found in terms["reasons"] if match.via is None else ():
         if found["gate"] == "G9_time":
             found |= {"verdict": "pass", "offered": f"{match.first}–{match.last}"}
     return terms
@@ -113,14 +116,13 @@ def _judged(terms: Mapping[str, Any]) -> str:
     return json.dumps(terms, default=str)
 
 
-async def is_excluded(surplus: Lot, need: Lot, session: Any, rules: Rules) -> bool:
-    """Whether the pair was declined on facts that still hold, or is farther than one was."""
+async def is_excluded(surplus: Lot, need: Lot, session: Any, km: float) -> bool:
+    """Whether the pair was declined on facts that still hold, or is *km* apart: too far."""
     lots = {surplus.id: surplus, need.id: need}
     matches = await store.what_stands_of(session, lots)
     known = lots | await store.lots_of(session, {id for one in matches for id in one.pair})
     if (surplus.id, need.id) in barred_pairs(matches, known):
         return True
-    km = road_km_between(surplus, need, rules)
     return is_too_far(surplus, need, km, reaches(matches, known))
 
 

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from services.matcher import store
 from services.matcher.domain import (
     CARRIED,
+    DONE,
     Load,
     Lot,
     Match,
@@ -24,7 +25,7 @@ from services.matcher.domain import (
     totals_of,
 )
 from services.matcher.handlers.sides import NoSuchMatch, may_see, side_of
-from services.matcher.handlers.telling import announced
+from services.matcher.handlers.telling import announced, areas_between
 from shared.access import Asker
 from shared.contracts import DeliveryRecorded, DeliveryReported
 from shared.contracts.base import uuid7
@@ -92,7 +93,8 @@ async def record(
     touched = {id for one in (*kept, *books.known.values()) for id in one.lots}
     await store.reckon_moved(work.session, touched & books.lots.keys())
     lots_now = await store.lots_of(work.session, books.lots.keys())
-    told_now = [announced(one, lots_now, work, rules) for one in matches]
+    areas = await areas_between(matches, work.session)
+    told_now = [announced(one, lots_now, areas, work, rules) for one in matches]
     await store.keep_matches(work.session, told_now)
     await store.told(work.session, [one.id for one in told_now])
     now = books.matches | {one.id: one for one in told_now}
@@ -321,11 +323,14 @@ def _unsettled(
     def free(lots: Mapping[UUID, Lot], matches: Iterable[Match]) -> dict[UUID, int]:
         left = {id: lot.left_kg for id, lot in lots.items()}
         for match in matches:
-            for id in match.pair:
+            for id, kg in match.stands.held:
                 if id in left and match.state != "proposed":
-                    left[id] -= match.stands.held_kg
+                    left[id] -= kg
         return left
 
     before = free(books.lots, books.matches.values())
     after = free(lots_now, matches_now.values())
-    return {lots_now[id].cell for id in after if before.get(id) != after[id]}
+    # one over an area that is done gives its room back
+    ended = (one for one in matches_now.values() if one.via and one.state == DONE)
+    roomier = {id for one in ended if books.matches[one.id].state != DONE for id in one.pair}
+    return {lots_now[id].cell for id in after if id in roomier or before.get(id) != after[id]}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.matcher import store
 from services.matcher.domain import AGREED, MOVING, ONSITE, Match, Rules, expired
-from services.matcher.handlers.telling import announced
+from services.matcher.handlers.telling import announced, areas_between
 from shared.work import Work
 
 AT_ONCE = 50
@@ -39,11 +39,15 @@ async def look_at_calendar(row: Any, work: Work, *, rules: Rules) -> None:
         if lots.keys() >= set(one.pair)
     }
 
-    after = [expired(one, work.today, work.now) for one in matches.values()]
+    after = [
+        expired(one, work.today, work.now, arrives_by=lots[one.need_id].last)
+        for one in matches.values()
+    ]
 
     ended = [one for one in after if one is not matches[one.id]]
+    areas = await areas_between(ended, work.session)
     told = [
-        announced(one, lots, work, rules) if one.told_revision or one.standing else one
+        announced(one, lots, areas, work, rules) if one.told_revision or one.standing else one
         for one in ended
     ]
     await store.keep_matches(work.session, told)

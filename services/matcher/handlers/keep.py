@@ -5,34 +5,70 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from services.matcher import store
-from services.matcher.domain import Lot, Rules, cell_of, kind_text, latest_of, terms_of
+from services.matcher.domain import (
+    FARTHEST_SITE_KM,
+    Area,
+    Lot,
+    Rules,
+    cell_of,
+    cells_around,
+    kind_text,
+    latest_of,
+    lot_terms,
+    tile_of,
+    with_baselines,
+)
 from services.matcher.handlers.delivering import record_waiting
 from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.vocabulary.areas import QUARRIES, RECEPTION_SITES, WAITING_SITES
 from shared.work import Work
 
+SITES = (*RECEPTION_SITES, *QUARRIES)
 
-async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
+
+async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
-    touched = await store.keep_newer(work.session, latest_of(map(heard, events)))
+    _, dirty = await kept(events, work, rules)
+    await mark(dirty, work)
+
+
+async def kept(
+    events: Sequence[ForecastUpdated], work: Work, rules: Rules
+) -> tuple[list[Lot], set[int]]:
+    """Keep each forecast that is newer than the one known; the lots, the cells to settle again."""
+    await store.listen_to_areas(work.session)
+    sites = await store.sites(work.session, SITES)
+    lots = with_baselines(latest_of(map(heard, events)), sites, rules)
+    touched = await store.keep_newer(work.session, lots)
 
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))
 
     if any(one.is_new for one in touched):
-        await record_waiting({event.forecast_id for event in events}, work, rules=Rules())
+        await record_waiting({event.forecast_id for event in events}, work, rules=rules)
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
-    if dirty:
-        await store.mark_dirty(work.session, dirty, work.correlation)
+    return lots, dirty
+
+
+async def mark(cells: set[int], work: Work) -> None:
+    """Let the neighbourhoods of *cells* be settled again."""
+    if cells:
+        await store.mark_dirty(work.session, cells, work.correlation)
         work.wake("dirty")
 
 
-async def keep_areas(events: Sequence[AreaUpdated], work: Work) -> None:
-    """Keep each area that is newer than the one known."""
+async def keep_areas(events: Sequence[AreaUpdated], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each area that is newer than the one known, and mark what it means something to.
+
+    A reception site or a quarry changes what its surroundings meet without the platform; where
+    masses may wait, the surroundings are swept.
+    """
     latest = {}
     for event in sorted(events, key=lambda one: one.revision):
         latest[event.area_id] = event
-    await store.keep_newer_areas(
+    changed = await store.keep_newer_areas(
         work.session,
         [
             {
@@ -45,6 +81,30 @@ async def keep_areas(events: Sequence[AreaUpdated], work: Work) -> None:
             for id, event in sorted(latest.items())
         ],
     )
+    every = [one for pair in changed for one in pair if one is not None]
+    await _compare_again([one for one in every if one.site_kind in SITES], work, rules)
+    waiting = {one.cell for one in every if one.site_kind in WAITING_SITES}
+    around = set[int]().union(*(cells_around(cell, rules.widest_km) for cell in waiting))
+    if around:
+        full = await store.lots_per_cell(work.session, sorted(around))
+        await store.mark_for_sweep(work.session, {tile_of(cell) for cell in full}, work.now)
+        work.wake("sweep")
+
+
+async def _compare_again(changed: Sequence[Area], work: Work, rules: Rules) -> None:
+    """What the lots around *changed* sites meet without the platform, where that is another now."""
+    if not changed:
+        return
+    cells = set[int]().union(*(cells_around(one.cell, FARTHEST_SITE_KM + 10) for one in changed))
+    lots = await store.lots_in(work.session, sorted(cells))
+    sites = await store.sites(work.session, SITES)
+    now = with_baselines(lots, sites, rules)
+    other = [one for one, was in zip(now, lots, strict=True) if one != was]
+    await store.keep_baselines(work.session, sorted(other, key=lambda one: one.id))
+    dirty = {one.cell for one in other if one.is_open}
+    if dirty:
+        await store.mark_dirty(work.session, dirty, work.correlation)
+        work.wake("dirty")
 
 
 def heard(event: ForecastUpdated) -> Lot:
@@ -53,7 +113,7 @@ def heard(event: ForecastUpdated) -> Lot:
     kind = kind_text(event.__dict__)
     meets = ",".join(sorted(event.meets))
     exact = place.precision == "exact"
-    return Lot(
+    lot = Lot(
         id=event.forecast_id,
         revision=event.revision,
         direction=event.direction,
@@ -77,18 +137,16 @@ def heard(event: ForecastUpdated) -> Lot:
         visibility=event.visibility,
         transport_payer=event.transport_payer,
         cell=cell_of(place.lat, place.lon),
-        terms=terms_of(
-            kind, event.window.first.isoformat(), event.window.last.isoformat(),
-            event.weekly_rate_t, place.lat, place.lon, exact, place.municipality, event.region,
-            meets, str(event.project_id), event.organisation, event.net_of_own_use,
-            event.visibility, event.transport_payer,
-        ),
+        terms=0,
         beside=json.dumps(
             {
                 "contacts": [str(person) for person in event.contacts],
                 "sub_region": place.sub_region,
                 "sample": event.sample,
+                "reliability": event.reliability,
+                "phase": event.phase,
             }
         ),
         as_of=event.amount_as_of or event.at.date(),
-    )  # fmt: skip
+    )
+    return lot._replace(terms=lot_terms(lot))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from services.matcher import store
 from services.matcher.domain import (
     ACCEPTED,
     AGREED,
+    AREA,
     DIRECT,
     EXPIRED,
     HISTORY,
@@ -21,19 +22,28 @@ from services.matcher.domain import (
     ONSITE,
     PROPOSED,
     WITHDRAWN,
+    Area,
     Change,
+    Concern,
     Lot,
     Match,
     Plan,
     Rules,
     Stands,
+    Stay,
     cells_around,
+    concern,
+    first_day,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
-from services.matcher.handlers.telling import announced, is_news
+from services.matcher.domain.roads import Roads
+from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.roads import known_roads, want_roads
+from services.matcher.handlers.telling import announced, areas_between, is_news
+from shared.contracts import ForecastUpdated
 from shared.contracts.base import uuid7
 from shared.work import Work
 
@@ -52,11 +62,26 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 
 @dataclass(frozen=True)
 class Ground:
-    """What a settler stands on: the lots it holds, what stands of them, and the marks it read."""
+    """
+    What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
+    around, the room that is taken in them, and the roads known between the lots.
+    """
 
     lots: Mapping[UUID, Lot]
     matches: Sequence[Stands]
     marks: Mapping[int, UUID]
+    areas: Sequence[Area] = ()
+    stays: Sequence[Stay] = ()
+    roads: Roads | None = None
+
+    @property
+    def cells(self) -> set[int]:
+        return {lot.cell for lot in self.lots.values()}
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What a plan is told beside lots and matches."""
+        return {"areas": self.areas, "stays": self.stays, "roads": self.roads}
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -64,12 +89,10 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
     begun = time.perf_counter()
     work.correlation = row.correlation
     cells = await _neighbourhood(row.cell, work, rules)
-    ground = await _stand_on(work, cells)
+    ground, plan = await _settled(row.cell, cells, work, rules)
     generation = ground.marks.get(row.cell)
     if generation is None:
         return  # somebody settled all of the region meanwhile
-
-    plan = await _planned(ground, rules, work)
 
     quiet = not ground.marks.keys() - {row.cell}
     _, told = await _record(ground, plan, work, rules, quiet=quiet)
@@ -80,10 +103,66 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
         told=told,
         tiles={tile_of(row.cell)} if plan.changes else (),
         due=work.now + timedelta(seconds=rules.sweep_after_s),
+        near=_near_tiles(plan, {row.cell}, rules),
+        near_due=work.now + timedelta(seconds=rules.near_after_s),
     )
     if not finished:
         work.wake("dirty")
     _measured("neighbourhood", begun)
+
+
+async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
+    """
+    Keep each forecast that is newer than the one known, and mark its neighbourhood.
+
+    A single one that comes while nothing else is to be settled is settled at once, in the same
+    work, unless somebody is near or it fails: then by its mark, as all others.
+    """
+    lots, dirty = await kept(events, work, rules)
+    if len(lots) == 1 and len(dirty) == 1 and await _settled_at_once(lots[0], work, rules):
+        return
+    await mark(dirty, work)
+
+
+async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
+    """Whether those whom a change of *lot* concerns could be settled, and were."""
+    begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
+    try:
+        async with store.attempt(work.session):
+            areas = await _areas_around(lot.cell, work, rules)
+            around = cells_around(lot.cell, rules.single_radius_km)
+            worked = rules.processing_on_site or any(one.workings for one in areas)
+            about = concern(lot, await store.kinds_in(work.session, around), rules, worked=worked)
+            cells = cells_around(lot.cell, about.radius_km)
+            held = await store.try_hold_around(work.session, cells, about)
+            ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
+            if not held or not ground.cells <= held:
+                raise _NotQuiet
+            ground = await _with(areas, ground, work, rules)
+            plan = await _planned(ground, rules, work)
+            if not await _has_room(ground, plan, work):
+                raise _NotQuiet
+            _, told = await _record(ground, plan, work, rules, quiet=True)
+            await store.finish_unmarked(
+                work.session,
+                told=told,
+                tiles={tile_of(lot.cell)} if plan.changes else (),
+                due=work.now + timedelta(seconds=rules.sweep_after_s),
+                near=_near_tiles(plan, {lot.cell}, rules),
+                near_due=work.now + timedelta(seconds=rules.near_after_s),
+            )
+    except Exception:  # its mark will lead to the same error, where that is waited for and told
+        letters, signals, woken = before
+        del work.letters[letters:], work.signals[signals:]
+        work.woken = woken
+        settles.labels("put off").inc()
+        return False
+    _measured("at once", begun)
+    return True
+
+
+class _NotQuiet(Exception):
+    """Others are at work near here."""
 
 
 async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
@@ -94,13 +173,13 @@ async def sweep(row: Any, work: Work, *, rules: Rules) -> None:
     if await store.marks_in(work.session, cells):
         await store.sweep_later(work.session, row.tile, later)
         return
-    ground = await _stand_on(work, cells)
-
-    plan = await _planned(ground, rules.of_sweeps, work)
+    ground, plan = await _settled(row.tile, cells, work, rules.of_sweeps)
 
     _, told = await _record(ground, plan, work, rules, quiet=not ground.marks)
     await store.told(work.session, told)
     await store.swept(work.session, row.tile, row.generation, later)
+    due = work.now + timedelta(seconds=rules.near_after_s)
+    await store.mark_near(work.session, _near_tiles(plan, (), rules), due)
     if plan.after_cents - plan.before_cents >= _WORTH_ANOTHER_SWEEP:
         tiles = {tile_of(one.surplus.cell) for one in plan.changes} | {row.tile}
         await store.mark_for_sweep(work.session, tiles, later)
@@ -127,23 +206,29 @@ async def settle_all(
     await store.hold_all(work.session)
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    ground = Ground(lots, await store.what_stands(work.session), {})
+    ground = await _whole(lots, work, rules)
     best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today
-    )
+        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        **ground.beside,
+    )  # fmt: skip
 
     rounds = 0
+    moved: set[int] = set()
     while rounds < 8:
         rounds += 1
         plan = await _planned(ground, rules, work)
+        moved |= {lot.cell for one in plan.changes for lot in (one.surplus, one.need)}
         changed, told = await _record(ground, plan, work, rules, quiet=True)
         await store.told(work.session, told)
         if not plan.changes or rules == rules.exact:
             break
-        ground = replace(ground, matches=_after(ground.matches, changed))
+        stays = await store.stays_in(work.session, [one.id for one in ground.areas])
+        ground = replace(ground, matches=_after(ground.matches, changed), stays=stays)
 
     await store.clean_marks(work.session, dict(marks))
     await store.swept_all(work.session)
+    due = work.now + timedelta(seconds=rules.near_after_s)
+    await store.mark_near(work.session, _near_tiles(plan, set(marks) | moved, rules), due)
     direct, onsite, tonnes, matches = await store.standing_figures(work.session)
     value = direct + onsite
     optimum = best + value - plan.after_cents  # what is decided on is worth the same in both
@@ -183,6 +268,14 @@ async def settled(session: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _near_tiles(plan: Plan, cells: Collection[int], rules: Rules) -> set[int]:
+    """The tiles whose near misses may be others by *plan*, and those of *cells*."""
+    if not rules.near_per_lot:
+        return set()
+    ends = {lot.cell for one in plan.changes for lot in (one.surplus, one.need)}
+    return {tile_of(cell) for cell in ends.union(cells)}
+
+
 async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]:
     widest = max(rules.radius_km, rules.widest_km)
     return neighbourhood(
@@ -196,40 +289,84 @@ async def _neighbourhood(cell: int, work: Work, rules: Rules) -> tuple[int, ...]
 
 async def _stand_on(work: Work, cells: Sequence[int]) -> Ground:
     """Hold *cells* and those of the partners of their lots, and read what is there."""
-    session = work.session
-    held = set(cells)
+    more: set[int] = set()
     while True:
-        marks = await store.hold(session, held)
-        lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
-        matches = {one.id: one for one in await store.what_stands_of(session, lots)}
-        holding = [one for one in matches.values() if one.standing == HOLDS]
-        partners = {id for one in holding for id in one.pair} - lots.keys()
-        if partners:
-            more, all_free = await store.hold_too(session, partners, held)
-            lots |= await store.lots_of(session, partners)
-            # what they hold elsewhere is fixed, and takes from what they have left
-            elsewhere = await store.what_stands_of(session, partners)
-            matches |= {one.id: one for one in elsewhere}
-            known = {lot.cell for lot in lots.values()} <= held | more
-            held |= more
-            if not (all_free and known):
-                await store.let_go(session)
-                continue
+        held, marks = await store.hold_around(work.session, cells, more)
         near = {cell: mark for cell, mark in marks.items() if cell in set(cells)}
-        return Ground(lots, list(matches.values()), near)
+        ground = await _read(work, cells, near)
+        if ground.cells <= held:
+            return ground
+        more |= ground.cells  # a partner came while we waited
+        await store.let_go(work.session)
+
+
+async def _read(
+    work: Work, cells: Sequence[int], marks: Mapping[int, UUID], about: Concern | None = None
+) -> Ground:
+    """What is in *cells*, and the partners; what those hold elsewhere takes from what they have."""
+    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells, about)}
+    return Ground(lots, await store.what_stands_of(work.session, lots), marks)
+
+
+async def _settled(
+    cell: int, cells: Sequence[int], work: Work, rules: Rules
+) -> tuple[Ground, Plan]:
+    """What is there in *cells* around *cell*, and its plan; the room it takes in areas is held."""
+    while True:
+        ground = await _stand_on(work, cells)
+        ground = await _with(await _areas_around(cell, work, rules), ground, work, rules)
+        plan = await _planned(ground, rules, work)
+        if await _has_room(ground, plan, work):
+            return ground, plan
+        await store.let_go(work.session)
+
+
+async def _areas_around(cell: int, work: Work, rules: Rules) -> list[Area]:
+    """The areas that lots around *cell* could reach."""
+    around = cells_around(cell, max(rules.radius_km, rules.widest_km))
+    return [one for one in await store.areas_in(work.session, around) if one.waits]
+
+
+async def _with(areas: Sequence[Area], ground: Ground, work: Work, rules: Rules) -> Ground:
+    """*ground* with *areas*, the room that is taken in them, and the roads that are known."""
+    roads = await known_roads(ground.lots.values(), work.session, rules)
+    if not areas:
+        return ground if roads is None else replace(ground, roads=roads)
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    return replace(ground, areas=areas, stays=stays, roads=roads)
+
+
+async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:
+    """Hold the areas that *plan* takes room in; whether they are as it was planned on."""
+    ids = {one.area.id for one in plan.changes if one.area is not None}
+    if not ids:
+        return True
+    await store.hold_areas(work.session, ids)
+    known = {one for one in ground.stays if one.area_id in ids}
+    return known == set(await store.stays_in(work.session, ids))
+
+
+async def _whole(lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Ground:
+    """The whole region, which nobody else changes."""
+    areas = [one for one in await store.every_area(work.session) if one.waits]
+    stays = await store.stays_in(work.session, [one.id for one in areas])
+    roads = await known_roads(lots.values(), work.session, rules)
+    return Ground(lots, await store.what_stands(work.session), {}, areas, stays, roads)
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
     lots = list(ground.lots.values())
+    told = {"today": work.today, **ground.beside}
     if len(lots) > _LARGE:
-        return await asyncio.to_thread(replan, lots, ground.matches, rules, today=work.today)
-    return replan(lots, ground.matches, rules, today=work.today)
+        return await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
+    return replan(lots, ground.matches, rules, **told)
 
 
 async def _record(
     ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
 ) -> tuple[list[Match], list[UUID]]:
     """Write the differences of *plan*, and tell; the matches as they now are, and those told."""
+    await want_roads(plan, work)  # once the areas are held: others may wait for these rows
     calls = _alarms(ground, plan)
     closed = [one.id for one in ground.matches if _is_closed(one, ground)]
     news = [one.id for one in ground.matches if quiet and one.standing == HOLDS and is_news(one)]
@@ -256,7 +393,8 @@ async def _told(
 ) -> dict[UUID, Match]:
     """Tell what is news: at once where it is quiet, else within the time set."""
     here = [one for one in news if ground.lots.keys() >= set(one.pair)] if quiet else []
-    told = {one.id: announced(one, ground.lots, work, rules) for one in here[:_TOLD_AT_ONCE]}
+    areas = await areas_between(here[:_TOLD_AT_ONCE], work.session)
+    told = {one.id: announced(one, ground.lots, areas, work, rules) for one in here[:_TOLD_AT_ONCE]}
     within = timedelta(seconds=0 if quiet else rules.tell_within_s)
     later = {one.id: work.now + within for one in news if one.id not in told}
     await store.tell_later(work.session, later, work.correlation)
@@ -278,7 +416,7 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         surplus_id=surplus.id,
         need_id=need.id,
         state=AGREED if change.onsite else PROPOSED,
-        route=ONSITE if change.onsite else DIRECT,
+        route=ONSITE if change.onsite else DIRECT if change.area is None else AREA,
         standing=HOLDS,
         tonnes=change.tonnes,
         cents_per_t=change.cents_per_t,
@@ -301,6 +439,12 @@ def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:
         born_at=work.now if was is None else was.born_at,
         changed_at=work.now,
         judged=None,
+        via=None if change.area is None else change.area.id,
+        permille=change.permille,
+        stays_from=first_day(change.enter) if change.lies else None,
+        stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
+        distance_method=change.measured.method,
+        distance_version=change.measured.version,
     )
 
 
@@ -318,8 +462,9 @@ def _withdrawn(match: Match, work: Work) -> Match:
 
 def _is_closed(match: Stands, ground: Ground) -> bool:
     """Whether one side had accepted it, and a forecast of it is no longer offered."""
-    ends = [ground.lots[id] for id in match.pair if id in ground.lots]
-    return match.state == ACCEPTED and any(not lot.is_open for lot in ends)
+    if match.state != ACCEPTED:
+        return False
+    return any(id in ground.lots and not ground.lots[id].is_open for id in match.pair)
 
 
 def _alarms(ground: Ground, plan: Plan) -> dict[UUID, list[str]]:
@@ -370,11 +515,12 @@ async def _measure_sometimes(work: Work, rules: Rules) -> None:
     if counts.dirty or counts.sweeps or fresh or counts.lots > rules.measure_up_to_lots:
         return
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
-    matches = await store.what_stands(work.session)
-    value = sum(one.tonnes * one.cents_per_t for one in matches if one.standing == HOLDS)
+    ground = await _whole(lots, work, rules)
+    value = sum(one.tonnes * one.cents_per_t for one in ground.matches if one.standing == HOLDS)
     plan = await asyncio.to_thread(
-        replan, list(lots.values()), matches, rules.exact, today=work.today
-    )
+        replan, list(lots.values()), ground.matches, rules.exact, today=work.today,
+        **ground.beside,
+    )  # fmt: skip
     await _keep_measure(work, value, value - plan.before_cents + plan.after_cents, lots)
 
 

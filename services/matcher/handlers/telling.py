@@ -1,7 +1,7 @@
 """Tells of matches: whole to the services, and to each organisation what it may see."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from math import ceil, floor
 from typing import Any
@@ -13,22 +13,32 @@ from services.matcher.domain import (
     HISTORY,
     ONSITE,
     PROPOSED,
+    Area,
+    Finding,
     Lot,
     Match,
+    Over,
     Rules,
     Stands,
+    Value,
     cell_of,
     centre_of,
     explain,
+    explain_over,
     left_t,
+    over,
     value_of,
+    value_over,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
+from shared.vocabulary.factors import VALUES_VERSION
+from shared.vocabulary.likelihood import both, likelihood
+from shared.vocabulary.rules import rules_version
 from shared.work import Work
 
 DEFINITION = "1"
 _SETTLED_STATES = (AGREED, "moving", "done")
-_OPEN_TO_ALL = ("forum", "public")
+OPEN_TO_ALL = ("forum", "public")
 
 
 async def tell(row: Any, work: Work, *, rules: Rules) -> None:
@@ -44,8 +54,9 @@ async def tell(row: Any, work: Work, *, rules: Rules) -> None:
     due = {row.match_id, *await store.due_to_tell(work.session, cells)}
     matches = await store.matches_of(work.session, due)
     lots = await store.lots_of(work.session, {id for one in matches for id in one.pair})
+    areas = await areas_between(matches, work.session)
 
-    told = [announced(one, lots, work, rules) for one in matches if is_news(one)]
+    told = [announced(one, lots, areas, work, rules) for one in matches if is_news(one)]
 
     await store.keep_matches(work.session, told)
     await store.told(work.session, sorted(due))
@@ -58,9 +69,21 @@ def is_news(match: Match | Stands) -> bool:
     return match.told_revision < match.revision
 
 
-def announced(match: Match, lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Match:
+async def areas_between(matches: Iterable[Match], session: Any) -> dict[UUID, Area]:
+    """The areas over which *matches* go, by id."""
+    ids = {one.via for one in matches if one.via is not None}
+    return await store.areas_of(session, ids) if ids else {}
+
+
+def announced(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    work: Work,
+    rules: Rules,
+) -> Match:
     """Announce *match* in *work*, to the services and to its sides; the match, as told."""
-    body = body_of(match, lots, rules, today=work.today)
+    body = body_of(match, lots, areas, rules, today=work.today)
     is_new = match.told_revision == 0 and match.state == PROPOSED and match.route != ONSITE
     work.announce(MatchFound(**body) if is_new else MatchChanged(**body))
     own = OwnMatchFound if is_new else OwnMatchChanged
@@ -72,9 +95,19 @@ def announced(match: Match, lots: Mapping[UUID, Lot], work: Work, rules: Rules) 
     return match._replace(told_revision=match.revision)
 
 
-def body_of(match: Match, lots: Mapping[UUID, Lot], rules: Rules, *, today: date) -> dict[str, Any]:
+def body_of(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    *,
+    today: date,
+) -> dict[str, Any]:
     """What is told of *match*, whole, by the names of the contract."""
-    terms = json.loads(match.judged) if match.judged else terms_now(match, lots, rules, today)
+    if match.judged:
+        terms = json.loads(match.judged)
+    else:
+        terms = terms_now(match, lots, areas, rules, today)
     return {
         **terms,
         "region": match.region,
@@ -93,31 +126,32 @@ def body_of(match: Match, lots: Mapping[UUID, Lot], rules: Rules, *, today: date
     }
 
 
-def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date) -> dict[str, Any]:
-    """The terms of *match* as its two lots are now: sides, tonnes, value, reasons, papers."""
+def terms_now(
+    match: Match,
+    lots: Mapping[UUID, Lot],
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    today: date,
+) -> dict[str, Any]:
+    """The terms of *match* as its ends are now: sides, tonnes, value, reasons, papers."""
     surplus, need = lots[match.surplus_id], lots[match.need_id]
-    worth = value_of(surplus, need, match.km, rules)
-    findings = explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
+    area = areas.get(match.via) if match.via is not None else None
+    way = over(surplus, need, area, rules, today=min(today, match.first)) if area else None
+    worth, findings = _judged(match, surplus, need, area, way, rules, today)
     needed = [one.needed for one in findings if one.needed and one.verdict == "conditional"]
     beside = json.loads(surplus.beside), json.loads(need.beside)
     return {
         "route": match.route,
-        "surplus": _side(surplus, beside[0]),
-        "need": _side(need, beside[1]),
-        "tonnes": _tonnes(match.tonnes, surplus, need),
+        "via": _via(match, area, way),
+        "surplus": side_of(surplus, beside[0]),
+        "need": side_of(need, beside[1]),
+        "tonnes": bounds_of(match.tonnes, surplus, need),
+        "likelihood": likelihood_of(surplus, need),
         "window": {"first": match.first, "last": match.last},
         "distance_km": match.km,
-        "distance_method": "ratio",
-        "value": {
-            "cents_per_t": worth.cents,
-            "total_cents": worth.cents * match.tonnes,
-            "disposal_avoided_cents_per_t": worth.disposal_cents,
-            "purchase_avoided_cents_per_t": worth.purchase_cents,
-            "haul_cents_per_t": worth.haul_cents,
-            "giver_gain_cents_per_t": worth.giver_cents,
-            "taker_gain_cents_per_t": worth.taker_cents,
-            "compensation_cents_per_t": worth.compensation_cents,
-        },
+        "distance_method": match.distance_method,
+        "distance_version": match.distance_version,
+        "value": value_told(worth, match.tonnes, surplus, need),
         "climate": {
             "saved_g_per_t": worth.saved_g,
             "counterfactual_g_per_t": worth.counterfactual_g,
@@ -130,11 +164,62 @@ def terms_now(match: Match, lots: Mapping[UUID, Lot], rules: Rules, today: date)
             "count": match.alternatives,
             "next_best_cents_per_t": match.next_best_cents,
         },
+        "rules": rules_version(today),
+        "factors": VALUES_VERSION,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
 
 
-def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+def _judged(
+    match: Match,
+    surplus: Lot,
+    need: Lot,
+    area: Area | None,
+    way: Over | None,
+    rules: Rules,
+    today: date,
+) -> tuple[Value, tuple[Finding, ...]]:
+    if area is None:
+        worth = value_of(surplus, need, match.km, rules)
+        return worth, explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
+    found = explain_over(surplus, need, area, rules, today=min(today, match.first))
+    if way is None:  # the windows left it no way any more; it is about to be withdrawn
+        return value_of(surplus, need, match.km, rules), found
+    return value_over(surplus, need, way, rules), found
+
+
+def _via(match: Match, area: Area | None, way: Over | None) -> dict[str, Any] | None:
+    if area is None or way is None:
+        return None
+    return {
+        "area_id": area.id,
+        "title": area.title,
+        "organisation": area.organisation,
+        "place": {
+            "municipality": area.municipality,
+            "lat": area.lat,
+            "lon": area.lon,
+            "precision": "exact" if area.exact else "municipality",
+        },
+        "arrives": {"first": way.comes[0], "last": way.comes[1]},
+        "leaves": {"first": way.goes[0], "last": way.goes[1]},
+        "waits_days": way.days,
+        "processing": way.workings,
+        "yield_permille": match.permille,
+        "arriving_t": match.tonnes * match.permille // 1000,
+        "there_km": way.there_km,
+        "onward_km": way.onward_km,
+    }
+
+
+def _counterfactual(surplus: Lot, need: Lot) -> str:
+    """On what the comparison rests: sites that were told, or the fallback for one side or both."""
+    sites = (surplus.base_area is not None) + (need.base_area is not None)
+    return ("CF-1 fallback", "CF-1 partly fallback", "CF-1")[sites]
+
+
+def side_of(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
+    """*lot* as one end of what is told; *beside* is what no rule reads of it."""
     return {
         "forecast_id": lot.id,
         "forecast_revision": lot.revision,
@@ -154,7 +239,39 @@ def _side(lot: Lot, beside: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tonnes(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+def value_told(worth: Value, tonnes: int, surplus: Lot, need: Lot) -> dict[str, Any]:
+    """What *tonnes* are *worth* against what both lots meet else, by the names of the contract."""
+    return {
+        "cents_per_t": worth.cents,
+        "total_cents": worth.cents * tonnes,
+        "disposal_avoided_cents_per_t": worth.disposal_cents,
+        "purchase_avoided_cents_per_t": worth.purchase_cents,
+        "haul_cents_per_t": worth.haul_cents,
+        "processing_cents_per_t": worth.processing_cents,
+        "storage_cents_per_t": worth.storage_cents,
+        "counterfactual": _counterfactual(surplus, need),
+        "reception_area": surplus.base_area,
+        "quarry_area": need.base_area,
+        "giver_gain_cents_per_t": worth.giver_cents,
+        "taker_gain_cents_per_t": worth.taker_cents,
+        "compensation_cents_per_t": worth.compensation_cents,
+    }
+
+
+def likelihood_of(surplus: Lot, need: Lot) -> float:
+    """How likely both sides of a match are to come about, 0..1; unverified."""
+    same = surplus.project_id == need.project_id
+    return both(sureness_of(surplus), sureness_of(need), same_project=same)
+
+
+def sureness_of(lot: Lot) -> float:
+    """How likely *lot* is to come about, 0..1; unverified."""
+    beside = json.loads(lot.beside)
+    return likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
+
+
+def bounds_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:
+    """Whole tonnes of a match, low, likely and high, in the proportions of its lots."""
     lots = [lot for lot in (surplus, need) if lot.likely > 0]
     low = min((lot.low / lot.likely for lot in lots), default=1.0)
     high = min((lot.high / lot.likely for lot in lots), default=1.0)
@@ -178,7 +295,7 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     for end in ("surplus", "need"):
         side = body[end]
         if side["organisation"] != organisation:
-            seen[end] = _blurred(side, named=known, exact=agreed)
+            seen[end] = blurred(side, named=known, exact=agreed)
     if not known:
         seen["asks"] = tuple(one for one in body["asks"] if one == organisation)
         if body["declined_by"] != organisation:
@@ -186,8 +303,9 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     return seen
 
 
-def _blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
-    open_to_all = side["visibility"] in _OPEN_TO_ALL
+def blurred(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+    """The other *side* as one may see it: its name and exact place only when they are open."""
+    open_to_all = side["visibility"] in OPEN_TO_ALL
     told = dict(side)
     if not (named or open_to_all):
         told |= {"organisation": None, "contacts": []}

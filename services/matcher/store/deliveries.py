@@ -17,7 +17,8 @@ _TYPES = """
     id uuid, reported int, revision int, organisation text, reporter text, region text,
     match_id uuid, forecast_id uuid, area_id uuid, surplus_id uuid, need_id uuid, outlet text,
     origin text, material text, kg bigint, tag text, method text, moved_on date, haul_km float8,
-    vehicle text, energy text, waybill text, under_match boolean, refused text, at timestamptz
+    vehicle text, energy text, waybill text, under_match boolean, refused text, at timestamptz,
+    permille int
 """
 _SOME = f"SELECT {LOAD} FROM delivery WHERE id = ANY($1::uuid[])"
 _OF_MATCHES = f"SELECT {LOAD} FROM delivery WHERE match_id = ANY($1::uuid[]) ORDER BY moved_on, id"

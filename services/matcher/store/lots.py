@@ -1,14 +1,14 @@
-"""Lots and areas: kept at their highest revision, and asked for by place."""
+"""Lots: kept at their highest revision, and asked for by place."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Lot
+from services.matcher.domain import Concern, Lot
 from services.matcher.store.plain import plain_rows
 
 LOT = ", ".join(Lot._fields)
@@ -18,19 +18,20 @@ _LOT_TYPES = """
     high bigint, first date, last date, weekly_t float8, lat float8, lon float8, exact boolean,
     municipality text, region text, meets text, project_id uuid, organisation text,
     net_of_own_use boolean, visibility text, transport_payer text, cell int, terms bigint,
-    beside text, as_of date
+    beside text, base_cents int, base_grams int, base_area uuid, base_km float8, as_of date,
+    moved_kg bigint
 """
 _TOLD = tuple(name for name in Lot._fields if name != "moved_kg")
 # loads of the day that the amount was told for, and after; a lot heard of late finds them waiting
 MOVED_KG = """
     (SELECT coalesce(sum(kg), 0) FROM delivery
      WHERE surplus_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
-    + (SELECT coalesce(sum(kg), 0) FROM delivery
+    + (SELECT coalesce(sum(kg * permille / 1000), 0) FROM delivery
        WHERE need_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
 """
-_ARRIVALS_LOCK = 715_003
-_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({_ARRIVALS_LOCK})")
-_NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({_ARRIVALS_LOCK})")
+_ARRIVALS_LOCK = 715_006
+_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({_ARRIVALS_LOCK}, 0)")
+_NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({_ARRIVALS_LOCK}, 0)")
 _KEEP = text(
     f"""
     INSERT INTO lot ({LOT})
@@ -47,6 +48,7 @@ _KEEP = text(
         old.terms IS DISTINCT FROM new.terms OR old.likely IS DISTINCT FROM new.likely
             OR old.is_open IS DISTINCT FROM new.is_open
             OR old.moved_kg IS DISTINCT FROM new.moved_kg
+            OR old.base_cents IS DISTINCT FROM new.base_cents
     """
 )
 
@@ -111,26 +113,26 @@ async def reckon_moved(session: AsyncSession, ids: Iterable[UUID]) -> None:
     await plain_rows(session, _RECKON, sorted(ids))
 
 
-_KEEP_AREAS = text(
-    """
-    INSERT INTO area (id, revision, region, cell, told)
-    SELECT id, revision, region, cell, told FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS told(id uuid, revision int, region text, cell int, told jsonb)
-    ORDER BY id
-    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, region = excluded.region,
-        cell = excluded.cell, told = excluded.told
-    WHERE area.revision < excluded.revision
-    """
-)
-
-
-async def keep_newer_areas(session: AsyncSession, areas: Iterable[Mapping[str, Any]]) -> None:
-    """Keep each of *areas* (id, revision, region, cell, told) that is newer than the one known."""
-    rows = json.dumps(list(areas), default=str)
-    await session.execute(_KEEP_AREAS, {"rows": rows})
-
-
 _IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
+# all lots, where no kinds are told
+OF_KINDS = """
+    ($2::text[] IS NULL OR kind = ANY(CASE direction WHEN 'surplus' THEN $2 ELSE $3::text[] END))
+"""
+# those in the cells and their partners; nested loops, however large the tables have grown
+_AROUND = f"""
+    WITH here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}),
+    partner AS (
+        SELECT held.id FROM here, LATERAL (
+            SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
+            UNION ALL
+            SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
+        ) AS held
+        EXCEPT SELECT id FROM here
+    )
+    SELECT {LOT} FROM here
+    UNION ALL
+    SELECT far.* FROM partner, LATERAL (SELECT {LOT} FROM lot WHERE id = partner.id OFFSET 0) AS far
+"""
 _BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
 _EVERY = f"SELECT {LOT} FROM lot"
 
@@ -138,6 +140,30 @@ _EVERY = f"SELECT {LOT} FROM lot"
 async def lots_in(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
     """The lots in *cells*, whether they are open or not."""
     return [Lot._make(row) for row in await plain_rows(session, _IN_CELLS, list(cells))]
+
+
+async def lots_around(
+    session: AsyncSession, cells: Iterable[int], about: Concern | None = None
+) -> list[Lot]:
+    """The lots in *cells* (of the kinds *about*), and those anywhere that they hold tonnes with."""
+    found = await plain_rows(session, _AROUND, list(cells), *kinds_of(about))
+    return [Lot._make(row) for row in found]
+
+
+def kinds_of(about: Concern | None) -> tuple[list[str] | None, list[str] | None]:
+    """The surpluses' kinds and the needs' kinds that `OF_KINDS` asks for; None for any."""
+    return (None, None) if about is None else (about.surpluses, about.needs)
+
+
+_KINDS = """
+    SELECT direction, kind, count(*) FROM lot WHERE cell = ANY($1::int[]) AND is_open GROUP BY 1, 2
+"""
+
+
+async def kinds_in(session: AsyncSession, cells: Iterable[int]) -> dict[tuple[str, str], int]:
+    """How many open lots of each direction and kind are in *cells*."""
+    found = await plain_rows(session, _KINDS, list(cells))
+    return {(direction, kind): count for direction, kind, count in found}
 
 
 _COUNTS = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"
@@ -152,6 +178,21 @@ async def lots_of(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Lot]
     """The lots of *ids* that are known, by id."""
     found = await plain_rows(session, _BY_ID, list(ids))
     return {row[0]: Lot._make(row) for row in found}
+
+
+_BASES = f"""
+    UPDATE lot SET base_cents = told.base_cents, base_grams = told.base_grams,
+        base_area = told.base_area, base_km = told.base_km
+    FROM (SELECT {LOT} FROM jsonb_to_recordset($1::jsonb) AS told({_LOT_TYPES}) ORDER BY id) AS told
+    WHERE lot.id = told.id AND lot.revision = told.revision
+"""
+
+
+async def keep_baselines(session: AsyncSession, lots: Sequence[Lot]) -> None:
+    """Write what a tonne of each of *lots* meets without the platform, and nothing else of it."""
+    if lots:
+        rows = json.dumps([lot._asdict() for lot in lots], default=str)
+        await plain_rows(session, _BASES, rows)
 
 
 async def every_lot(session: AsyncSession) -> list[Lot]:

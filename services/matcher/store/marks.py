@@ -1,6 +1,7 @@
 """Locks on cells, and the marks that say what is still to be settled, swept or told."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.matcher.domain import Concern
+from services.matcher.store.lots import OF_KINDS, kinds_of
 from services.matcher.store.plain import plain_rows
 from shared.service.card import Due
 
@@ -28,11 +31,35 @@ _HOLD = f"""
     LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
         ON true
 """
-# never waits: who holds cells already may not wait for more out of order
-_TRY_HOLD = f"""
-    SELECT cell, pg_try_advisory_xact_lock({_CELL_LOCK}, cell) AS held
-    FROM (SELECT DISTINCT cell FROM lot WHERE id = ANY($1::uuid[])
-          AND NOT cell = ANY($2::int[]) OFFSET 0) AS wanted
+# the cells of $1, of $4, and of the lots that those in $1 hold tonnes with
+_WIDE = f"""
+    SELECT told.cell FROM unnest($1::int[] || $4::int[]) AS told(cell)
+    UNION
+    SELECT far.cell FROM (
+        SELECT id FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}
+    ) AS here, LATERAL (
+        SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
+        UNION ALL
+        SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
+    ) AS held, LATERAL (SELECT cell FROM lot WHERE lot.id = held.id OFFSET 0) AS far
+"""
+_HOLD_AROUND = f"""
+    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0)),
+    wide AS MATERIALIZED ({_WIDE})
+    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({_CELL_LOCK}, sorted.cell)
+    FROM (SELECT wide.cell FROM wide, alive ORDER BY wide.cell OFFSET 0) AS sorted
+    LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
+        ON true
+"""
+# never waits, and takes nothing while anything at all is dirty
+_TRY_HOLD_AROUND = f"""
+    WITH wide AS MATERIALIZED ({_WIDE}), quiet AS MATERIALIZED (
+        SELECT NOT EXISTS (SELECT FROM dirty)
+            AND pg_try_advisory_xact_lock_shared({_REGION_LOCK}, 0) AS yes
+    )
+    SELECT wide.cell,
+        CASE WHEN quiet.yes THEN pg_try_advisory_xact_lock({_CELL_LOCK}, wide.cell) END AS held
+    FROM wide, quiet
 """
 _HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({_REGION_LOCK}, 0)")
 _PATIENCE = text(
@@ -53,16 +80,35 @@ async def hold(session: AsyncSession, cells: Iterable[int]) -> dict[int, UUID]:
     return {cell: generation for cell, generation, _ in found if generation is not None}
 
 
-async def hold_too(
-    session: AsyncSession, ids: Iterable[UUID], cells: Collection[int]
-) -> tuple[set[int], bool]:
+async def hold_around(
+    session: AsyncSession, cells: Iterable[int], more: Iterable[int] = ()
+) -> tuple[set[int], dict[int, UUID]]:
     """
-    Hold the cells of the lots *ids* beside *cells*, which are held, without waiting for any.
+    Hold *cells*, *more*, and the cells of all that hold tonnes with lots in *cells*; in one order.
 
-    Returns the cells, and whether all of them were free.
+    Returns all that are held, and the marks that were on them before.
     """
-    found = await plain_rows(session, _TRY_HOLD, list(ids), list(cells))
-    return {cell for cell, _ in found}, all(held for _, held in found)
+    found = await plain_rows(session, _HOLD_AROUND, list(cells), None, None, list(more))
+    marks = {cell: generation for cell, generation, _ in found if generation is not None}
+    return {cell for cell, *_ in found}, marks
+
+
+async def try_hold_around(session: AsyncSession, cells: Iterable[int], about: Concern) -> set[int]:
+    """
+    The same for lots of the kinds *about*, where nothing is dirty and all is free; else nothing.
+
+    Waits for nobody. Some may be held all the same, until the attempt ends.
+    """
+    told = list(cells), *kinds_of(about), list[int]()
+    found = await plain_rows(session, _TRY_HOLD_AROUND, *told)
+    return {cell for cell, _ in found} if all(held for _, held in found) else set()
+
+
+@asynccontextmanager
+async def attempt(session: AsyncSession) -> AsyncIterator[None]:
+    """What is done in the block stays undone, locks too, when it raises."""
+    async with session.begin_nested():
+        yield
 
 
 async def hold_all(session: AsyncSession) -> None:
@@ -107,6 +153,11 @@ _FINISH = """
         SELECT tile, $5 FROM unnest($4::int[]) AS marked(tile) ORDER BY tile
         ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
             due_at = greatest(sweep.due_at, excluded.due_at)
+    ), nearer AS (
+        INSERT INTO near (tile, due_at, first_at)
+        SELECT tile, $7, now() FROM unnest($6::int[]) AS marked(tile) ORDER BY tile
+        ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
+            due_at = excluded.due_at, first_at = coalesce(near.first_at, excluded.first_at)
     )
     SELECT count(*) FROM gone
 """
@@ -143,20 +194,39 @@ async def finish(
     told: Iterable[UUID],
     tiles: Iterable[int],
     due: datetime,
+    near: Iterable[int] = (),
+    near_due: datetime | None = None,
 ) -> bool:
     """
     Take the mark off *cell* if it is still the one that was read; whether it was.
 
     A mark set in the meantime stays, and is given back to be claimed at once. The matches *told*
-    wait no more, and *tiles* are swept when nothing more happened there until *due*.
+    wait no more, *tiles* are swept when nothing more happened there until *due*, and the near
+    misses of the tiles *near* are looked at when nothing more happened there until *near_due*.
     """
     gone = await plain_rows(
-        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due
-    )
+        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due,
+        sorted(set(near)), near_due or due,
+    )  # fmt: skip
     if gone[0][0]:
         return True
     await session.execute(_RELEASE, {"cell": cell})
     return False
+
+
+async def finish_unmarked(
+    session: AsyncSession,
+    *,
+    told: Iterable[UUID],
+    tiles: Iterable[int],
+    due: datetime,
+    near: Iterable[int] = (),
+    near_due: datetime | None = None,
+) -> None:
+    """As `finish`, where no mark led to it."""
+    news, wide, nearer = sorted(told), sorted(set(tiles)), sorted(set(near))
+    if news or wide or nearer:
+        await plain_rows(session, _FINISH, None, None, news, wide, due, nearer, near_due or due)
 
 
 async def clean_marks(session: AsyncSession, read: dict[int, UUID]) -> None:

@@ -19,7 +19,8 @@ _TYPES = """
     need_terms bigint, surplus_organisation text, need_organisation text, region text,
     accepted_by text, declined_by text, decline_reason text, change text, alternatives int,
     next_best_cents int, alarm text, told_revision int, born_at timestamptz,
-    changed_at timestamptz, judged text, delivered_kg bigint, closed_by text, barred text,
+    changed_at timestamptz, judged text, via uuid, permille int, stays_from date, stays_to date,
+    distance_method text, distance_version text, delivered_kg bigint, closed_by text, barred text,
     facts bigint
 """
 _STANDS = ", ".join(Stands._fields)
@@ -186,11 +187,12 @@ _MADE = text(
 )
 _OVER = text(
     """
-    SELECT id FROM match
-    WHERE standing = 1 AND last < :today
+    SELECT match.id FROM match JOIN lot AS need ON need.id = need_id
+    WHERE standing = 1 AND match.last < :today
         AND (state IN ('proposed', 'accepted') OR route = 'onsite'
-             OR position('window:' || last IN alarm) = 0)
-    ORDER BY last, id LIMIT :limit
+             OR ((via IS NULL OR need.last < :today)
+                 AND position('window:' || match.last IN alarm) = 0))
+    ORDER BY match.last, match.id LIMIT :limit
     """
 )
 _DECLINES = text(

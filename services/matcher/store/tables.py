@@ -47,6 +47,10 @@ class LotRow(SQLModel, table=True):
     cell: int
     terms: int = Field(sa_type=BigInteger)
     beside: str = Field(sa_type=Text)
+    base_cents: int | None = None
+    base_grams: int | None = None
+    base_area: UUID | None = None
+    base_km: float | None = None
     as_of: date = Field(default=date.min, sa_column_kwargs={"server_default": "0001-01-01"})
     moved_kg: int = Field(
         default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
@@ -54,10 +58,11 @@ class LotRow(SQLModel, table=True):
 
 
 class AreaRow(SQLModel, table=True):
-    """An area as it was last told, whole, for the plans that will use it."""
+    """An area as it was last told, whole."""
 
     __tablename__ = "area"
     metadata = ledger.metadata
+    __table_args__ = (Index("ix_area_cell", "cell"),)  # the areas around a neighbourhood
 
     id: UUID = Field(primary_key=True)
     revision: int
@@ -72,18 +77,22 @@ class MatchRow(SQLModel, table=True):
     __tablename__ = "match"
     metadata = ledger.metadata
     __table_args__ = (
-        # a pair has one proposal, or one movement on its own site, at a time
+        # a pair has one proposal over each area or straight, or one on its own site, at a time
         Index(
             "uq_match_undecided",
             "surplus_id",
             "need_id",
+            "via",
             unique=True,
+            postgresql_nulls_not_distinct=True,
             postgresql_where=text("standing = 1 AND (state IN ('proposed', 'accepted') "
                                   "OR route = 'onsite')"),
         ),
         # the plan's questions: what of these lots' tonnes is taken, and which pairs are excluded
         Index("ix_match_surplus", "surplus_id", postgresql_where=text("standing > 0")),
         Index("ix_match_need", "need_id", postgresql_where=text("standing > 0")),
+        # what room of an area is taken
+        Index("ix_match_via", "via", postgresql_where=text("standing = 1 AND via IS NOT NULL")),
         # the lists of an organisation, of a region, and what changed since
         Index("ix_match_giver", "surplus_organisation", "changed_at"),
         Index("ix_match_taker", "need_organisation", "changed_at"),
@@ -120,6 +129,16 @@ class MatchRow(SQLModel, table=True):
     born_at: datetime = Field(sa_type=MOMENT)
     changed_at: datetime = Field(sa_type=MOMENT)
     judged: str | None = Field(default=None, sa_type=Text)
+    via: UUID | None = None
+    permille: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
+    stays_from: date | None = None
+    stays_to: date | None = None
+    distance_method: str = Field(
+        default="ratio", sa_type=Text, sa_column_kwargs={"server_default": text("'ratio'")}
+    )
+    distance_version: str = Field(
+        default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")}
+    )
     delivered_kg: int = Field(
         default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
     )
@@ -229,6 +248,7 @@ class DeliveryRow(SQLModel, table=True):
     under_match: bool
     refused: str | None = Field(default=None, sa_type=Text)
     at: datetime = Field(sa_type=MOMENT)
+    permille: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
     subject: str | None = Field(default=None, sa_type=Text)
     key: str | None = Field(default=None, sa_type=Text)
 

@@ -2,6 +2,14 @@
 
 from services.notifier.domain.letters import Letter, letter_about, letter_of_disabled
 from services.notifier.domain.matches import Match, match_from, own_view, tab_of
+from services.notifier.domain.near import (
+    NearMiss,
+    headline,
+    is_news,
+    letter_of_near_misses,
+    near_miss_from,
+    what_would_help,
+)
 from services.notifier.domain.readers import (
     Membership,
     Reader,
@@ -19,20 +27,26 @@ __all__ = [
     "Letter",
     "Match",
     "Membership",
+    "NearMiss",
     "Outcome",
     "Reader",
     "after_success",
     "arrived",
     "check_address",
     "check_target",
+    "headline",
+    "is_news",
     "is_news_to",
     "letter_about",
     "letter_of_disabled",
+    "letter_of_near_misses",
     "match_from",
+    "near_miss_from",
     "next_try",
     "own_view",
     "readers_of",
     "rest",
     "roles_that_are_told",
     "tab_of",
+    "what_would_help",
 ]

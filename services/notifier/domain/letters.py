@@ -212,7 +212,7 @@ def letter_about(
     """
     language = language if language in LANGUAGES else LANGUAGES[0]
     say = TEXTS[language]
-    material = _material(match.material, language)
+    material = material_name(match.material, language)
     start, end = (
         one_line(places.get(side.municipality, side.municipality)) for side in match.sides
     )
@@ -231,7 +231,7 @@ def letter_about(
         rows.append((say["delivered"], _delivered(match, match.left_t, say)))
     rows += _parties(match, organisations, projects, names, say)
     subject = f"{headline}: {material} {amount}, {start} → {end}"
-    return _letter(
+    return laid_out(
         say,
         language=language,
         subject=f"[{say['sample']}] {subject}" if match.sample else subject,
@@ -249,7 +249,7 @@ def letter_of_disabled(told: Mapping[str, Any], *, language: str, portal_url: st
     """The letter to the owner of a webhook that was disabled; *told* has host and organisation."""
     language = language if language in LANGUAGES else LANGUAGES[0]
     say = TEXTS[language]
-    return _letter(
+    return laid_out(
         say,
         language=language,
         subject=f"{say['webhook']}: {one_line(told['host'])}",
@@ -269,7 +269,8 @@ def settings_link(portal_url: str) -> str:
     return f"{portal_url.rstrip('/')}/settings/notifications"
 
 
-def _material(code: str, language: str) -> str:
+def material_name(code: str, language: str) -> str:
+    """What the material *code* is called; the code where it is not known."""
     known = MATERIALS.get(code)
     return one_line(known.names.get(language, code) if known else code)
 
@@ -315,7 +316,7 @@ def _other(match: Match, side: Side, names: Mapping[str, str], say: Mapping[str,
     return one_line(names.get(side.organisation, side.organisation))
 
 
-def _letter(
+def laid_out(
     say: Mapping[str, str],
     *,
     language: str,
@@ -328,6 +329,7 @@ def _letter(
     portal_url: str,
     sample: bool,
 ) -> Letter:
+    """A letter of a headline, paragraphs, *rows* of label and value, and one *link*."""
     stop = settings_link(portal_url)
     band = [say["sample"]] if sample else []
     lines = [*band, headline, "", *said, *([""] if said else [])]

@@ -119,8 +119,8 @@ def match_from(told: Mapping[str, Any], told_at: datetime, *, found: bool) -> Ma
         change=told["change"],
         asks=tuple(told["asks"]),
         accepted_by=tuple(told["accepted_by"]),
-        surplus=_side(told["surplus"]),
-        need=_side(told["need"]),
+        surplus=side_from(told["surplus"]),
+        need=side_from(told["need"]),
         material=told["surplus"]["material"],
         tonnes=told["tonnes"]["likely"],
         tonnes_low=told["tonnes"]["low"],
@@ -137,7 +137,8 @@ def match_from(told: Mapping[str, Any], told_at: datetime, *, found: bool) -> Ma
     )
 
 
-def _side(told: Mapping[str, Any]) -> Side:
+def side_from(told: Mapping[str, Any]) -> Side:
+    """One end of a match or near miss, as JSON."""
     return Side(
         told.get("organisation"),
         UUID(told["project_id"]),

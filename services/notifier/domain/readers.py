@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.notifier.domain.matches import Match, Side
+from services.notifier.domain.near import NearMiss
 
 COORDINATOR = "coordinator"
 REGIONAL = "regional_coordinator"
@@ -58,10 +59,10 @@ def roles_that_are_told(roles: Iterable[str]) -> frozenset[str]:
 
 
 def readers_of(
-    match: Match, members: Iterable[Membership], reporters: Mapping[UUID, str]
+    match: Match | NearMiss, members: Iterable[Membership], reporters: Mapping[UUID, str]
 ) -> list[Reader]:
     """
-    Who is told of this revision of *match*: each person once, in the order of ids.
+    Who is told of this revision of *match*, or near miss: each person once, in the order of ids.
 
     A side is its contacts, else the coordinators of its organisation among *members*. *reporters*
     names, by project, the organisation that reports it: its people may be contacts too.
@@ -136,6 +137,6 @@ def _since(member: Membership, since: datetime) -> Membership:
     return Membership(member.person, member.organisation, member.roles, member.regions, since)
 
 
-def is_news_to(reader: Reader, match: Match, grace: timedelta) -> bool:
+def is_news_to(reader: Reader, match: Match | NearMiss, grace: timedelta) -> bool:
     """Whether *reader* stood here when *match* was told, or within *grace* after it."""
     return reader.since is None or reader.since <= match.told_at + grace

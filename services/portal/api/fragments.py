@@ -26,6 +26,7 @@ from shared.vocabulary.regions import Region, UnknownPlace
 router = APIRouter(route_class=PageRoute)
 Context = dict[str, Any]
 ORGANISATIONS_ASKED = 3
+NEAR_SHOWN = 5
 REASONS = ("quality", "timing", "distance", "papers", "price", "already_agreed", "other")
 
 
@@ -125,10 +126,22 @@ async def inbox(view: View) -> Context:
     }
 
 
+async def near(view: View) -> Context:
+    """What almost fits, for those who were told of it."""
+    seen = view.visitor.seen
+    if seen is None:
+        return {"rows": (), "as_of": None}
+    found, as_of = await view.desk.notifier.notices(
+        view.region.code, view.visitor.language, seen.token, limit=NEAR_SHOWN
+    )
+    return {"rows": found, "as_of": as_of}
+
+
 PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
     "counts": counts,
     "matches": matches,
     "inbox": inbox,
+    "near": near,
     "balance": balance,
     "figures": figures,
 }

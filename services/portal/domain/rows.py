@@ -57,6 +57,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A near miss on a person's desk, in the reader's words."""
+
+    id: str
+    material: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Figure:
     """One indicator in one state; *value* is None where nothing can be divided by."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from services.portal.domain.charts.balance import Month
-from services.portal.domain.rows import Counts, Entry, Figure, MatchRow
+from services.portal.domain.rows import Counts, Entry, Figure, MatchRow, Notice
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
@@ -275,6 +275,17 @@ class Notifier(Backend):
             for row in answer.items
         ]
         return entries, answer.as_of
+
+    async def notices(
+        self, region: str, language: str, token: str, *, limit: int
+    ) -> tuple[Sequence[Notice], datetime | None]:
+        """The newest near misses of *region* on the desk of the bearer of *token*."""
+        answer = await self.get("/notices", token, language=language, region=region, limit=limit)
+        notices = [
+            Notice(str(row["id"]), str(row["material"]), str(row["title"]), str(row["text"]))
+            for row in answer.items
+        ]
+        return notices, answer.as_of
 
 
 def match_row(told: Mapping[str, Any]) -> MatchRow:

@@ -10,12 +10,17 @@ from math import isfinite
 from typing import Any, Literal
 from uuid import UUID
 
-from services.registry.domain.values import Kind, Reason, pointer_to
+from services.registry.domain.values import Kind, Reason, field_of, pointer_to
+from shared.vocabulary.contamination import SUBSTANCES
 from shared.vocabulary.enumerations import codes
-from shared.vocabulary.materials import MATERIALS
+from shared.vocabulary.materials import INVASIVE_SPECIES, MATERIALS
+from shared.vocabulary.soils import SYSTEMS, told_readings
 from shared.vocabulary.tables import table
 
-Form = Literal["text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code"]
+Form = Literal[
+    "text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code", "link",
+    "soil_code", "processing",
+]  # fmt: skip
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)
 LONGEST_LIST = 100
@@ -23,6 +28,7 @@ MOST_QUANTITY = 1e9
 """Above any project on Earth: a value beyond is a mistaken unit."""
 
 _WASTE_CODE = re.compile(r"\d{2} \d{2} \d{2}\*?", re.ASCII)
+_LINK = re.compile(r"https?://[^\s\"'<>]+", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -33,6 +39,7 @@ class Field:
 
     *codes* with *list* (what the list is called) for a closed list; *least* and *most* for numbers,
     *above* for what must be more than 0; *longest* in characters; *many* for a list of such values.
+    *parts* makes it an object of such fields, *by_code* one of such values, each under a code.
     """
 
     form: Form = "text"
@@ -45,6 +52,8 @@ class Field:
     above: bool = False
     longest: int = 200
     many: bool = False
+    parts: "Mapping[str, Field] | None" = None
+    by_code: bool = False
 
 
 def _one_of(name: str, default: str | None = None, *, required: bool = False,
@@ -57,6 +66,13 @@ QUALITY = ("any", *codes("suitability_tier"), *codes("suitability_class"))
 ORIGINS = ("lot", "virgin")
 STATUS = ("draft", "offered", "reserved", "cancelled")
 STRUCTURES = tuple(each["id"] for each in table("mara")["structures"])
+SUBSTANCE_CODES = tuple(SUBSTANCES)
+SPECIES_CODES = tuple(INVASIVE_SPECIES)
+MOST_MG_PER_KG = 1e6
+
+_CONCENTRATIONS = Field("number", codes=SUBSTANCE_CODES, list="substance", least=0,
+                        most=MOST_MG_PER_KG, by_code=True)  # fmt: skip
+_PERCENT = Field("number", least=0, most=100)
 
 _IDENTITY = {
     "external_id": Field("id", required=True),
@@ -96,24 +112,63 @@ FORECAST: Mapping[str, Field] = {
     "direction": _one_of("direction", required=True),
     "material": Field(codes=MATERIAL_CODES, list="material", required=True),
     "material_subtype": Field(),
+    "soil_code": Field(
+        "soil_code",
+        parts={
+            "system": Field(codes=tuple(SYSTEMS), list="soil_system", required=True),
+            "code": Field(required=True, longest=20),
+        },
+    ),
     "use": _one_of("use"),
     "quality": Field(codes=QUALITY, list="suitability_class", default="unknown"),
     "accepts_unknown_quality": Field("boolean", default=False),
     "frost_class": _one_of("frost_class"),
     "max_frost_class": _one_of("frost_class"),
     "max_particle_mm": Field("number", above=True, most=100_000),
+    "stones_percent": _PERCENT,
+    "moisture_percent": Field("number", least=0, most=1000),
+    "waste_content_percent": _PERCENT,
+    "vertical_position_m": Field("number", least=-1000, most=9000),
     "contamination": _one_of("contamination", "unknown"),
     "contamination_basis": _one_of("contamination_basis", "none"),
+    "suspected_place": Field("boolean"),
+    "lab_report": Field(
+        parts={
+            "number": Field(required=True, longest=100),
+            "date": Field("date"),
+            "link": Field("link", longest=500),
+        }
+    ),
+    "lab_results": _CONCENTRATIONS,
+    "background_values": _CONCENTRATIONS,
+    "suspected_substances": Field(codes=SUBSTANCE_CODES, list="substance", many=True),
     "max_contamination": _one_of("contamination", "P0"),
+    "max_contamination_basis": _one_of("acceptance_basis"),
     "acid_sulphate": _one_of("acid_sulphate", "unknown"),
     "accepts_acid_sulphate": Field("boolean", default=False),
+    "total_S_percent": _PERCENT,
+    "nag_ph": Field("number", least=0, most=14),
+    "lime_need_kg_per_t": Field("number", least=0, most=1000),
     "invasive_status": _one_of("invasive_status", "unknown"),
+    "invasive_species": Field(codes=SPECIES_CODES, list="invasive_species", many=True),
+    "invasive_surveyed_on": Field("date"),
+    "deep_cover": Field("boolean"),
     "waste_status": _one_of("waste_status", "unknown"),
     "waste_code": Field("waste_code"),
     "legal_route": _one_of("legal_route"),
     "structure": Field(codes=STRUCTURES, list="structure"),
     "layer_m": Field("number", above=True, most=1000),
     "groundwater_area": Field("boolean"),
+    "groundwater_class": _one_of("groundwater_class"),
+    "play_area": Field("boolean"),
+    "housing_area": Field("boolean"),
+    "cover": _one_of("cover"),
+    "above_groundwater_m": Field("number", least=0, most=1000),
+    "well_distance_m": Field("number", least=0, most=1_000_000),
+    "made_at_demolition_site": Field("boolean"),
+    "storage_site": Field(),
+    "stored_since": Field("date"),
+    "storage_purpose": _one_of("storage_purpose"),
     "quantity": Field("number", required=True, least=0),
     "unit": Field(required=True, longest=32),
     "method": _one_of("method", "estimate"),
@@ -137,6 +192,12 @@ FORECAST: Mapping[str, Field] = {
     "assumptions": Field(many=True, longest=500),
     "note": Field("note", longest=2000),
 }
+_PROCESSING_TERMS = {
+    "processing": _one_of("processing", required=True),
+    "cost_eur_per_t": Field("number", least=0, most=10_000),
+    "yield_share": Field("number", above=True, most=1),
+}
+
 AREA: Mapping[str, Field] = {
     **_IDENTITY,
     "title": Field(required=True, longest=300),
@@ -147,12 +208,18 @@ AREA: Mapping[str, Field] = {
     "status": Field(codes=("open", "closed"), list="status", default="open"),
     "materials": Field(codes=MATERIAL_CODES, list="material", many=True),
     "max_contamination": _one_of("contamination", "P0"),
+    "max_contamination_basis": _one_of("acceptance_basis"),
     "accepts_acid_sulphate": Field("boolean", default=False),
     "processing": _one_of("processing", many=True),
+    "processing_terms": Field("processing", many=True),
     "capacity_t": Field("number", least=0),
+    "stock_t": Field("number", least=0),
+    "weekly_rate_t": Field("number", above=True),
     "available_from": Field("date"),
     "available_to": Field("date"),
     "permit_until": Field("date"),
+    "handling_eur_per_t": Field("number", least=0, most=10_000),
+    "storage_eur_per_t_month": Field("number", least=0, most=10_000),
     "gate_fee_eur_per_t": Field("number", least=-10_000, most=10_000),
     **_PRICE,
     "visibility": _one_of("visibility", "forum"),
@@ -235,12 +302,19 @@ def _unknown(name: str, fields: Mapping[str, Field], event: str) -> Reason:
 def _wanted(field: Field) -> str:
     if field.many:
         return "list"
+    if field.parts or field.by_code:
+        return "object"
     return {"number": "number", "integer": "integer", "boolean": "boolean", "date": "date"}.get(
         field.form, "text"
     )
 
 
 def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
+    if field.parts is not None:
+        bare = _bare_soil_code(value, pointer) if field.form == "soil_code" else None
+        return (None, [bare]) if bare else _read_parts(field.parts, value, pointer)
+    if field.by_code:
+        return _read_by_code(field, value, pointer)
     if not field.many:
         clean, against = _FORMS[field.form](field, value, pointer)
         return clean, [against] if against else []
@@ -250,6 +324,56 @@ def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
         return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
     read = [_FORMS[field.form](field, each, f"{pointer}/{at}") for at, each in enumerate(value)]
     return [clean for clean, _ in read], [against for _, against in read if against]
+
+
+def _read_parts(parts: Mapping[str, Field], value: Any, pointer: str) -> tuple[Any, list[Reason]]:
+    if not isinstance(value, dict):
+        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "object"})]
+    says = {"event": field_of(pointer)}
+    reasons = [Reason("field_unknown", f"{pointer}{pointer_to(name)}", None,
+                      {**says, "close": closest(name, tuple(parts))})
+               for name in value if name not in parts]  # fmt: skip
+    said: dict[str, Any] = {}
+    for name, part in parts.items():
+        if value.get(name) is None:
+            if part.required:
+                told = {"wanted": _wanted(part)}
+                reasons.append(Reason("field_missing", f"{pointer}/{name}", None, told))
+            continue
+        clean, against = _FORMS[part.form](part, value[name], f"{pointer}/{name}")
+        said[name] = clean
+        reasons += [against] if against else []
+    return said, reasons
+
+
+def _read_by_code(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
+    if not isinstance(value, dict):
+        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "object"})]
+    if len(value) > LONGEST_LIST:
+        return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
+    said: dict[str, Any] = {}
+    reasons: list[Reason] = []
+    for code, each in value.items():
+        at = f"{pointer}{pointer_to(code)}"
+        if code not in field.codes:
+            says = {"list": field.list, "close": closest(code, field.codes)}
+            reasons.append(Reason("code_unknown", at, code, says))
+            continue
+        clean, against = _FORMS[field.form](field, each, at)
+        if against is None:
+            said[code] = clean
+        else:
+            reasons.append(against)
+    return said, reasons
+
+
+def _bare_soil_code(value: Any, pointer: str) -> Reason | None:
+    """The refusal of a code that does not say its system."""
+    code = value.get("code") if isinstance(value, dict) else value
+    if not isinstance(code, str) or (isinstance(value, dict) and value.get("system") is not None):
+        return None
+    says = {"readings": told_readings(code[:20])}
+    return Reason("soil_code_without_system", pointer, code, says)
 
 
 Read = tuple[Any, Reason | None]
@@ -337,6 +461,35 @@ def _waste_code(field: Field, value: Any, pointer: str) -> Read:
     return value, None
 
 
+def _link(field: Field, value: Any, pointer: str) -> Read:
+    clean, against = _text(field, value, pointer)
+    if against is None and not _LINK.fullmatch(clean):
+        return None, Reason("link_invalid", pointer, clean)
+    return clean, against
+
+
+def _processing(_: Field, value: Any, pointer: str) -> Read:
+    """The terms of one processing; of several mistakes the first is told."""
+    if not isinstance(value, dict):
+        return None, Reason("type_wrong", pointer, value, {"wanted": "object"})
+    clean: dict[str, Any] = {}
+    for name in value:
+        if name not in _PROCESSING_TERMS:
+            close = get_close_matches(str(name)[:64], tuple(_PROCESSING_TERMS), n=2, cutoff=0.6)
+            says = {"event": "area-updated", "close": ("close", close)}
+            return None, Reason("field_unknown", pointer + pointer_to(str(name)), None, says)
+    for name, field in _PROCESSING_TERMS.items():
+        at = f"{pointer}/{name}"
+        if value.get(name) is None:
+            if field.required:
+                return None, Reason("field_missing", at, None, {"wanted": _wanted(field)})
+            continue
+        clean[name], against = _FORMS[field.form](field, value[name], at)
+        if against:
+            return None, against
+    return clean, None
+
+
 def is_clean(text: str, *, lines: bool = False) -> bool:
     """
     Whether every character of *text* can be kept and shown as it is: no control, half or direction
@@ -355,7 +508,7 @@ def _nothing(value: Any) -> Any:
     return type(value).__name__ if isinstance(value, dict | list) else value
 
 
-_FORMS: dict[Form, Callable[[Field, Any, str], Read]] = {
+_FORMS: Mapping[Form, Callable[[Field, Any, str], Read]] = {
     "text": _text,
     "id": _text,
     "note": _text,
@@ -365,4 +518,6 @@ _FORMS: dict[Form, Callable[[Field, Any, str], Read]] = {
     "date": _date,
     "uuid": _uuid,
     "waste_code": _waste_code,
+    "link": _link,
+    "processing": _processing,
 }

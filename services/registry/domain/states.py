@@ -5,6 +5,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from services.registry.domain.assay import (
+    contamination_of,
+    groundwater_of,
+    storage_of,
+    suggested_sulphate,
+)
 from services.registry.domain.places import place_of
 from services.registry.domain.values import Thing
 from shared.vocabulary.regions import Region
@@ -13,14 +19,20 @@ from shared.vocabulary.units import to_tonnes
 _AS_TOLD = (
     "direction", "material", "material_subtype", "use", "quality", "accepts_unknown_quality",
     "frost_class", "max_frost_class", "max_particle_mm", "contamination", "contamination_basis",
-    "max_contamination", "acid_sulphate", "accepts_acid_sulphate", "invasive_status",
-    "waste_status", "waste_code", "legal_route", "structure", "layer_m", "groundwater_area",
-    "net_of_own_use", "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
+    "max_contamination", "max_contamination_basis", "acid_sulphate", "accepts_acid_sulphate",
+    "invasive_status", "waste_status", "waste_code", "legal_route", "structure", "layer_m",
+    "groundwater_class", "play_area", "housing_area", "cover", "above_groundwater_m",
+    "well_distance_m", "made_at_demolition_site", "deep_cover", "suspected_place", "soil_code",
+    "stones_percent", "moisture_percent", "waste_content_percent", "vertical_position_m",
+    "total_S_percent", "nag_ph", "lime_need_kg_per_t", "invasive_species", "invasive_surveyed_on",
+    "storage_site", "stored_since", "storage_purpose", "net_of_own_use",
+    "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
 )  # fmt: skip
 _AREA_AS_TOLD = (
     "title", "site_kind", "status", "visibility", "materials", "max_contamination",
-    "accepts_acid_sulphate", "processing", "capacity_t", "permit_until", "gate_fee_eur_per_t",
-    "price_eur_per_t",
+    "max_contamination_basis", "accepts_acid_sulphate", "processing", "processing_terms",
+    "capacity_t", "stock_t", "weekly_rate_t", "permit_until", "gate_fee_eur_per_t",
+    "price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month",
 )  # fmt: skip
 _DELIVERY_AS_TOLD = (
     "match_id", "outlet", "origin", "material", "moved_on", "haul_km", "vehicle", "energy",
@@ -54,9 +66,11 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
 
     Place, kind of site, phase and visibility are the project's where not told; region and contacts
     always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
-    The day of its amount is the one told, else the one in its state so far.
+    The day of its amount is the one told, else the one in its state so far. Where there are
+    laboratory values, the class is theirs, unless a worse one was told.
     """
     told = thing.told
+    as_told = {name: told[name] for name in _AS_TOLD if name in told}
     return _without_nothing(
         forecast_id=str(thing.id),
         project_id=str(project.id),
@@ -67,7 +81,9 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         visibility=told.get("visibility") or project.state["visibility"],
         contacts=project.state["contacts"],
         meets=[region.code, *region.meets],
-        **{name: told[name] for name in _AS_TOLD if name in told},
+        **{**as_told, **contamination_of(told), **storage_of(told)},
+        acid_sulphate_suggested=suggested_sulphate(told),
+        groundwater_area=groundwater_of(told),
         quantity=quantity_of(told),
         amount_as_of=told.get("amount_as_of") or thing.state.get("amount_as_of"),
         window=_moved_along(thing, project),
@@ -92,6 +108,7 @@ def area_state(thing: Thing, region: Region) -> dict[str, Any]:
         region=region.code,
         organisation=thing.organisation,
         reporter=thing.reporter,
+        meets=[region.code, *region.meets],
         place=place_of(thing.told, region),
         window=window_of(thing.told),
         sample=region.sample,
@@ -157,6 +174,8 @@ def quantity_of(told: Mapping[str, Any]) -> dict[str, Any]:
         "factor": tonnes.factor,
         "factor_version": tonnes.factor_version,
         "tag": tonnes.tag,
+        "source": tonnes.source,
+        "confidence": tonnes.confidence,
     }
 
 

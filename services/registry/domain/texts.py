@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.registry.domain.values import Reason
+from services.registry.domain.values import Reason, field_of
 
 LANGUAGES = ("en", "fi", "sv")
 LONGEST_SHOWN = 120
@@ -159,6 +159,11 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "{field} {value} ei ole jätenimike. Kirjoita 17 05 04, vaaralliselle * perään.",
         "{field} {value} är ingen avfallskod. Skriv 17 05 04, med * om farligt.",
     ),
+    "link_invalid": (
+        "{field} {value} is no address. Write it like https://example.org/report.pdf.",
+        "{field} {value} ei ole osoite. Kirjoita https://example.org/raportti.pdf.",
+        "{field} {value} är ingen webbadress. Skriv https://example.org/rapport.pdf.",
+    ),
     "uuid_invalid": (
         "{field} {value} is no UUID. Send the id as the platform gave it.",
         "{field} {value} ei ole UUID. Lähetä alustan antama tunniste.",
@@ -230,6 +235,89 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         " unknown, tai muu savi.",
         "{field} {value} motsäger materialet sulphide_clay. Säg potential, actual eller unknown,"
         " eller en annan lera.",
+    ),
+    "soil_code_without_system": (
+        "{field} {value} names no system: {readings}. Tell {{system, code}}, with GEO or ISO14688.",
+        "{field} {value} ei nimeä luokitusta: {readings}. Kerro {{system, code}}, GEO tai"
+        " ISO14688.",
+        "{field} {value} nämner inget system: {readings}. Berätta {{system, code}}, GEO eller"
+        " ISO14688.",
+    ),
+    "soil_code_unknown": (
+        "{field} {value} is no code of {system}: {readings}. Use one of {codes}; finer fractions"
+        " in lower case before.",
+        "{field} {value} ei ole luokituksen {system} koodi: {readings}. Käytä jotakin {codes};"
+        " hienommat lajitteet pienellä eteen.",
+        "{field} {value} är ingen kod i {system}: {readings}. Använd en av {codes}; finare"
+        " fraktioner med små bokstäver framför.",
+    ),
+    "soil_code_contradicts": (
+        "{field} {value} contradicts the material {material}: {readings}. Correct the system, the"
+        " code or the material.",
+        "{field} {value} on ristiriidassa aineen {material} kanssa: {readings}. Korjaa luokitus,"
+        " koodi tai aine.",
+        "{field} {value} motsäger materialet {material}: {readings}. Rätta systemet, koden eller"
+        " materialet.",
+    ),
+    "waste_code_contradicts": (
+        "{field} {value} is no waste code of {material}. Use one of {codes}, or leave it out.",
+        "{field} {value} ei ole aineen {material} jätenimike. Käytä jotakin {codes} tai jätä pois.",
+        "{field} {value} är ingen avfallskod för {material}. Använd en av {codes}, eller lämna"
+        " bort den.",
+    ),
+    "contamination_better_than_results": (
+        "{field} {value} is better than the laboratory values say: {substance} {mg_per_kg} mg/kg"
+        " exceeds the {limit} {limit_mg_per_kg}, which is {found}. Tell {found} or a worse class,"
+        " or correct the values.",
+        "{field} {value} on parempi kuin laboratoriotulokset: {substance} {mg_per_kg} mg/kg"
+        " ylittää rajan ({limit} {limit_mg_per_kg}), luokka {found}. Kerro {found} tai huonompi,"
+        " tai korjaa tulokset.",
+        "{field} {value} är bättre än laboratorievärdena säger: {substance} {mg_per_kg} mg/kg"
+        " överskrider {limit} {limit_mg_per_kg}, alltså {found}. Ange {found} eller en sämre"
+        " klass, eller rätta värdena.",
+    ),
+    "lab_results_incomplete": (
+        "contamination {value} is not shown by {field}: no result for {missing}. Add them, or tell"
+        " contamination unknown.",
+        "contamination {value} ei ilmene tuloksista {field}: puuttuu {missing}. Lisää ne tai kerro"
+        " contamination unknown.",
+        "contamination {value} visas inte av {field}: resultat saknas för {missing}. Lägg till dem"
+        " eller ange contamination unknown.",
+    ),
+    "background_not_natural": (
+        "{field}: no natural background is told for {value}. Tell it for metals only.",
+        "{field}: aineelle {value} ei kerrota luontaista taustapitoisuutta. Kerro se vain"
+        " metalleille.",
+        "{field}: ingen naturlig bakgrund anges för {value}. Ange den bara för metaller.",
+    ),
+    "groundwater_contradicts": (
+        "{field} {value} contradicts groundwater_class {of_class}. Class 1 and 2 are true, other"
+        " and none are false; leave one of the two out.",
+        "{field} {value} on ristiriidassa kentän groundwater_class {of_class} kanssa. Luokat 1 ja 2"
+        " ovat true, other ja none false; jätä toinen pois.",
+        "{field} {value} motsäger groundwater_class {of_class}. Klass 1 och 2 är true, other och"
+        " none är false; lämna bort den ena.",
+    ),
+    "invasive_contradicts": (
+        "{field} {value} contradicts the invasive_species told. Say present, suspected or treated,"
+        " or leave the species out.",
+        "{field} {value} on ristiriidassa ilmoitettujen lajien kanssa (invasive_species). Kerro"
+        " present, suspected tai treated, tai jätä lajit pois.",
+        "{field} {value} motsäger de arter som angavs (invasive_species). Säg present, suspected"
+        " eller treated, eller lämna bort arterna.",
+    ),
+    "storage_day_missing": (
+        "{field} is missing: the storage clock starts from it. Tell the first day of storage.",
+        "{field} puuttuu: varastointiaika alkaa siitä. Kerro ensimmäinen varastointipäivä.",
+        "{field} saknas: lagringstiden börjar då. Ange den första lagringsdagen.",
+    ),
+    "contamination_above_site": (
+        "{field} {value} is hazardous waste, which a {site_kind} cannot take. Tell P3 at most, or"
+        " site_kind hazardous_reception.",
+        "{field} {value} on vaarallista jätettä, jota {site_kind} ei voi ottaa vastaan. Kerro"
+        " enintään P3 tai site_kind hazardous_reception.",
+        "{field} {value} är farligt avfall, som {site_kind} inte kan ta emot. Ange högst P3 eller"
+        " site_kind hazardous_reception.",
     ),
     "delivery_of_nothing": (
         "The delivery names no forecast, match or area. Name one of them.",
@@ -340,6 +428,15 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "boolean": ("true or false", "true tai false", "true eller false"),
     "date": ("a day like 2027-01-31", "päivä kuten 2027-01-31", "en dag som 2027-01-31"),
     "list": ("a list of texts", "lista tekstejä", "en lista av texter"),
+    "object": (
+        "an object of named values",
+        "olio, jossa on nimettyjä arvoja",
+        "en grupp namngivna värden",
+    ),
+    "threshold": ("threshold", "kynnysarvo", "tröskelvärdet"),
+    "background": ("natural background", "taustapitoisuus", "bakgrundshalten"),
+    "lower": ("lower guideline", "alempi ohjearvo", "undre riktvärdet"),
+    "upper": ("upper guideline", "ylempi ohjearvo", "övre riktvärdet"),
     "close": ("Did you mean {close}?", "Tarkoititko {close}?", "Menade du {close}?"),
     "one_of": ("Use one of: {close}.", "Käytä jotakin: {close}.", "Använd en av: {close}."),
 }
@@ -352,11 +449,6 @@ def spoken(reason: Reason, language: str) -> str:
     for name, value in reason.says.items():
         says[name] = _word(name, value, at)
     return TEXTS[reason.code][at].format(**says)
-
-
-def field_of(pointer: str) -> str:
-    """How a pointer is named in a sentence: its path without the leading slash."""
-    return pointer.lstrip("/").replace("~1", "/").replace("~0", "~")
 
 
 def shown(value: Any) -> Any:
@@ -391,7 +483,7 @@ def _quoted(value: Any) -> str:
 
 
 def _word(name: str, value: Any, at: int) -> str:
-    if name == "wanted" and value in WORDS:
+    if name in ("wanted", "limit") and value in WORDS:
         return WORDS[value][at]
     if name == "close":
         how, codes = value

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.registry.domain.assay import assay_reasons, groundwater_of
 from services.registry.domain.fields import closest
 from services.registry.domain.values import Reason
+from shared.vocabulary.errors import Refused
+from shared.vocabulary.materials import waste_codes_of
+from shared.vocabulary.soils import check_soil_code, codes_of, told_readings
 from shared.vocabulary.units import UNITS, BadUnit, to_tonnes
 
 
@@ -14,7 +18,10 @@ def reasons_together(event: str, said: Mapping[str, Any]) -> list[Reason]:
     if event in ("forecast-updated", "delivery-reported"):
         reasons += [*_unit(said), *_bounds(said)]
     if event == "forecast-updated":
-        reasons += _sulphide_clay(said)
+        reasons += [*_sulphide_clay(said), *_soil_code(said), *_waste_code(said)]
+        reasons += [*assay_reasons(said), *_groundwater(said), *_invasive(said), *_storage(said)]
+    if event == "area-updated":
+        reasons += _hazardous_site(said)
     if event == "delivery-reported" and not ({"forecast", "match_id", "area"} & said.keys()):
         reasons.append(Reason("delivery_of_nothing"))
     if event == "delivery-reported" and said.get("origin") == "virgin" and "match_id" in said:
@@ -72,3 +79,60 @@ def _sulphide_clay(said: Mapping[str, Any]) -> list[Reason]:
     if said.get("material") == "sulphide_clay" and said.get("acid_sulphate") == "none":
         return [Reason("acid_sulphate_contradicts", "/acid_sulphate", "none")]
     return []
+
+
+def _soil_code(said: Mapping[str, Any]) -> list[Reason]:
+    told = said.get("soil_code")
+    if told is None or "code" not in told:
+        return []
+    code, system = told["code"], told.get("system")
+    says: dict[str, Any] = {"readings": told_readings(code)}
+    if system is None:
+        return []
+    says |= {
+        "system": system,
+        "material": said.get("material"),
+        "codes": ", ".join(codes_of(system)),
+    }
+    try:
+        check_soil_code(said.get("material", ""), system, code)
+    except Refused as error:
+        return [Reason(error.code, "/soil_code/code", code, says)]
+    return []
+
+
+def _waste_code(said: Mapping[str, Any]) -> list[Reason]:
+    code, material = said.get("waste_code"), said.get("material")
+    if code is None or material is None:
+        return []
+    known = waste_codes_of(material)
+    if not known or code in known:
+        return []
+    says = {"material": material, "codes": ", ".join(known)}
+    return [Reason("waste_code_contradicts", "/waste_code", code, says)]
+
+
+def _groundwater(said: Mapping[str, Any]) -> list[Reason]:
+    area, of_class = said.get("groundwater_area"), said.get("groundwater_class")
+    if area is None or of_class is None or groundwater_of(said) == area:
+        return []
+    return [Reason("groundwater_contradicts", "/groundwater_area", area, {"of_class": of_class})]
+
+
+def _invasive(said: Mapping[str, Any]) -> list[Reason]:
+    if said.get("invasive_species") and said.get("invasive_status") == "none_observed":
+        return [Reason("invasive_contradicts", "/invasive_status", "none_observed")]
+    return []
+
+
+def _storage(said: Mapping[str, Any]) -> list[Reason]:
+    if "storage_purpose" in said and "stored_since" not in said:
+        return [Reason("storage_day_missing", "/stored_since")]
+    return []
+
+
+def _hazardous_site(said: Mapping[str, Any]) -> list[Reason]:
+    kind = said.get("site_kind")
+    if said.get("max_contamination") != "P4" or kind in (None, "hazardous_reception"):
+        return []
+    return [Reason("contamination_above_site", "/max_contamination", "P4", {"site_kind": kind})]

@@ -48,6 +48,11 @@ def pointer_to(*names: str | int) -> str:
     return "".join("/" + "".join(c if c.isprintable() else "\ufffd" for c in each) for each in told)
 
 
+def field_of(pointer: str) -> str:
+    """How a pointer is named in a sentence: its path without the leading slash."""
+    return pointer.lstrip("/").replace("~1", "/").replace("~0", "~")
+
+
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """Who may knock: its token, its region, and whether it is active."""

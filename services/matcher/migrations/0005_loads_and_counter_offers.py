@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("under_match", sa.Boolean(), nullable=False),
         sa.Column("refused", sa.Text(), nullable=True),
         sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("permille", sa.Integer(), server_default=sa.text("1000"), nullable=False),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("key", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),

@@ -1,7 +1,8 @@
-"""How the matcher is asked and told over HTTP."""
+"""How matches are asked for and decided on, why a pair fits, and how the region stands."""
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,17 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.matcher import handlers, store
 from services.matcher.domain import (
     CARRIED,
+    Area,
     Load,
     Lot,
     Match,
     Offer,
+    Rules,
     explain,
+    explain_over,
     is_feasible,
     left_t,
+    over,
     road_km_between,
     value_of,
+    value_over,
     worst,
 )
+from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, settings_of
@@ -123,7 +130,10 @@ async def matches(
         order=order,
     )
     lots = await store.lots_of(session, {id for one in found for id in one.pair})
-    told = [_seen(one, lots, asker, settings) for one in found if lots.keys() >= set(one.pair)]
+    areas = await handlers.areas_between(found, session)
+    told = [
+        _seen(one, lots, areas, asker, settings) for one in found if lots.keys() >= set(one.pair)
+    ]
     more = _cursor(found[-1]) if len(found) == limit else None
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
 
@@ -145,7 +155,8 @@ async def match(
         raise _no_match(id)
     response.headers["ETag"] = f'"{found.revision}"'
     lots = await store.lots_of(session, found.pair)
-    return _seen(found, lots, asker, settings)
+    areas = await handlers.areas_between([found], session)
+    return _seen(found, lots, areas, asker, settings)
 
 
 @router.post("/matches/{id}/decisions")
@@ -188,6 +199,7 @@ async def decide(
                 offer=offer,
                 rules=settings.rules(),
             )
+            areas = await handlers.areas_between([found], work.session)
     except handlers.NoSuchMatch as error:
         raise _no_match(id) from error
     except handlers.NotYours as error:
@@ -197,12 +209,13 @@ async def decide(
     except handlers.Changed as error:
         async with begin() as work:
             lots = await store.lots_of(work.session, error.match.pair)
-        now_is = _seen(error.match, lots, asker, settings)
+            areas = await handlers.areas_between([error.match], work.session)
+        now_is = _seen(error.match, lots, areas, asker, settings)
         raise Problem(
             409, "match_changed", str(error), match=now_is, changed=_as_seen(error, now_is, asker)
         ) from error
     response.headers["ETag"] = f'"{found.revision}"'
-    return _seen(found, lots, asker, settings)
+    return _seen(found, lots, areas, asker, settings)
 
 
 @router.get("/matches/{id}/decisions")
@@ -311,9 +324,18 @@ async def declines(region: str, asker: Asking, session: Reading) -> dict[str, An
 
 @router.get("/explain")
 async def explain_pair(
-    surplus: UUID, need: UUID, asker: Asking, session: Reading, settings: Told
+    surplus: UUID,
+    need: UUID,
+    asker: Asking,
+    session: Reading,
+    settings: Told,
+    area: UUID | None = None,
 ) -> dict[str, Any]:
-    """Every gate of a pair with its verdict, whether there is a match of it or not."""
+    """
+    Every gate of a pair with its verdict, whether there is a match of it or not.
+
+    With *area*, of the way over it.
+    """
     lots = await store.lots_of(session, {surplus, need})
     for id, direction in ((surplus, "surplus"), (need, "need")):
         lot = lots.get(id)
@@ -324,9 +346,13 @@ async def explain_pair(
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
-    excluded = await handlers.is_excluded(left, right, session, rules)
-    findings = explain(left, right, rules, today=today, excluded=excluded)
-    km = road_km_between(left, right, rules)
+    roads = await handlers.known_roads((left, right), session, rules)
+    if area is not None:
+        return await _explained_over(left, right, area, session, rules, today)
+    measured = roads.measured(left, right) if roads is not None else BY_RATIO
+    km = road_km_between(left, right, rules, roads)
+    excluded = await handlers.is_excluded(left, right, session, km)
+    findings = explain(left, right, rules, today=today, excluded=excluded, km=km)
     worth = value_of(left, right, km, rules)
     return {
         "surplus": surplus,
@@ -336,8 +362,34 @@ async def explain_pair(
         "reasons": [one._asdict() for one in findings],
         "papers": [one.needed for one in findings if one.needed],
         "distance_km": km,
-        "distance_method": "ratio",
+        "distance_method": measured.method,
+        "distance_version": measured.version,
         "value": worth._asdict(),
+        "tag": "unverified",
+    }
+
+
+async def _explained_over(
+    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date
+) -> dict[str, Any]:
+    area = (await store.areas_of(session, [id])).get(id)
+    if area is None:
+        raise Problem(404, "area_not_found", f"there is no area {id}")
+    findings = explain_over(surplus, need, area, rules, today=today)
+    way = over(surplus, need, area, rules, today=today)
+    return {
+        "surplus": surplus.id,
+        "need": need.id,
+        "area": id,
+        "verdict": worst(findings),
+        "feasible": is_feasible(findings),
+        "reasons": [one._asdict() for one in findings],
+        "papers": [one.needed for one in findings if one.needed],
+        "distance_km": way.km if way else None,
+        "distance_method": BY_RATIO.method,
+        "distance_version": BY_RATIO.version,
+        "waits_days": way.days if way else None,
+        "value": value_over(surplus, need, way, rules)._asdict() if way else None,
         "tag": "unverified",
     }
 
@@ -367,10 +419,12 @@ async def settled(asker: Asking, session: Reading) -> dict[str, Any]:
     return await handlers.settled(session)
 
 
-def _seen(match: Match, lots: dict[UUID, Lot] | Any, asker: Asker, settings: Any) -> dict[str, Any]:
+def _seen(
+    match: Match, lots: Any, areas: Mapping[UUID, Area], asker: Asker, settings: Any
+) -> dict[str, Any]:
     """*match* as *asker* may see it: whole, or as its side does."""
     today = now().astimezone(settings.zone).date()
-    body = handlers.body_of(match, lots, settings.rules(), today=today)
+    body = handlers.body_of(match, lots, areas, settings.rules(), today=today)
     body |= {"changed_at": match.changed_at, "born_at": match.born_at}
     if not (asker.sees_all or asker.coordinates(match.region)):
         mine = [side for side in match.sides if side in asker.organisations]

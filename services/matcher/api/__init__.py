@@ -1,0 +1,11 @@
+"""How the matcher is asked and told over HTTP."""
+
+from fastapi import APIRouter
+
+from services.matcher.api import matches, near, planning
+
+router = APIRouter()
+for part in (matches, near, planning):
+    router.include_router(part.router)
+
+__all__ = ["router"]

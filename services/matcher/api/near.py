@@ -1,0 +1,105 @@
+"""How near misses, and what one forecast could change, are asked for."""
+
+import base64
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.encoders import jsonable_encoder
+
+from services.matcher import handlers, store
+from services.matcher.domain import KnownNearMiss, Lot
+from shared.access import Asker
+from shared.contracts.base import now
+from shared.http import Asking, Problem, Reading, settings_of
+
+router = APIRouter()
+Told = Annotated[Any, Depends(settings_of)]
+
+
+@router.get("/near-misses")
+async def near_misses(
+    asker: Asking,
+    session: Reading,
+    settings: Told,
+    region: str | None = None,
+    organisation: str | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """Open near misses that the asker may see, worth most first; follow `next` to the end."""
+    found = await store.near_misses_seen_by(
+        session,
+        sees_all=asker.sees_all,
+        regions=asker.regions,
+        organisations=list(asker.organisations),
+        region=region,
+        organisation=organisation,
+        after=_cursor_read(after) if after else None,
+        limit=limit,
+    )
+    lots = await store.lots_of(session, {id for one in found for id in one.pair})
+    told = [_seen(one, lots, asker, settings) for one in found]
+    more = _cursor(found[-1]) if len(found) == limit else None
+    return {"items": told, "next": more, "as_of": now().isoformat()}
+
+
+@router.get("/openings/{forecast}")
+async def openings(
+    forecast: UUID, asker: Asking, session: Reading, settings: Told
+) -> dict[str, Any]:
+    """What this forecast would gain by one change, best first; for its own side alone."""
+    lot = (await store.lots_of(session, {forecast})).get(forecast)
+    mine = lot is not None and (
+        asker.sees_all or asker.coordinates(lot.region) or lot.organisation in asker.organisations
+    )
+    if lot is None or not mine:
+        raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+    today = now().astimezone(settings.zone).date()
+    found = await handlers.openings_of(lot, session, settings.rules(), today)
+    return {
+        "forecast": forecast,
+        "revision": lot.revision,
+        "items": [
+            {
+                "change": one.remedy._asdict(),
+                "change_needed": one.remedy.text,
+                "tonnes": one.tonnes,
+                "total_cents": one.cents,
+                "partners": one.partners,
+                "tag": "unverified",
+            }
+            for one in found
+        ],
+        "as_of": now().isoformat(),
+    }
+
+
+def _seen(
+    near: KnownNearMiss, lots: dict[UUID, Lot] | Any, asker: Asker, settings: Any
+) -> dict[str, Any]:
+    """*near* as *asker* may see it: whole, or as its side does."""
+    body = handlers.near_body(near, lots, settings.rules())
+    body |= {"changed_at": near.changed_at, "born_at": near.born_at}
+    if not (asker.sees_all or asker.coordinates(near.region)):
+        mine = [side for side in near.sides if side in asker.organisations]
+        if len(mine) < len(near.sides):
+            body = handlers.near_as_seen(body, mine[0])
+    told: dict[str, Any] = jsonable_encoder(body)
+    for end in ("surplus", "need"):
+        told[end].pop("visibility", None)
+    return told
+
+
+def _cursor(near: KnownNearMiss) -> str:
+    told = json.dumps([near.worth_cents, str(near.id)])
+    return base64.urlsafe_b64encode(told.encode()).decode()
+
+
+def _cursor_read(told: str) -> tuple[int, UUID]:
+    try:
+        worth, id = json.loads(base64.urlsafe_b64decode(told))
+        return int(worth), UUID(id)
+    except (ValueError, TypeError) as error:
+        raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error

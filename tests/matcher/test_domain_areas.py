@@ -1,0 +1,39 @@
+"""Masses wait in areas and are worked there: what may, how long, and for how much."""
+
+from datetime import date
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.matcher.domain import Rules, replan
+from tests.matcher.builders import TODAY, a_need, a_surplus, lot
+from tests.matcher.waiting import Formulation, an_area, random_region
+
+RULES = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
+SPRING = (date(2027, 3, 1), date(2027, 3, 20))
+AUTUMN = (date(2027, 10, 5), date(2027, 11, 30))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 60), st.integers(0, 4))
+def test_the_plan_with_areas_is_the_optimum_of_another_formulation_to_the_cent(
+    seed: int, lots: int, areas: int
+) -> None:
+    found, places = random_region(Random(seed), lots, areas)
+
+    plan = replan(found, [], RULES.exact, today=TODAY, areas=places)
+
+    assert plan.after_cents == Formulation(found, places, RULES.exact).best_cents()
+
+
+def test_sand_of_spring_waits_for_a_need_of_autumn() -> None:
+    surplus, need = lot(a_surplus(window=SPRING)), lot(a_need(window=AUTUMN, north_km=5))
+    area = an_area(north_km=2)
+
+    plan = replan([surplus, need], [], RULES, today=TODAY, areas=[area])
+
+    (change,) = plan.changes
+    assert change.tonnes == 1000 and change.area == area
+    assert (change.enter, change.leave) == (57 * 12 + 2, 57 * 12 + 9)
+    assert not replan([surplus, need], [], RULES, today=TODAY).changes
