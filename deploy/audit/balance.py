@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 
 from deploy.audit.records import Records, Row, Told, newest
-from deploy.audit.report import Line, compared
+from deploy.audit.report import Line, compared, line
 from shared.contracts import (
     AreaUpdated,
+    DeliveryRecorded,
     ForecastUpdated,
     MatchChanged,
     MatchFound,
@@ -25,9 +26,8 @@ READER = "indicators"
 KEY = ("scope", "code", "region", "side", "material", "state", "month", "sample")
 STOCK = ("kg_low", "kg", "kg_high", "onsite_kg", "unverified_kg")
 FLOW = ("kg", "kg_km", "cents", "grams", "virgin_kg", "value_unverified_kg",
-        "climate_unverified_kg")  # fmt: skip
-STANDS = {"proposed": "proposed", "accepted": "proposed", "agreed": "agreed", "moving": "agreed",
-          "done": "agreed"}  # fmt: skip
+        "climate_unverified_kg", "cross_kg")  # fmt: skip
+STANDS = {"proposed": "proposed", "accepted": "proposed", "agreed": "agreed", "moving": "agreed"}
 """In which state a match's tonnes stand; a match in any other state holds none."""
 
 Cells = dict[tuple[Any, ...], list[int]]
@@ -38,9 +38,12 @@ def balance(records: Records) -> list[Line]:
     lots = newest(records.heard(READER, ForecastUpdated), "forecast_id")
     told = records.heard(READER, MatchFound, MatchChanged)
     matches = [one.body for one in newest(told, "match_id").values()]
+    loads = [one.body for one in newest(records.heard(READER, DeliveryRecorded),
+                                        "delivery_id").values()]  # fmt: skip
     return [
-        _stocks(records, [one.body for one in lots.values()], matches),
+        _stocks(records, list(lots.values()), matches, loads),
         _flows(records, matches),
+        _transport_work(records, loads),
         _titles(records),
         _moments(records),
     ]
@@ -49,11 +52,17 @@ def balance(records: Records) -> list[Line]:
 # --- stocks -----------------------------------------------------------------------------------
 
 
-def _stocks(records: Records, lots: list[Row], matches: list[Row]) -> Line:
+def _stocks(records: Records, lots: list[Told], matches: list[Row], loads: list[Row]) -> Line:
     held = _held(matches)
     cells: Cells = defaultdict(lambda: [0] * len(STOCK))
-    for lot in lots:
-        _add_lot(cells, lot, held.get(lot["forecast_id"], {}))
+    for told in lots:
+        lot = told.body
+        as_of = lot.get("amount_as_of") or told.at.date().isoformat()
+        moved = sum(_kg_of(load) for load in loads if load["moved_on"] >= as_of
+                    and lot["forecast_id"] in _lots_of(load))  # fmt: skip
+        _add_lot(cells, lot, held.get(lot["forecast_id"], {}), moved)
+    for load in loads:
+        _add_load(cells, load)
     kept = _kept(records, "cell", STOCK)
     counted = {"lots": len(lots), "matches": len(matches)}
     return compared("the balance is the sum over lots and matches, to the kilogram",
@@ -69,13 +78,67 @@ def _held(matches: Iterable[Row]) -> dict[str, dict[str, int]]:
             continue
         bucket = "onsite" if match["route"] == "onsite" else stands
         for end in ("surplus", "need"):
-            held[match[end]["forecast_id"]][bucket] += match["tonnes"]["likely"] * 1000
+            held[match[end]["forecast_id"]][bucket] += _left_kg(match)
     return held
 
 
-def _add_lot(cells: Cells, lot: Row, held: dict[str, int]) -> None:
+def _left_kg(match: Row) -> int:
+    """Kilograms of *match* that are not moved yet."""
+    agreed: int = match["tonnes"]["likely"] * 1000
+    return max(0, agreed - _kg(match.get("delivered_t", 0.0)))
+
+
+def _kg_of(load: Row) -> int:
+    return _kg(load["tonnes"])
+
+
+def _kg(tonnes: float) -> int:
+    return round(tonnes * 1000)
+
+
+def _lots_of(load: Row) -> set[str]:
+    return {load[end]["forecast_id"] for end in ("surplus", "need") if load.get(end)}
+
+
+def _add_load(cells: Cells, load: Row) -> None:
+    """Each end once, in the month of movement; virgin material comes from no lot."""
+    kg = _kg_of(load)
+    if not kg:
+        return
+    onsite = kg if load["outlet"] == "onsite" else 0
+    unverified = kg if load.get("tag", "told") == "unverified" else 0
+    for side in ("surplus", "need"):
+        if not load.get(side) or (side == "surplus" and load.get("origin") == "virgin"):
+            continue
+        _add(cells, {**load[side], "place": load[side]}, side, load[side]["material"], "delivered",
+             load["moved_on"][:7], load.get("sample", False),
+             [kg, kg, kg, onsite, unverified])  # fmt: skip
+
+
+def _transport_work(records: Records, loads: list[Row]) -> Line:
+    """K5 of what was delivered, load by load: leg times distance, off site, virgin hauls apart."""
+    wanted: dict[tuple[str, str], int] = defaultdict(int)
+    for load in loads:
+        end = load.get("surplus") or (load["outlet"] == "need_via_storage" and load.get("need"))
+        if not end or load.get("origin") == "virgin" or load["outlet"] == "onsite":
+            continue
+        if load.get("haul_km") is not None:
+            wanted[end["region"], load["moved_on"][:7]] += round(_kg_of(load) * load["haul_km"])
+    kept: dict[tuple[str, str], int] = defaultdict(int)
+    for row in records.rows(READER, "load_cell"):
+        if row["scope"] == "region" and row["side"] == "surplus":
+            kept[row["region"], row["month"]] += row["kg_km"]
+    found = [f"region {region} in {month}: {kept[region, month]} kg km, not {wanted[region, month]}"
+             for region, month in {*wanted, *kept}
+             if kept[region, month] != wanted[region, month]]  # fmt: skip
+    return line("transport work is the sum over loads of mass times distance",
+                {"loads": len(loads)}, found)  # fmt: skip
+
+
+def _add_lot(cells: Cells, lot: Row, held: dict[str, int], moved: int) -> None:
     quantity = lot["quantity"]
-    levels = [round(quantity[name] * 1000) for name in ("low_t", "likely_t", "high_t")]
+    levels = [max(0, round(quantity[name] * 1000) - moved)
+              for name in ("low_t", "likely_t", "high_t")]  # fmt: skip
     if lot.get("status", "offered") != "offered" or not (levels[1] or levels[2]):
         return
     days = days_by_month(lot["window"])
@@ -144,16 +207,19 @@ def _flows(records: Records, matches: list[Row]) -> Line:
     cells: Cells = defaultdict(lambda: [0] * len(FLOW))
     for match in matches:
         stands, tonnes = STANDS.get(match["state"]), match["tonnes"]["likely"]
-        if stands is None or match["route"] == "onsite" or not tonnes:
+        if stands is None or match["route"] == "onsite" or not tonnes or not _left_kg(match):
             continue
         value, climate = match["value"], match["climate"]
         ends = (match["surplus"], match["need"])
         like = one_substance(ends[0]["material"]) == one_substance(ends[1]["material"])
-        kg = tonnes * 1000
+        kg = _left_kg(match)
+        left = kg / (tonnes * 1000)
+        places = [(end["region"], end["place"]["municipality"]) for end in ends]
         totals = (
-            kg, round(match["tonne_km"] * 1000), value["total_cents"],
-            climate["saved_g_per_t"] * tonnes, kg if like else 0,
+            kg, round(match["tonne_km"] * 1000 * left), round(value["total_cents"] * left),
+            round(climate["saved_g_per_t"] * tonnes * left), kg if like else 0,
             kg if value["tag"] == "unverified" else 0, kg if climate["tag"] == "unverified" else 0,
+            kg if places[0] != places[1] else 0,
         )  # fmt: skip
         days = days_by_month(match["window"])
         columns = [shares(total, list(days.values())) for total in totals]

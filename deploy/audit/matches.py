@@ -8,6 +8,7 @@ from itertools import product
 
 from deploy.audit.areas import Base, base_at, base_of, crowded, fallback, way_over
 from deploy.audit.effects import by_match
+from deploy.audit.loads import loads, moved_kg
 from deploy.audit.pairs import (
     Limits,
     Worth,
@@ -39,6 +40,7 @@ def matches(records: Records) -> list[Line]:
         _verdicts(records, limits),
         _values(records, limits),
         _decisions(records),
+        *loads(records),
     ]
 
 
@@ -71,10 +73,11 @@ def _commitments(records: Records) -> Line:
     free: dict[str, int] = defaultdict(int)
     fixed: dict[str, list[Row]] = defaultdict(list)
     rows = _holding(records)
+    moved = moved_kg(records)
     for match in rows:
         for end in ("surplus_id", "need_id"):
             if _is_free(match):
-                free[match[end]] += takes(match, end)
+                free[match[end]] += takes(match, end) * 1000
             else:
                 fixed[match[end]].append(match)
     found = []
@@ -85,15 +88,16 @@ def _commitments(records: Records) -> Line:
             continue
         lot = forecasts[id].body
         is_open = lot.get("status", "offered") == "offered"
-        most = int(lot["quantity"]["likely_t"] + 1e-9) if is_open else 0
+        told = int(lot["quantity"]["likely_t"] + 1e-9) * 1000 - moved.get(id, 0)
+        most = max(0, told) if is_open else 0
         end = "surplus_id" if lot["direction"] == "surplus" else "need_id"
-        decided = sum(takes(match, end) for match in fixed[id])
+        decided = sum(still_takes_kg(match, end) for match in fixed[id])
         if free[id] > max(0, most - decided):
-            found.append(f"lot {id}: {free[id]} t proposed and {decided} t decided of {most} t")
+            found.append(f"lot {id}: {free[id]} kg proposed and {decided} kg decided of {most} kg")
         if decided > most:
             silent = [match["id"] for match in fixed[id] if not _alarmed(match, lot["direction"])]
             alarms += len(fixed[id]) - len(silent)
-            found += [f"match {one} stands on lot {id} that fell to {most} t, and no alarm"
+            found += [f"match {one} stands on lot {id} that fell to {most} kg, and no alarm"
                       for one in silent]  # fmt: skip
     counted = {"matches": len(rows), "lots": len({*free, *fixed}), "alarms": alarms}
     return line("no lot is over-committed", counted, found)
@@ -103,6 +107,12 @@ def takes(match: Row, end: str) -> int:
     """Whole tonnes that *match* takes of the lot at its *end*; a working may lose some."""
     tonnes = int(match["tonnes"])
     return tonnes if end == "surplus_id" else tonnes * int(match["permille"]) // 1000
+
+
+def still_takes_kg(match: Row, end: str) -> int:
+    """What *match* takes of the lot at its *end* besides its loads, which are off it already."""
+    share = 1000 if end == "surplus_id" else int(match["permille"])
+    return max(0, takes(match, end) * 1000 - int(match["delivered_kg"]) * share // 1000)
 
 
 def _rooms(records: Records) -> Line:
@@ -321,15 +331,16 @@ def _follows(match: Row, decisions: list[Row]) -> Iterable[str]:
     sides = {match["surplus_organisation"], match["need_organisation"]}
     accepted: list[str] = []
     declined: Row | None = None
+    closed: Row | None = None
     for row in decisions:
         if row["revision_made"] != row["revision_seen"] + 1:
             yield f"a decision on revision {row['revision_seen']} made {row['revision_made']}"
         if row["organisation"] not in sides:
             yield f"{row['organisation']} decided, and is no side of it"
-        if row["decision"] == "accept":
-            accepted.append(row["organisation"])
-        elif row["decision"] == "undo":
-            accepted = []
+        if row["decision"] in ("accept", "counter", "undo"):
+            accepted = _accepted(accepted, row)
+        elif row["decision"] == "close":
+            closed = row
         else:
             declined = row
     revisions = [row["revision_made"] for row in decisions]
@@ -339,9 +350,24 @@ def _follows(match: Row, decisions: list[Row]) -> Iterable[str]:
         yield f"accepted by {match['accepted_by']!r}, decided by {accepted}"
     if match["declined_by"] != (declined["organisation"] if declined else None):
         yield f"declined by {match['declined_by']}"
+    if match["closed_by"] != (closed["organisation"] if closed else None):
+        yield f"closed by {match['closed_by']}"
     allowed = _states(match, sides, accepted, declined)
     if match["state"] not in allowed:
         yield f"is {match['state']}, decisions lead to {' or '.join(allowed)}"
+
+
+def _accepted(before: list[str], decision: Row) -> list[str]:
+    """Who has accepted after *decision*: of an offer who made it, and nobody else."""
+    mine = [str(decision["organisation"])]
+    return {"accept": before + mine, "counter": mine, "undo": []}[decision["decision"]]
+
+
+def _moved_state(match: Row) -> str:
+    """What the loads make of an agreed match."""
+    if match["closed_by"] or match["delivered_kg"] >= match["tonnes"] * 1000:
+        return "done"
+    return "moving" if match["delivered_kg"] else "agreed"
 
 
 def _states(
@@ -352,7 +378,7 @@ def _states(
     if match["route"] == "onsite":
         return "agreed", "withdrawn", "expired"
     if sides <= set(accepted):
-        return "agreed", "moving", "done"
+        return (_moved_state(match),)
     if accepted:
         return "accepted", "withdrawn", "expired"
     return "proposed", "withdrawn", "expired"

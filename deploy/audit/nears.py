@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import date
 
 from deploy.audit.areas import Base, base_of
-from deploy.audit.matches import HOLDS, limits_of, takes
+from deploy.audit.loads import moved_kg
+from deploy.audit.matches import HOLDS, limits_of, still_takes_kg
 from deploy.audit.pairs import Limits, gates_that_fail, road_km, worth
 from deploy.audit.records import Records, Row, newest
 from deploy.audit.report import Line, compared, line
@@ -52,7 +53,7 @@ def _judged(records: Records, rows: list[Row]) -> Line:
     limits = limits_of(records)
     settings = vars(records["matcher"].service.settings)
     forecasts = newest(records.heard("matcher", ForecastUpdated), "forecast_id")
-    taken: dict[str, int] = defaultdict(int)
+    taken = defaultdict(int, moved_kg(records))
     paired = set()
     areas = {id: one.body for id, one in
              newest(records.heard("matcher", AreaUpdated), "area_id").items()}  # fmt: skip
@@ -60,7 +61,7 @@ def _judged(records: Records, rows: list[Row]) -> Line:
         if match["standing"] == HOLDS:
             paired.add((match["surplus_id"], match["need_id"]))
             for end in ("surplus_id", "need_id"):
-                taken[match[end]] += takes(match, end)
+                taken[match[end]] += still_takes_kg(match, end)
     found = []
     for row in rows:
         ends = [forecasts.get(row[name]) for name in ("surplus_id", "need_id")]
@@ -84,7 +85,7 @@ def _left(row: Row, lots: tuple[Row, Row], taken: dict[str, int]) -> Iterator[st
         if lot.get("status", "offered") != "offered":
             yield f"the {lot['direction']} is no longer offered"
             continue
-        left = int(lot["quantity"]["likely_t"] + 1e-9) - taken[lot["forecast_id"]]
+        left = (int(lot["quantity"]["likely_t"] + 1e-9) * 1000 - taken[lot["forecast_id"]]) // 1000
         if row["tonnes"] * (1 - TOLD_AGAIN) > left:
             yield f"{row['tonnes']} t, and the {lot['direction']} has {left} t left"
 

@@ -24,8 +24,10 @@ Row = dict[str, Any]
 TABLES: Mapping[str, tuple[str, ...]] = {
     "registry": ("intake", "organisation", "membership", "region", "project", "forecast", "area",
                  "delivery"),
-    "matcher": ("lot", "area", "match", "match_past", "decision", "road", "near_miss", "near"),
-    "indicators": ("lot", "match", "cell", "flow_cell", "title", "heard", "figure"),
+    "matcher": ("lot", "area", "match", "match_past", "decision", "delivery", "road", "near_miss",
+                "near"),
+    "indicators": ("lot", "match", "load", "cell", "flow_cell", "load_cell", "title", "heard",
+                   "figure"),
     "notifier": ("organisation", "member", "project", "match", "telling", "notification",
                  "inbox_entry", "near_miss", "notice"),
 }  # fmt: skip

@@ -135,7 +135,7 @@ async def figures(
     indicator: str | None = None,
 ) -> dict[str, Any]:
     """
-    K1a–K8 of one scope and period, each with state, definition and counterfactual.
+    The figures of one scope and period, each with state, definition and counterfactual.
 
     In every state unless one is named; all but `delivered` are projections.
     """
@@ -149,9 +149,10 @@ async def figures(
         raise Problem(422, "indicator_unknown", detail)
     asked = _during(await _asked(asker, session, question), months)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
+    hauls, pace = await store.hauls(session, asked), await store.pace(session, asked)
     chosen = (
         one
-        for one in figures_of(stocks, flows)
+        for one in figures_of(stocks, flows, hauls, pace)
         if state in (None, one.state) and indicator in (None, one.indicator)
     )
     return {
@@ -347,6 +348,7 @@ def _figure(figure: Figure, asked: store.Asked, *, sample: bool) -> dict[str, An
         "counterfactual": definition.counterfactual,
         "unverified_share": figure.unverified_share,
         "why": figure.why,
+        "beside": dict(figure.beside),
         "sample": sample,
     }
 

@@ -7,6 +7,7 @@ from services.indicators import api, handlers, store
 from services.indicators.settings import Settings
 from shared.contracts import (
     AreaUpdated,
+    DeliveryRecorded,
     ForecastUpdated,
     IndicatorUpdated,
     MatchChanged,
@@ -31,6 +32,7 @@ def build(settings: Settings) -> Service:
             ForecastUpdated: batch(handlers.keep_forecasts, size=size),
             MatchFound: batch(handlers.keep_matches, size=size),
             MatchChanged: batch(handlers.keep_matches, size=size),
+            DeliveryRecorded: batch(handlers.keep_loads, size=size),
             ProjectAdded: batch(handlers.keep_titles, size=size),
             ProjectUpdated: batch(handlers.keep_titles, size=size),
             ProjectWithdrawn: batch(handlers.keep_titles, size=size),

@@ -1,23 +1,30 @@
 """What the indicators do when something is told: load, decide, record."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from services.indicators import store
 from services.indicators.domain import (
+    AGREED_ONCE,
+    Baseline,
     Cells,
     End,
     Figure,
+    Load,
     Lot,
     Match,
     figures_of,
     latest_of,
+    lots_of,
+    take_loads,
     take_lots,
     take_matches,
 )
 from shared.contracts import (
     AreaUpdated,
+    DeliveryRecorded,
     Event,
     ForecastUpdated,
     IndicatorUpdated,
@@ -28,7 +35,7 @@ from shared.contracts import (
     ProjectUpdated,
     ProjectWithdrawn,
 )
-from shared.contracts.matcher import Side
+from shared.contracts.matcher import DeliveredEnd, Side
 from shared.vocabulary.materials import one_substance
 from shared.work import Work
 
@@ -45,6 +52,7 @@ async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work) -> None:
     renewed, changes = take_lots(kept, news)
 
     await store.keep_lots(work.session, renewed)
+    await store.keep_earliest(work.session, "offered_at", offered_at(events))
     await store.add_to_cells(work.session, changes)
     await _let_look(work, events, changes)
 
@@ -59,10 +67,27 @@ async def keep_matches(events: Sequence[MatchFound | MatchChanged], work: Work) 
     renewed, touched, changes, flows = take_matches(lots, kept, news)
 
     await store.keep_lots(work.session, touched)
+    await store.keep_earliest(work.session, "agreed_at", agreed_at(events))
     await store.keep_matches(work.session, renewed)
     await store.add_to_cells(work.session, changes)
     await store.add_to_flows(work.session, flows)
     await _let_look(work, events, changes, flows)
+
+
+async def keep_loads(events: Sequence[DeliveryRecorded], work: Work) -> None:
+    """Keep the newest of each record of loads: they are off their lots, and delivered."""
+    news = latest_of(map(load_of, events))
+    kept = await store.hold_loads(work.session, (load.id for load in news))
+    ends = {id for load in news for id in load.lots} | lots_of(kept.values())
+    lots = await store.hold_lots(work.session, ends)
+
+    renewed, touched, changes, cells = take_loads(lots, kept, news)
+
+    await store.keep_lots(work.session, touched)
+    await store.keep_loads(work.session, renewed)
+    await store.add_to_cells(work.session, changes)
+    await store.add_to_loads(work.session, cells)
+    await _let_look(work, events, changes, cells)
 
 
 async def keep_titles(events: Sequence[Named], work: Work) -> None:
@@ -89,10 +114,11 @@ async def tell_figures(due: Any, work: Work, *, pause: timedelta) -> None:
         return
     asked = store.Asked(due.scope, due.code, due.region)
     stocks, flows, sample = await store.stocks_and_flows(work.session, asked)
+    hauls, pace = await store.hauls(work.session, asked), await store.pace(work.session, asked)
 
     changed = [
         (figure, row.revision + 1 if (row := known.get((figure.indicator, figure.state))) else 1)
-        for figure in figures_of(stocks, flows)
+        for figure in figures_of(stocks, flows, hauls, pace)
         if figure.told != _told(known.get((figure.indicator, figure.state)))
     ]
 
@@ -126,12 +152,77 @@ def lot_of(event: ForecastUpdated) -> Lot:
         kg_high=round(quantity.high_t * 1000),
         unverified=quantity.tag == "unverified",
         sample=event.sample,
+        as_of=event.amount_as_of or event.at.date(),
     )
 
 
+def load_of(event: DeliveryRecorded) -> Load:
+    """The loads that *event* tells, in whole kilograms."""
+    base = event.baseline
+    return Load(
+        id=event.delivery_id,
+        revision=event.revision,
+        at=event.at,
+        surplus=delivered_end_of(event.surplus),
+        need=delivered_end_of(event.need),
+        material=one_substance(event.material),
+        outlet=event.outlet,
+        kg=round(event.tonnes * 1000),
+        moved_on=date.fromisoformat(event.moved_on),
+        virgin=event.origin == "virgin",
+        into_storage=event.into_storage,
+        matched=event.match_id is not None,
+        method=event.method,
+        km=event.haul_km,
+        modelled=not event.haul_measured,
+        vehicle=event.vehicle,
+        energy=event.energy,
+        baseline=Baseline(
+            base.reception_km, base.gate_fee_cents_per_t, base.gate_work_g_per_t, base.quarry_km,
+            base.virgin_cents_per_t, base.virgin_g_per_t, base.tag == "unverified",
+        ) if base else None,
+        unverified=event.tag == "unverified",
+        sample=event.sample,
+    )  # fmt: skip
+
+
+def delivered_end_of(told: DeliveredEnd | None) -> End | None:
+    """Where loads left or came, as the cells need it."""
+    if told is None:
+        return None
+    return End(
+        told.forecast_id, told.project_id, told.organisation, told.region, told.municipality,
+        told.sub_region, one_substance(told.material),
+    )  # fmt: skip
+
+
+def offered_at(events: Iterable[ForecastUpdated]) -> dict[UUID, datetime]:
+    """When each forecast of *events* was first told as offered."""
+    return _earliest((one.forecast_id, one.at) for one in events if one.status == "offered")
+
+
+def agreed_at(events: Iterable[MatchFound | MatchChanged]) -> dict[UUID, datetime]:
+    """When each lot of *events* was first agreed with another; its own site asks nobody."""
+    return _earliest(
+        (id, one.at)
+        for one in events
+        if one.state in AGREED_ONCE and one.route != "onsite"
+        for id in (one.surplus.forecast_id, one.need.forecast_id)
+    )
+
+
+def _earliest(moments: Iterable[tuple[UUID, datetime]]) -> dict[UUID, datetime]:
+    first: dict[UUID, datetime] = {}
+    for id, at in moments:
+        first[id] = min(at, first.get(id, at))
+    return first
+
+
 def match_of(event: MatchFound | MatchChanged) -> Match:
-    """The match that *event* tells: likely tonnes, value and climate as the matcher says."""
+    """The match that *event* tells: what is left to move of it, its value as the matcher says."""
     tonnes = event.tonnes.likely
+    kg = max(0, tonnes * 1000 - round(event.delivered_t * 1000))
+    left = kg / (tonnes * 1000) if tonnes else 0.0
     return Match(
         id=event.match_id,
         revision=event.revision,
@@ -142,13 +233,14 @@ def match_of(event: MatchFound | MatchChanged) -> Match:
         need=end_of(event.need),
         first=event.window.first,
         last=event.window.last,
-        kg=tonnes * 1000,
-        kg_km=round(event.tonne_km * 1000),
-        cents=event.value.total_cents,
-        grams=event.climate.saved_g_per_t * tonnes,
+        kg=kg,
+        kg_km=round(event.tonne_km * 1000 * left),
+        cents=round(event.value.total_cents * left),
+        grams=round(event.climate.saved_g_per_t * tonnes * left),
         value_unverified=event.value.tag == "unverified",
         climate_unverified=event.climate.tag == "unverified",
         sample=event.sample,
+        decline_reason=event.decline_reason if event.state == "declined" else None,
     )
 
 
@@ -207,6 +299,7 @@ def announcement(
         definition=definition.label,
         counterfactual=definition.counterfactual,
         unverified_share=figure.unverified_share,
+        beside=dict(figure.beside),
         sample=sample,
     )
 

@@ -1,31 +1,44 @@
 """
 Lots, matches, the cells they fill, and the figures told; and the questions asked of them.
 
-Locks go lots, matches, balance cells, flow cells, due figures, moments: always in that order, each
-sorted by key, so that replicas never wait for each other in a ring.
+Locks go loads, lots, matches, balance cells, flow cells, load cells, due figures, moments: always
+in that order, each sorted by key, so that replicas never wait for each other in a ring.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, Text, select, text
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Text,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.indicators.domain import (
+    HAUL,
     Cells,
     Figure,
     Flow,
+    Haul,
+    KeptLoad,
     KeptLot,
     KeptMatch,
     Lot,
     Match,
     Months,
+    Pace,
     Standing,
     Stock,
 )
@@ -46,6 +59,7 @@ class LotRow(SQLModel, table=True):
         CheckConstraint("revision >= 0", "revision"),
         CheckConstraint("direction IN ('surplus', 'need')", "direction"),
         CheckConstraint("onsite_kg >= 0 AND agreed_kg >= 0 AND proposed_kg >= 0", "standing"),
+        Index("ix_lot_place", "region", "municipality"),  # how long its lots wait
     )
 
     id: UUID = Field(primary_key=True)
@@ -70,6 +84,10 @@ class LotRow(SQLModel, table=True):
     agreed_kg: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     proposed_kg: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     contribution: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
+    as_of: date | None
+    moved: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    offered_at: datetime | None = Field(sa_column=Column(TIMESTAMP(timezone=True)))
+    agreed_at: datetime | None = Field(sa_column=Column(TIMESTAMP(timezone=True)))
 
 
 class MatchRow(SQLModel, table=True):
@@ -80,6 +98,12 @@ class MatchRow(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("revision >= 1", "revision"),
         CheckConstraint("bucket IN ('', 'onsite', 'agreed', 'proposed')", "bucket"),
+        # what was decided on: few among all that was proposed
+        Index(
+            "ix_match_decided",
+            "surplus_id",
+            postgresql_where=text("state IN ('agreed', 'moving', 'done', 'declined')"),
+        ),
         CheckConstraint("kg >= 0", "kg"),
     )
 
@@ -96,6 +120,19 @@ class MatchRow(SQLModel, table=True):
     kg_km: int = Field(sa_column=Column(BigInteger, nullable=False))
     cents: int = Field(sa_column=Column(BigInteger, nullable=False))
     grams: int = Field(sa_column=Column(BigInteger, nullable=False))
+    contribution: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
+    decline_reason: str | None = Field(sa_column=Column(Text))
+
+
+class LoadRow(SQLModel, table=True):
+    """Loads as recorded, with what they add. Revision 0: a place held for them."""
+
+    metadata = ledger.metadata
+    __tablename__ = "load"
+    __table_args__ = (CheckConstraint("revision >= 0", "revision"),)
+
+    id: UUID = Field(primary_key=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     contribution: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
 
 
@@ -155,6 +192,41 @@ class FlowCellRow(SQLModel, table=True):
     virgin_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     value_unverified_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     climate_unverified_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cross_kg: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+
+
+class LoadCellRow(SQLModel, table=True):
+    """What loads of one outlet moved and saved, in one scope, end, material and month."""
+
+    metadata = ledger.metadata
+    __tablename__ = "load_cell"
+    __table_args__ = (CheckConstraint("side IN ('surplus', 'need')", "side"), ROOM)
+
+    scope: str = Field(sa_column=Column(Text, primary_key=True))
+    code: str = Field(sa_column=Column(Text, primary_key=True))
+    region: str = Field(sa_column=Column(Text, primary_key=True))
+    side: str = Field(sa_column=Column(Text, primary_key=True))
+    material: str = Field(sa_column=Column(Text, primary_key=True))
+    state: str = Field(sa_column=Column(Text, primary_key=True))
+    month: str = Field(sa_column=Column(Text, primary_key=True))
+    sample: bool = Field(primary_key=True)
+    kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    matched_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    km_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    modelled_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    kg_km: int = Field(sa_column=Column(BigInteger, nullable=False))
+    clean_kg_km: int = Field(sa_column=Column(BigInteger, nullable=False))
+    known_kg_km: int = Field(sa_column=Column(BigInteger, nullable=False))
+    grams: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cents: int = Field(sa_column=Column(BigInteger, nullable=False))
+    fuel_ml: int = Field(sa_column=Column(BigInteger, nullable=False))
+    saved_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    unverified_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    virgin_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    once_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    measured_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cross_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lone_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class TitleRow(SQLModel, table=True):
@@ -217,7 +289,7 @@ class FigureDueRow(SQLModel, table=True):
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
-HEARD = ("lot", "match", "cell", "flow_cell", "title", "heard")
+HEARD = ("lot", "match", "load", "cell", "flow_cell", "load_cell", "title", "heard")
 ledger.hears(*HEARD)
 
 TOLD_SCOPES = ("region", "municipality")
@@ -309,36 +381,38 @@ WRITE_LOTS = text(
         direction = t.direction, material = t.material, status = t.status, first = t.first,
         last = t.last, kg_low = t.kg_low, kg = t.kg, kg_high = t.kg_high,
         unverified = t.unverified, sample = t.sample, onsite_kg = t.onsite_kg,
-        agreed_kg = t.agreed_kg, proposed_kg = t.proposed_kg, contribution = t.contribution
+        agreed_kg = t.agreed_kg, proposed_kg = t.proposed_kg, contribution = t.contribution,
+        as_of = t.as_of, moved = t.moved
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t(
         id uuid, revision bigint, at timestamptz, region text, project uuid, organisation text,
         municipality text, sub_region text, direction text, material text, status text,
         first date, last date, kg_low bigint, kg bigint, kg_high bigint, unverified boolean,
-        sample boolean, onsite_kg bigint, agreed_kg bigint, proposed_kg bigint, contribution jsonb)
+        sample boolean, onsite_kg bigint, agreed_kg bigint, proposed_kg bigint, contribution jsonb,
+        as_of date, moved jsonb)
     WHERE lot.id = t.id
     """
 )
 WRITE_MATCHES = text(
     """
     INSERT INTO match (id, revision, at, surplus_id, need_id, state, bucket, first, last, kg,
-                       kg_km, cents, grams, contribution)
+                       kg_km, cents, grams, contribution, decline_reason)
     SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t(
         id uuid, revision bigint, at timestamptz, surplus_id uuid, need_id uuid, state text,
         bucket text, first date, last date, kg bigint, kg_km bigint, cents bigint, grams bigint,
-        contribution jsonb)
+        contribution jsonb, decline_reason text)
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, at = excluded.at,
         surplus_id = excluded.surplus_id, need_id = excluded.need_id, state = excluded.state,
         bucket = excluded.bucket, first = excluded.first, last = excluded.last, kg = excluded.kg,
         kg_km = excluded.kg_km, cents = excluded.cents, grams = excluded.grams,
-        contribution = excluded.contribution
+        contribution = excluded.contribution, decline_reason = excluded.decline_reason
     WHERE match.revision < excluded.revision
     """
 )
 KEY = ("scope", "code", "region", "side", "material", "state", "month", "sample")
 STOCK = ("kg_low", "kg", "kg_high", "onsite_kg", "unverified_kg")
 FLOW = ("kg", "kg_km", "cents", "grams", "virgin_kg", "value_unverified_kg",
-        "climate_unverified_kg")  # fmt: skip
+        "climate_unverified_kg", "cross_kg")  # fmt: skip
 
 
 def _increment(table: str, amounts: tuple[str, ...]) -> str:
@@ -374,6 +448,7 @@ def _forget(table: str) -> str:
 CHANGE = {
     "cell": (STOCK, text(_increment("cell", STOCK)), text(_forget("cell"))),
     "flow_cell": (FLOW, text(_increment("flow_cell", FLOW)), text(_forget("flow_cell"))),
+    "load_cell": (HAUL, text(_increment("load_cell", HAUL)), text(_forget("load_cell"))),
 }
 MARK = text(
     """
@@ -451,10 +526,10 @@ def _kept_lot(row: Any) -> KeptLot:
         lot = Lot(
             row.id, row.revision, row.at, row.region, row.project, row.organisation,
             row.municipality, row.sub_region, row.direction, row.material, row.status, row.first,
-            row.last, row.kg_low, row.kg, row.kg_high, row.unverified, row.sample,
+            row.last, row.kg_low, row.kg, row.kg_high, row.unverified, row.sample, row.as_of,
         )  # fmt: skip
     standing = Standing(row.onsite_kg, row.agreed_kg, row.proposed_kg)
-    return KeptLot(row.id, lot, standing, row.contribution)
+    return KeptLot(row.id, lot, standing, row.contribution, dict(row.moved))
 
 
 async def keep_lots(session: AsyncSession, lots: Sequence[KeptLot]) -> None:
@@ -471,7 +546,69 @@ def _lot_row(kept: KeptLot) -> dict[str, Any]:
         "agreed_kg": standing.agreed,
         "proposed_kg": standing.proposed,
         "contribution": kept.contribution,
+        "moved": kept.moved,
     }
+
+
+EARLIEST = {
+    column: text(
+        f"""
+        UPDATE lot SET {column} = least(lot.{column}, t.at)
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:moments AS timestamptz[])) AS t(id, at)
+        WHERE lot.id = t.id AND (lot.{column} IS NULL OR t.at < lot.{column})
+        """
+    )
+    for column in ("offered_at", "agreed_at")
+}
+
+
+async def keep_earliest(
+    session: AsyncSession, column: Literal["offered_at", "agreed_at"], at: Mapping[UUID, datetime]
+) -> None:
+    """When each lot was first offered, or first agreed; the lots are held by this work."""
+    if at:
+        ids = sorted(at)
+        await session.execute(EARLIEST[column], {"ids": ids, "moments": [at[id] for id in ids]})
+
+
+LOAD_PLACES = text(
+    """
+    INSERT INTO load (id) SELECT id FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS t(id, n)
+    ORDER BY n ON CONFLICT DO NOTHING
+    """
+)
+HOLD_LOADS = text(
+    """
+    SELECT id, revision, contribution FROM load WHERE id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY id FOR UPDATE
+    """
+)
+WRITE_LOADS = text(
+    """
+    UPDATE load SET revision = t.revision, contribution = t.contribution
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t(
+        id uuid, revision bigint, contribution jsonb)
+    WHERE load.id = t.id
+    """
+)
+
+
+async def hold_loads(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, KeptLoad]:
+    """
+    The loads *ids*, locked until the work ends; one not heard of yet is kept as an empty place.
+
+    Before any lot: only then is it known which lots they were taken off.
+    """
+    wanted = sorted(set(ids))
+    await session.execute(LOAD_PLACES, {"ids": wanted})
+    rows = await session.execute(HOLD_LOADS, {"ids": wanted})
+    return {row.id: KeptLoad(*row) for row in rows}
+
+
+async def keep_loads(session: AsyncSession, loads: Sequence[KeptLoad]) -> None:
+    """Write *loads*, which this work holds."""
+    if loads:
+        await session.execute(WRITE_LOADS, {"rows": _json([asdict(one) for one in loads])})
 
 
 async def matches_among(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, KeptMatch]:
@@ -495,7 +632,7 @@ def _match_row(match: Match) -> dict[str, Any]:
         "surplus_id": match.surplus.lot, "need_id": match.need.lot, "state": match.state,
         "bucket": match.bucket, "first": match.first, "last": match.last, "kg": match.kg,
         "kg_km": match.kg_km, "cents": match.cents, "grams": match.grams,
-        "contribution": flow_of(match),
+        "contribution": flow_of(match), "decline_reason": match.decline_reason,
     }  # fmt: skip
 
 
@@ -507,6 +644,11 @@ async def add_to_cells(session: AsyncSession, cells: Cells) -> None:
 async def add_to_flows(session: AsyncSession, cells: Cells) -> None:
     """Add *cells* to the flows; one that comes to hold nothing is no more."""
     await _change(session, "flow_cell", cells)
+
+
+async def add_to_loads(session: AsyncSession, cells: Cells) -> None:
+    """Add *cells* to those of loads; one that comes to hold nothing is no more."""
+    await _change(session, "load_cell", cells)
 
 
 async def _change(session: AsyncSession, table: str, cells: Cells) -> None:
@@ -610,6 +752,66 @@ async def stocks_and_flows(
         {(row.state, row.side): Flow(*row[2:-1]) for row in flows},
         any(row.sample for row in standing),
     )
+
+
+async def hauls(session: AsyncSession, asked: Asked) -> dict[tuple[str, str], Haul]:
+    """What loads moved and saved, by side and outlet."""
+    question = _summed("load_cell", ("side", "state"), HAUL, asked)
+    rows = await session.execute(text(question), asked.told)
+    return {(row.side, row.state): Haul(*row[2:-1]) for row in rows}
+
+
+async def pace(session: AsyncSession, asked: Asked) -> Pace:
+    """How long lots waited for an agreement, and what became of matches, by their giver's place."""
+    place = _at_place(asked)
+    lots = text(_PACE_OF_LOTS.format(place=place, during=_during(asked, "lot.agreed_at")))
+    median, agreed_lots, open_lots = (await session.execute(lots, asked.told)).one()
+    decided = text(_PACE_OF_MATCHES.format(place=place, during=_during(asked, "match.at")))
+    counts = {row[0]: row[1] for row in await session.execute(decided, asked.told)}
+    agreed = counts.pop(None, 0)
+    return Pace(median, agreed_lots, open_lots, agreed, counts)
+
+
+_PACE_OF_LOTS = """
+    SELECT percentile_cont(0.5) WITHIN GROUP (
+               ORDER BY extract(epoch FROM lot.agreed_at - lot.offered_at) / 86400.0
+           ) FILTER (WHERE lot.agreed_at >= lot.offered_at AND {during}),
+           count(*) FILTER (WHERE lot.agreed_at IS NOT NULL AND {during}),
+           count(*) FILTER (WHERE lot.agreed_at IS NULL AND lot.status = 'offered')
+    FROM lot WHERE lot.revision > 0 AND {place}
+"""
+_PACE_OF_MATCHES = """
+    SELECT decline_reason, count(*) FROM (
+        SELECT CASE WHEN match.state = 'declined' THEN coalesce(match.decline_reason, 'other') END
+               AS decline_reason
+        FROM match JOIN lot ON lot.id = match.surplus_id
+        WHERE match.state IN ('agreed', 'moving', 'done', 'declined')
+            AND match.bucket <> 'onsite' AND {place} AND {during}
+    ) AS decided GROUP BY 1 ORDER BY 1
+"""
+
+
+def _at_place(asked: Asked) -> str:
+    """The condition on a lot."""
+    if asked.scope == "country":
+        told = ["NOT lot.sample"]
+    elif asked.scope == "project":
+        told = ["lot.project = CAST(:code AS uuid)"]
+    else:
+        told = [f"lot.{asked.scope} = :code"]
+        if asked.region:
+            told.append("lot.region = :region")
+    if asked.material:
+        told.append("lot.material = :material")
+    return " AND ".join(told)
+
+
+def _during(asked: Asked, moment: str) -> str:
+    """The condition that *moment* lies in the months asked about."""
+    month = f"to_char({moment}, 'YYYY-MM')"
+    told = [f"{month} >= :first" if asked.months.first else "",
+            f"{month} <= :last" if asked.months.last else ""]  # fmt: skip
+    return " AND ".join(filter(None, told)) or "true"
 
 
 def _summed(table: str, by: tuple[str, ...], amounts: tuple[str, ...], asked: Asked) -> str:

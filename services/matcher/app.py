@@ -7,6 +7,8 @@ from services.matcher.gateways import RoutingEngine
 from services.matcher.settings import Settings
 from shared.contracts import (
     AreaUpdated,
+    DeliveryRecorded,
+    DeliveryReported,
     ForecastUpdated,
     MatchChanged,
     MatchFound,
@@ -25,6 +27,7 @@ def build(settings: Settings) -> Service:
         store.sweep: partial(handlers.sweep, rules=rules),
         store.tell: partial(handlers.tell, rules=rules),
         store.near: partial(handlers.near, rules=rules),
+        store.calendar: partial(handlers.look_at_calendar, rules=rules),
     }
     if settings.matcher_routing_url is not None:
         engine = routing_engine(settings, settings.matcher_routing_url)
@@ -36,9 +39,10 @@ def build(settings: Settings) -> Service:
         reacts_to={
             ForecastUpdated: batch(partial(handlers.keep_and_settle, rules=rules), size=250),
             AreaUpdated: batch(partial(handlers.keep_areas, rules=rules), size=100),
+            DeliveryReported: batch(partial(handlers.keep_deliveries, rules=rules), size=100),
         },
         works_off=works_off,
-        announces=(MatchFound, MatchChanged, NearMissFound),
+        announces=(MatchFound, MatchChanged, NearMissFound, DeliveryRecorded),
         also_tells=(OwnMatchFound, OwnMatchChanged),
         api=api.router,
     )

@@ -40,6 +40,9 @@ class Settings(SharedSettings):
     matcher_smallest_load_t: int = Field(50, ge=0, description="0: any")
     matcher_worth_cents_per_t: int = Field(0, description="told are values above this")
     matcher_tell_within_s: float = Field(2.0, ge=0, description="when news keeps coming")
+    matcher_calendar_every_s: float = Field(
+        600.0, gt=0, le=86400, description="between two looks for windows that are over"
+    )
     matcher_co2e_cents_per_t: int = Field(0, ge=0, description="the price of a tonne of CO2e")
     matcher_processing_on_site: bool = Field(
         False, description="workings such as crushing are done where the mass is"
@@ -107,6 +110,7 @@ class Settings(SharedSettings):
             measure_every_s=self.matcher_measure_every_s,
             measure_up_to_lots=self.matcher_measure_up_to_lots,
             tell_within_s=self.matcher_tell_within_s,
+            calendar_every_s=self.matcher_calendar_every_s,
             routed=self.matcher_routing_url is not None,
             road_candidates=self.matcher_routing_candidates,
             road_keep_days=self.matcher_routing_keep_days,

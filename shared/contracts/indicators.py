@@ -13,6 +13,7 @@ class IndicatorUpdated(Event):
 
     *value* is null where the denominator is 0. In the states `forecast`, `proposed` and `agreed`
     the figure is a projection (*projection* is true): what it would be if that were carried out.
+    *beside* are the numbers without which it misleads, such as the share that is not known.
     """
 
     name: ClassVar[str] = "indicators.indicator-updated.v1"
@@ -31,4 +32,5 @@ class IndicatorUpdated(Event):
     definition: str
     counterfactual: str | None = None
     unverified_share: float | None = None
+    beside: dict[str, float] = Field(default_factory=dict)
     sample: bool = False

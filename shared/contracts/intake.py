@@ -76,7 +76,8 @@ class HandedForecast(Handed):
     One mass line of a project: what, how much, when.
 
     *project* is the project's external id. Place, phase and visibility are the project's where
-    not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused).
+    not told. *quantity* is in *unit* (`t`, `m3ktr`, `m3itd`, `m3rtr` …; a bare `m3` is refused)
+    and is what remains on the day *amount_as_of*: the day it was first told, where not said.
 
     With *lab_results* (mg/kg of dry matter by substance) the class of contamination is computed,
     and a better *contamination* told beside them is refused. *background_values* are documented
@@ -139,6 +140,7 @@ class HandedForecast(Handed):
     method: str = "estimate"
     low: float | None = Field(default=None, ge=0)
     high: float | None = Field(default=None, ge=0)
+    amount_as_of: date | None = None
     reliability: str = "unknown"
     net_of_own_use: bool = False
     available_from: date
@@ -201,7 +203,12 @@ class HandedArea(Handed):
 
 
 class HandedDelivery(Handed):
-    """Loads moved."""
+    """
+    Loads moved, against a match, or a forecast or area of the reporter's own.
+
+    Told again under the same *external_id* it is a correction; a quantity of 0 takes it back.
+    *origin* `virgin` is material bought for a need: it comes from no lot, and so from no match.
+    """
 
     name: ClassVar[str] = "intake.delivery-reported.v1"
 
@@ -209,8 +216,9 @@ class HandedDelivery(Handed):
     match_id: UUID | None = None
     area: str | None = None
     outlet: str
+    origin: Literal["lot", "virgin"] = "lot"
     material: str
-    quantity: float = Field(gt=0)
+    quantity: float = Field(ge=0)
     unit: str = "t"
     method: str = "weighed"
     moved_on: date

@@ -136,6 +136,9 @@ class _MatchState(Event):
     decline_reason: str | None = None
     change: str = ""
     asks: tuple[str, ...] = ()
+    delivered_t: float = Field(default=0.0, ge=0)
+    left_t: float | None = None
+    closed_by: str | None = None
     definition: str = "1"
     rules: str = ""
     factors: str = ""
@@ -153,7 +156,12 @@ class MatchFound(_MatchState):
 
 
 class MatchChanged(_MatchState):
-    """A match is now as told here, whole; *change* says in one word what moved."""
+    """
+    A match is now as told here, whole; *change* says in one word what moved.
+
+    Once agreed, *delivered_t* + *left_t* = the tonnes agreed; *left_t* below 0 is delivered beyond
+    them. *closed_by* ended it: what is left is nobody's any more.
+    """
 
     name: ClassVar[str] = "matcher.match-changed.v1"
 
@@ -231,8 +239,43 @@ class NearMissFound(Event):
     sample: bool = False
 
 
+class DeliveredEnd(Part):
+    """Where loads left or arrived: the lot, its project, owner and place at that time."""
+
+    forecast_id: UUID
+    project_id: UUID
+    organisation: str
+    region: str
+    municipality: str
+    sub_region: str = ""
+    material: str
+
+
+class Baseline(Part):
+    """
+    What a tonne would have met without the platform: distances by road, cents and g CO2e per tonne.
+
+    The first three for leaving a surplus, the others for buying virgin material for a need.
+    """
+
+    reception_km: float
+    gate_fee_cents_per_t: float
+    gate_work_g_per_t: float
+    quarry_km: float
+    virgin_cents_per_t: float
+    virgin_g_per_t: float
+    counterfactual: str = "CF-1"
+    tag: str = "unverified"
+
+
 class DeliveryRecorded(Event):
-    """Loads recorded against a match or a lot; what is left closes the balance."""
+    """
+    Loads recorded against a match or a lot; readers keep the highest *revision*.
+
+    Under an agreed match *match_id* names it, and *left_t* closes its balance: delivered + left =
+    agreed, below 0 beyond it. Corrected to 0 t it moved nothing. *into_storage* loads wait in
+    *area_id*. *haul_measured* is false where *haul_km* is that of the match.
+    """
 
     name: ClassVar[str] = "matcher.delivery-recorded.v1"
 
@@ -241,13 +284,21 @@ class DeliveryRecorded(Event):
     match_id: UUID | None = None
     surplus_forecast_id: UUID | None = None
     need_forecast_id: UUID | None = None
+    area_id: UUID | None = None
+    surplus: DeliveredEnd | None = None
+    need: DeliveredEnd | None = None
     outlet: str
+    origin: Literal["lot", "virgin"] = "lot"
+    into_storage: bool = False
     material: str
     tonnes: float = Field(ge=0)
     left_t: float | None = None
     method: str = "estimate"
+    tag: str = "told"
     moved_on: str
     haul_km: float | None = None
+    haul_measured: bool = True
     vehicle: str | None = None
     energy: str | None = None
+    baseline: Baseline | None = None
     sample: bool = False

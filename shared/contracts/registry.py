@@ -74,7 +74,8 @@ class ForecastUpdated(Event):
 
     Readers keep the highest *revision* they have seen, so the order of arrival does not matter.
     Codes are those of `shared.vocabulary`; one a reader does not know fits nothing. A forecast that
-    is no longer offered (`status` other than `offered`) takes part in nothing.
+    is no longer offered (`status` other than `offered`) takes part in nothing. The quantity is what
+    remained on the day *amount_as_of*; loads of that day and after are still to be taken off.
 
     *contamination* is the class that holds: of the *laboratory* where it has values and no worse
     class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
@@ -144,6 +145,7 @@ class ForecastUpdated(Event):
     storage_alerts: tuple[date, ...] = ()
 
     quantity: Quantity
+    amount_as_of: date | None = None
     net_of_own_use: bool = False
     reliability: str = "unknown"
     window: Window
@@ -209,7 +211,11 @@ class AreaUpdated(Event):
 
 
 class DeliveryReported(Event):
-    """Loads moved, as a company or a machine system reported them."""
+    """
+    Loads moved, as a company or a machine system reported them; a higher *revision* corrects.
+
+    *origin* `virgin` is material bought for the need *forecast_id*.
+    """
 
     name: ClassVar[str] = "registry.delivery-reported.v1"
 
@@ -221,6 +227,7 @@ class DeliveryReported(Event):
     match_id: UUID | None = None
     area_id: UUID | None = None
     outlet: str
+    origin: Literal["lot", "virgin"] = "lot"
     material: str
     quantity: Quantity
     moved_on: date

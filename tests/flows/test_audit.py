@@ -1,5 +1,7 @@
 """The oracle sees what is wrong: each kind of damage breaks the promise that names it."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -7,6 +9,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from deploy.allinone import Platform
 from deploy.asking import Asking
 from deploy.audit import Report, audit
+from shared.contracts.base import now
+from shared.contracts.intake import HandedDelivery
+from tests.conftest import eventually
 from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
 
 DAMAGE = {
@@ -89,6 +94,26 @@ DAMAGE = {
         "WHERE standing = 1 AND surplus_organisation = '{token}'",
         "decisions stand as they were made",
     ),
+    "a load that is not in the balance": (
+        "matcher",
+        "UPDATE match SET delivered_kg = delivered_kg + 1 WHERE surplus_organisation = '{token}'",
+        "delivered and left are what was agreed",
+    ),
+    "a kilogram moved that nobody told": (
+        "matcher",
+        "UPDATE lot SET moved_kg = moved_kg + 1 WHERE organisation = '{token}'",
+        "what is off a lot is the sum of its loads",
+    ),
+    "loads of an older report": (
+        "matcher",
+        "UPDATE delivery SET kg = kg + 1000 WHERE organisation = '{token}'",
+        "loads are kept as reported last",
+    ),
+    "a kilometre in the transport work": (
+        "indicators",
+        "UPDATE load_cell SET kg_km = kg_km + 1 WHERE scope = 'region' AND side = 'surplus'",
+        "transport work is the sum over loads of mass times distance",
+    ),
     "a kilogram in the balance": (
         "indicators",
         "UPDATE cell SET kg = kg + 1 WHERE scope = 'organisation' AND code = '{token}'",
@@ -118,6 +143,12 @@ async def giver(platform: Platform) -> Company:
     await made.hand_in(a_forecast("r", "p", waste_status="unknown", quantity=700.0))
     await taker.hand_in(a_project("p"), a_need("n", "p", quantity=1600.0))
     await first_match(made, state="proposed")
+    load = HandedDelivery(
+        external_id="D-1", forecast="s", outlet="disposal", material="till", quantity=20,
+        moved_on=now().date(), haul_km=12,
+    )  # fmt: skip
+    await made.hand_in(load)
+    await _delivered(platform)
     report = await audit(platform.system)
     assert report.clean, report.broken
     return made
@@ -164,6 +195,18 @@ async def test_a_system_that_was_mended_is_clean_again(platform: Platform, giver
 
 def _broken(report: Report) -> set[str]:
     return {line.promise for line in report.broken}
+
+
+async def _delivered(platform: Platform) -> None:
+    """Return when the loads have come to the figures."""
+
+    async def there() -> Any:
+        async with Asking(platform.system) as ask:
+            told = await ask("indicators", "GET", "/figures", region="01", state="delivered",
+                             indicator="K10")  # fmt: skip
+        return told["items"][0]["value"]
+
+    await eventually(there, within_s=20)
 
 
 async def _coordinator(platform: Platform, token: str) -> None:

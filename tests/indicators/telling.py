@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from services.indicators import handlers
 from services.indicators.domain import End, Lot, Match
-from shared.contracts import Event, ForecastUpdated, MatchChanged, MatchFound
+from shared.contracts import DeliveryRecorded, Event, ForecastUpdated, MatchChanged, MatchFound
 from shared.contracts.matcher import Climate, Side, Value
 from shared.contracts.parts import Place, Quantity, Tonnes, Window
 from shared.work import Database
@@ -160,6 +160,52 @@ def a_match(
     return contract(match_id=named(name), revision=revision, state=state, **(fields | told))
 
 
+def an_arrival(forecast: ForecastUpdated | None) -> dict[str, Any] | None:
+    """Where loads left or came, at the lot that *forecast* tells."""
+    if forecast is None:
+        return None
+    return {
+        "forecast_id": forecast.forecast_id,
+        "project_id": forecast.project_id,
+        "organisation": forecast.organisation,
+        "region": forecast.region,
+        "municipality": forecast.place.municipality,
+        "sub_region": forecast.place.sub_region,
+        "material": forecast.material,
+    }
+
+
+def a_delivery(
+    name: object,
+    surplus: ForecastUpdated | None,
+    need: ForecastUpdated | None,
+    *,
+    tonnes: float = 100,
+    revision: int = 1,
+    **told: Any,
+) -> DeliveryRecorded:
+    """The matcher's word about loads between the two, weighed, 10 km by a four-axle truck."""
+    known = surplus or need
+    assert known is not None
+    fields: dict[str, Any] = {
+        "at": NOON + timedelta(minutes=2, seconds=revision),
+        "region": known.region,
+        "surplus": an_arrival(surplus),
+        "need": an_arrival(need),
+        "outlet": "need_direct",
+        "material": known.material,
+        "tonnes": tonnes,
+        "method": "weighed",
+        "moved_on": "2026-06-20",
+        "haul_km": 10.0,
+        "baseline": {
+            "reception_km": 25.0, "gate_fee_cents_per_t": 1500, "gate_work_g_per_t": 0,
+            "quarry_km": 20.0, "virgin_cents_per_t": 800, "virgin_g_per_t": 5000,
+        },
+    }  # fmt: skip
+    return DeliveryRecorded(delivery_id=named(name), revision=revision, **(fields | told))
+
+
 async def hear(database: Database, *batches: Sequence[Event]) -> None:
     """Hand each batch, of one kind of event, to its handler: a work for each."""
     for events in batches:
@@ -168,5 +214,7 @@ async def hear(database: Database, *batches: Sequence[Event]) -> None:
                 await handlers.keep_forecasts(events, work)  # type: ignore[arg-type]
             elif isinstance(events[0], MatchFound | MatchChanged):
                 await handlers.keep_matches(events, work)  # type: ignore[arg-type]
+            elif isinstance(events[0], DeliveryRecorded):
+                await handlers.keep_loads(events, work)  # type: ignore[arg-type]
             else:
                 await handlers.keep_titles(events, work)  # type: ignore[arg-type]

@@ -145,7 +145,7 @@ async def test_figures_say_state_definition_and_counterfactual(site: Site) -> No
 
     assert status == 200
     figures = {one["indicator"]: one for one in told["items"]}
-    assert list(figures) == ["K1a", "K1b", "K2", "K3", "K4", "K5", "K6", "K7", "K8"]
+    assert list(figures) == ["K1a", "K1b", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K11"]
     assert figures["K1a"]["value"] == pytest.approx(300 / 1140)
     assert figures["K6"]["value"] == pytest.approx(12)
     assert figures["K8"]["value"] == pytest.approx(2550)
@@ -153,7 +153,11 @@ async def test_figures_say_state_definition_and_counterfactual(site: Site) -> No
     assert figures["K2"]["value"] is None
     assert "virgin deliveries" in figures["K2"]["why"]
     assert all(one["projection"] and one["state"] == "proposed" for one in told["items"])
+    assert figures["K11"]["value"] == 1, "from 049 to 091"
     _, delivered = await site.ask("/figures?region=01&state=delivered")
+    assert {"K9", "K10", "K13", "K15", "M1", "M3"} <= {
+        one["indicator"] for one in delivered["items"]
+    }
     assert all(one["value"] is None and not one["projection"] for one in delivered["items"])
 
 

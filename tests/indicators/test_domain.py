@@ -241,9 +241,10 @@ def test_on_site_use_moves_nothing() -> None:
     assert flow_of(a_pair(state="agreed", onsite=True)) is None
 
 
-def test_a_done_match_is_agreed_until_loads_are_counted() -> None:
-    """Agreed is not moved: only recorded deliveries count as delivered."""
-    assert a_pair(state="done").bucket == "agreed"
+def test_a_done_match_holds_nothing() -> None:
+    """What it moved is counted load by load, what it did not is its lots' again."""
+    assert a_pair(state="moving").bucket == "agreed"
+    assert a_pair(state="done").bucket == ""
 
 
 @pytest.mark.parametrize("case", [one for one in table("kpi")["tests"] if one["kpi"] == "K1"])
@@ -349,11 +350,13 @@ def test_a_figure_carries_how_much_of_it_is_unverified() -> None:
 
 
 def test_every_indicator_has_a_definition_with_version_and_names() -> None:
-    """K1 in both variants to K8, in three languages; savings name their counterfactual."""
-    assert list(DEFINITIONS) == ["K1a", "K1b", *(f"K{number}" for number in range(2, 9))]
+    """K1 in both variants to K15, in three languages; savings name their counterfactual."""
+    assert list(DEFINITIONS) == [
+        "K1a", "K1b", *(f"K{number}" for number in (*range(2, 12), 13, 14, 15)), "M1", "M3", "M5",
+    ]  # fmt: skip
     assert all(set(one.names) == {"fi", "sv", "en"} for one in DEFINITIONS.values())
     held = {one.id for one in DEFINITIONS.values() if one.counterfactual}
-    assert held == {"K4", "K7", "K8"}
+    assert held == {"K4", "K7", "K8", "K9"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ import pytest
 from sqlalchemy import text
 
 from services.indicators import app, handlers, store
-from services.indicators.domain import Cells, KeptMatch, flow_cells, lot_cells
+from services.indicators.domain import (
+    Cells,
+    KeptMatch,
+    delivered_cells,
+    flow_cells,
+    load_cells,
+    lot_cells,
+)
 from services.indicators.domain.lots import add_to
 from services.indicators.settings import Settings
 from shared.contracts import (
@@ -29,7 +36,7 @@ from shared.service.card import Due
 from shared.service.due import Worker
 from shared.work import Database
 from tests.conftest import eventually
-from tests.indicators.telling import NOON, a_forecast, a_match, hear, named
+from tests.indicators.telling import NOON, a_delivery, a_forecast, a_match, hear, named
 
 SECOND = timedelta(seconds=1)
 
@@ -95,6 +102,24 @@ def a_story(seed: int, *, lots: int = 24, revisions: int = 3) -> list[Event]:
                     route=chance.choice(["direct", "direct", "onsite"]),
                 )
             )  # fmt: skip
+    for load in range(lots):
+        surplus = newest[chance.randrange(1, lots, 2)]
+        need = newest[chance.randrange(0, lots, 2)]
+        for revision in range(1, revisions + 1):
+            ends = chance.choice([(surplus, need), (surplus, None), (None, need)])
+            story.append(
+                a_delivery(
+                    f"load{load}", *ends, tonnes=chance.randrange(0, 400) + chance.random(),
+                    revision=revision,
+                    outlet=chance.choice(
+                        ["need_direct", "need_via_storage", "onsite", "disposal", "unknown"]
+                    ),
+                    origin="virgin" if ends[0] is None and chance.random() < 0.3 else "lot",
+                    moved_on=str(date(2026, 1, 1) + timedelta(days=chance.randrange(400))),
+                    haul_km=chance.choice([None, chance.random() * 50]),
+                    energy=chance.choice([None, "hvo", "electric"]),
+                )
+            )  # fmt: skip
     return story
 
 
@@ -116,10 +141,15 @@ async def recomputed(database: Database) -> tuple[Cells, Cells]:
         lots = await store.hold_lots(session, ids)
         ids = [row.id for row in await session.execute(text("SELECT id FROM match"))]
         matches: dict[Any, KeptMatch] = await store.matches_among(session, ids)
+        ids = [row.id for row in await session.execute(text("SELECT id FROM load"))]
+        loads = (await store.hold_loads(session, ids)).values()
     flows: Cells = {}
     for match in matches.values():
         add_to(flows, flow_cells(match.contribution))
-    return lot_cells(lots.values()), flows
+    balance = lot_cells(lots.values())
+    for load in loads:
+        add_to(balance, delivered_cells(load.contribution))
+    return balance, flows
 
 
 async def kept_cells(database: Database, table: str, amounts: Sequence[str]) -> Cells:
@@ -157,6 +187,52 @@ async def test_increments_equal_a_recomputation(database: Database) -> None:
     assert balance and flows
 
 
+async def test_pace_is_of_lots_and_matches_by_place(database: Database) -> None:
+    """Offered on the 4th and agreed three days later; two declined, with their reasons."""
+    pit, bank = a_forecast("pit"), a_forecast("bank", direction="need", municipality="091")
+    late = NOON + timedelta(days=3, seconds=1)
+    await hear(
+        database,
+        [pit, bank, a_forecast("open")],
+        [a_match("pair", pit, bank)],
+        [
+            a_match("pair", pit, bank, revision=2, state="agreed", at=late),
+            a_match("no", pit, bank, revision=2, state="declined", decline_reason="distance"),
+            a_match("nor", pit, bank, revision=2, state="declined", decline_reason="price"),
+        ],
+        [a_match("pair", pit, bank, revision=3, state="moving", delivered_t=100,
+                 at=late + timedelta(days=9))],
+    )  # fmt: skip
+    async with database.session() as session:
+        whole = await store.pace(session, store.Asked("region", "01", "01"))
+        place = await store.pace(session, store.Asked("municipality", "091", "01"))
+        project = await store.pace(session, store.Asked("project", str(named("project"))))
+        other = await store.pace(session, store.Asked("region", "02", "02"))
+    assert (whole.median_days, whole.lots_agreed, whole.lots_open) == (3.0, 2, 1)
+    assert (whole.agreed, dict(whole.declined)) == (1, {"distance": 1, "price": 1})
+    assert (place.lots_agreed, place.lots_open, place.agreed) == (1, 0, 0)
+    assert project == whole
+    assert (other.median_days, other.lots_agreed) == (None, 0)
+    kept = (await rows(database, "SELECT kg, kg_km FROM match WHERE state = 'moving'"))[0]
+    assert tuple(kept) == (200_000, 2_400_000), "what is not moved yet"
+
+
+async def test_cells_of_loads_are_the_sum_over_loads(database: Database) -> None:
+    """Every load as it was told last, and nothing of what it was corrected from."""
+    await hear(database, *in_batches(a_story(9), size=8))
+    async with database.session() as session:
+        ids = [row.id for row in await session.execute(text("SELECT id FROM load"))]
+        loads = (await store.hold_loads(session, ids)).values()
+
+    told: Cells = {}
+    for load in loads:
+        add_to(told, load_cells(load.contribution))
+
+    assert await kept_cells(database, "load_cell", store.HAUL) == {
+        key: amounts for key, amounts in told.items() if any(amounts)
+    }
+
+
 async def test_what_is_emptied_comes_again_from_the_journal(database: Database) -> None:
     """TRUNCATE of what others told, the story again in another order: equal checksums."""
     story = a_story(5)
@@ -173,27 +249,36 @@ async def test_what_is_emptied_comes_again_from_the_journal(database: Database) 
 
 
 async def test_every_scope_closes(database: Database) -> None:
-    """Children sum to their parent, and the states of all lots to the lots, at every bound."""
+    """Children sum to their parent, what is not delivered to what is left of the lots."""
     await hear(database, *in_batches(a_story(7), size=50))
 
     sums = await rows(
         database,
         """
         SELECT scope, sum(kg_low), sum(kg), sum(kg_high), sum(onsite_kg) FROM cell
-        GROUP BY scope ORDER BY scope
+        WHERE state <> 'delivered' GROUP BY scope ORDER BY scope
         """,
     )
     lots = await rows(
         database,
         """
-        SELECT sum(kg_low), sum(kg), sum(kg_high),
-               sum(least(onsite_kg, kg)) FROM lot WHERE status = 'offered'
+        SELECT sum(greatest(kg_low - gone, 0)), sum(greatest(kg - gone, 0)),
+               sum(greatest(kg_high - gone, 0)),
+               sum(least(onsite_kg, greatest(kg - gone, 0)))
+        FROM lot, LATERAL (
+            SELECT coalesce(sum(CAST(value AS bigint)), 0) AS gone FROM jsonb_each_text(moved)
+            WHERE key >= CAST(as_of AS text)
+        ) AS moved_since WHERE status = 'offered'
         """,
     )
     assert {row.scope for row in sums} == {
         "region", "sub_region", "municipality", "organisation", "project"
     }  # fmt: skip
     assert {tuple(row[1:]) for row in sums} == {tuple(lots[0])}
+    delivered = await rows(
+        database, "SELECT scope, sum(kg) FROM cell WHERE state = 'delivered' GROUP BY scope"
+    )
+    assert len({row.sum for row in delivered}) == 1 and len(delivered) == 5
 
 
 async def test_a_stale_revision_touches_nothing(database: Database) -> None:
@@ -203,7 +288,10 @@ async def test_a_stale_revision_touches_nothing(database: Database) -> None:
 
     await hear(database, [a_forecast(tonnes=900, revision=1)])
 
-    assert await checksum(database) == before
+    after = await checksum(database)
+    assert {**after, "lot": ""} == {**before, "lot": ""}
+    kept = await rows(database, "SELECT kg, offered_at FROM lot")
+    assert [tuple(row) for row in kept] == [(500_000, NOON + SECOND)], "but it was offered by then"
 
 
 async def test_a_lot_that_moves_leaves_nothing_behind(database: Database) -> None:

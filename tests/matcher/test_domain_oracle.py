@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.audit.areas import base_of
-from deploy.audit.pairs import Limits, gates_that_fail, most_tonnes
+from deploy.audit.pairs import Limits, gates_that_fail, most_tonnes, road_km
 from services.matcher.domain import Rules, explain, is_feasible
 from services.matcher.domain.cost import arcs
 from shared.vocabulary.enumerations import codes
@@ -99,7 +99,7 @@ def test_the_oracle_and_the_gates_agree(offered, asked, same_material, own_site)
     bodies = [json.loads(one.body()) for one in (surplus, need)]
 
     bases = base_of(bodies[0], {}, LIMITS)[1], base_of(bodies[1], {}, LIMITS)[1]
-    failing = gates_that_fail(*bodies, bases, LIMITS)
+    failing = gates_that_fail(*bodies, road_km(*bodies, LIMITS), bases, LIMITS)
     found = explain(lot(surplus), lot(need), Rules(), today=TODAY)
     drawn = arcs([lot(surplus)], [lot(need)], Rules(), today=TODAY)
 

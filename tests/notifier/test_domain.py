@@ -76,7 +76,11 @@ def test_a_change_that_asks_one_side_is_told_to_that_side_and_the_region():
     assert set(told_of(change)) == {BO, REGINA}
 
 
-@pytest.mark.parametrize("change", ["accepted", "agreed", "declined", "alarm", "below_agreed"])
+@pytest.mark.parametrize(
+    "change",
+    ["accepted", "agreed", "declined", "alarm", "below_agreed", "forecast_below_agreed",
+     "over_delivered", "window_over", "countered", "closed", "done"],
+)  # fmt: skip
 def test_a_decision_or_an_alarm_is_told_to_both_sides(change: str):
     """What somebody decided, or what endangers an agreement, concerns both."""
     event = later(a_match(), state="agreed", change=change, asks=())
@@ -235,6 +239,12 @@ def test_a_sample_says_that_it_is_one():
         ("withdrawn", "withdrawn", (), "Hyväksytty osuma raukesi"),
         ("below_agreed", "agreed", (), "Sovittu osuma vaatii huomiota"),
         ("tonnes", "proposed", (GIVER,), "Osuma odottaa päätöstänne"),
+        ("countered", "accepted", (GIVER,), "Vastatarjous osumaan"),
+        ("closed", "done", (), "Osuma on päätetty"),
+        ("done", "done", (), "Osuma on toimitettu"),
+        ("forecast_below_agreed", "moving", (), "Ennuste alittaa sovitun määrän"),
+        ("over_delivered", "done", (), "Toimitettu enemmän kuin sovittiin"),
+        ("window_over", "agreed", (), "Sovittu aika on ohi"),
     ],
 )
 def test_the_headline_says_what_happened(change: str, state: str, asks: tuple, headline: str):
@@ -243,6 +253,22 @@ def test_the_headline_says_what_happened(change: str, state: str, asks: tuple, h
     event = a_match(MatchChanged, change=change, state=state, asks=asks, accepted_by=accepted_by)
 
     assert letter(event).subject.startswith(headline)
+
+
+def test_a_letter_says_what_is_delivered_and_what_is_left():
+    """And what went beyond the agreement, as that."""
+    moving = a_match(
+        MatchChanged, change="delivered", state="moving", delivered_t=120.5, left_t=79.5
+    )
+    assert "Toimitettu: 120,5\u00a0t, 79,5\u00a0t jäljellä" in letter(moving).text
+    over = a_match(MatchChanged, change="over_delivered", state="done", delivered_t=220, left_t=-20)
+    assert "Toimitettu: 220\u00a0t, 20\u00a0t yli sovitun" in letter(over).text
+
+
+def test_loads_are_told_to_nobody_one_by_one():
+    """They move the match on the desk; only what ends or endangers it is told."""
+    moving = a_match(MatchChanged, change="delivered", state="moving", asks=())
+    assert heard(moving).told_sides == ()
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,63 @@ def test_a_bad_area_is_refused(code, told):
     assert codes(tell(a_register(), "area-updated", an_area(**told))) == [code]
 
 
+def day_of_amount(register: Register, **told: Any) -> str:
+    """The day that the amount of a forecast is announced for, told as *told*."""
+    attributes = {name: told.pop(name) for name in ("time",) if name in told}
+    verdict = tell(register, "forecast-updated", a_forecast(**told), **attributes)
+    return str(verdict.thing.state["amount_as_of"])
+
+
+def test_an_amount_keeps_the_day_it_was_first_told():
+    """Other days or another class do not move it; another amount does, and the company may say."""
+    register = a_register()
+    tell(register, "project-added", a_project())
+    first = "2026-11-02T08:00:00Z"
+    assert day_of_amount(register, time=first) == "2026-11-02"
+    assert day_of_amount(register, available_to="2027-06-30", time="2026-11-05T08:00:00Z") == (
+        "2026-11-02"
+    )
+    assert day_of_amount(register, quantity=700, time="2026-11-09T08:00:00Z") == "2026-11-09"
+    assert day_of_amount(register, quantity=700, amount_as_of="2026-11-10") == "2026-11-10"
+    tell(register, "project-updated", a_project(title="Another title", visibility="forum"))
+    retold = register.tellings[-1]
+    assert retold.event == "forecast-updated"
+    assert retold.thing.state["amount_as_of"] == "2026-11-10"
+
+
+def test_an_amount_told_without_a_time_is_of_the_day_it_came():
+    """Told again unchanged but for its days, it stays."""
+    register = a_register()
+    tell(register, "project-added", a_project())
+    assert day_of_amount(register) == NOW.date().isoformat()
+
+
+def test_a_delivery_of_nothing_takes_a_report_back():
+    """0 t under the same id is a correction, told with the next revision."""
+    register = a_register()
+    tell(register, "project-added", a_project())
+    tell(register, "forecast-updated", a_forecast())
+    tell(register, "delivery-reported", a_delivery())
+    taken_back = tell(register, "delivery-reported", a_delivery(quantity=0))
+    assert (taken_back.code, taken_back.thing.revision) == ("taken", 2)
+    assert taken_back.thing.state["quantity"]["likely_t"] == 0
+    assert taken_back.thing.state["origin"] == "lot"
+
+
+SOME_ID = "019a70c4-3d5e-7f61-8b2c-9d0e1f2a3b40"
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
         ("code_unknown", {"outlet": "sea"}),
         ("code_unknown", {"energy": "coal"}),
-        ("number_not_positive", {"quantity": 0}),
+        ("number_negative", {"quantity": -1}),
+        ("code_unknown", {"origin": "recycled"}),
+        (
+            "virgin_in_match",
+            {"origin": "virgin", "match_id": SOME_ID},
+        ),
         ("delivery_of_nothing", {"forecast": None}),
         ("uuid_invalid", {"match_id": "m-1"}),
     ],

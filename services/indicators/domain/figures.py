@@ -1,29 +1,68 @@
 """
-Figures K1–K8: each with a definition and its version, a stated counterfactual, and a state.
+The figures: each with a definition and its version, a stated counterfactual, and a state.
 
 In the states forecast, proposed and agreed a figure is a projection: what it would be if what
-stands there were carried out. Tonnes stand in one state, so the numerators of the states add up.
+stands there were carried out. Delivered are loads that were recorded, in the month they moved; of
+them a figure says nothing where no load was told. Tonnes stand in one state, so the numerators of
+the states add up. Some figures are about one state alone: what was agreed, or what was delivered.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from services.indicators.domain.loads import (
+    HAUL,
+    INTO_STORAGE,
+    LEAVES,
+    ONSITE,
+    REUSED,
+    VIA_STORAGE,
+    VIRGIN,
+    Haul,
+)
 from services.indicators.domain.lots import STATES
 from shared.vocabulary.tables import table, version_of
 
 VERSION: Final = version_of("kpi")
 """The version of the definitions, kept with every figure."""
 
-_COUNTED = ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8")
+_COUNTED = ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K13", "K14", "K15")
 _UNITS = {"share 0..1": "share"}
+_SUPPORTING = {
+    "M1": ("share", "t moved under an agreed match", "t of surplus that left projects",
+           "loads told before the agreement, or under no match, are not coordinated"),
+    "M3": ("t", "t that came to needs from a giver nobody told",
+           "t that left for needs, to a taker nobody told",
+           "0 where every load is told from both ends; a match tells both"),
+}  # fmt: skip
+_ACCEPTANCE: Final[Mapping[str, Any]] = {
+    "id": "M5",
+    "key": "acceptance_rate",
+    "names": {
+        "fi": "hyväksymisaste",
+        "sv": "godkännandegrad",
+        "en": "acceptance rate",
+    },
+    "formula": "matches agreed / (matches agreed + matches declined)",
+}
+_ACCEPTANCE_MORE = (
+    "share",
+    "matches agreed in the period",
+    "matches agreed or declined in the period",
+    "counts matches, not tonnes; reasons for declining stand beside it",
+)
 
 NO_SURPLUS = "no surplus in this scope and period"
 NOTHING_MOVES = "no match in this state moves anything in this scope and period"
 ONSITE_NOT_TOLD = "on-site use has not been told in this scope and period; unknown is not 0"
 VIRGIN_NOT_TOLD = "virgin deliveries to the needs have not been told; unknown is neither 0 nor 1"
-NOT_DELIVERED = "deliveries are not counted yet; unknown is not 0"
+NOT_DELIVERED = "no loads have been told in this scope and period; unknown is not 0"
+NO_DISTANCE = "no load with a known distance in this scope and period"
+NO_ENERGY = "no load with a known energy in this scope and period"
+NOTHING_AGREED = "no lot was agreed in this scope and period"
+NOTHING_DECIDED = "no match was agreed or declined in this scope and period"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +108,21 @@ class Flow:
     virgin_kg: int = 0
     value_unverified_kg: int = 0
     climate_unverified_kg: int = 0
+    cross_kg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How it went with lots and matches: median days from offered to agreed of *lots_agreed*, lots
+    still open, matches agreed, and matches declined by reason.
+    """
+
+    median_days: float | None = None
+    lots_agreed: int = 0
+    lots_open: int = 0
+    agreed: int = 0
+    declined: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +131,8 @@ class Figure:
     One figure of one state. *value* is None where it is not known, and *why* says why.
 
     *unverified_share*: the share of its mass, 0..1, that rests on unverified defaults. *low* and
-    *high* are bounds, where the lots tell them, not a probability.
+    *high* are bounds, where the lots tell them, not a probability. *beside* are the numbers without
+    which it misleads.
     """
 
     indicator: str
@@ -90,6 +145,7 @@ class Figure:
     high: float | None = None
     unverified_share: float | None = None
     why: str | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def projection(self) -> bool:
@@ -105,6 +161,8 @@ class Figure:
         return (self.value, self.numerator, self.denominator, self.unverified_share)
 
 
+Hauls = Mapping[tuple[str, str], Haul]
+"""By side and outlet: the loads that left the scope's surpluses, those that came to its needs."""
 Stocks = Mapping[tuple[str, str], Stock]
 """By state and side."""
 Flows = Mapping[tuple[str, str], Flow]
@@ -128,23 +186,166 @@ def mean_haul_km(tonne_km: float, tonnes_moved: float) -> float | None:
     return ratio(tonne_km, tonnes_moved)
 
 
-def figures_of(stocks: Stocks, flows: Flows) -> tuple[Figure, ...]:
+def figures_of(
+    stocks: Stocks, flows: Flows, hauls: Hauls | None = None, pace: Pace | None = None
+) -> tuple[Figure, ...]:
     """
-    K1a to K8 in every state, from what stands and what moves in one scope and period.
+    Every figure in every state that it is about, of one scope and period: from what stands, what
+    would move, what was moved (*hauls*), and the *pace* of deciding.
 
     Supply-side figures count by the origin, K2 by the destination.
     """
     told: list[Figure] = []
     for state in STATES:
         if state == "delivered":
-            told += [_unknown(id, state, NOT_DELIVERED) for id in DEFINITIONS]
+            told += _delivered(stocks, hauls or {})
         else:
             told += _of_state(state, stocks, flows)
-    return tuple(told)
+    return (*told, *_of_deciding(pace or Pace()))
+
+
+def _of_deciding(pace: Pace) -> list[Figure]:
+    """K14 and M5: what was agreed and declined, and what is still open beside it."""
+    declined = sum(pace.declined.values())
+    decided = pace.agreed + declined
+    return [
+        _figure(
+            "K14", "agreed", pace.median_days, float(pace.lots_agreed), None, why=NOTHING_AGREED,
+            beside={"lots_agreed": pace.lots_agreed, "lots_open": pace.lots_open},
+        ),
+        _figure(
+            "M5", "agreed", ratio(pace.agreed, decided), float(pace.agreed), float(decided),
+            why=NOTHING_DECIDED,
+            beside={f"declined_{reason}": count for reason, count in pace.declined.items()},
+        ),
+    ]  # fmt: skip
+
+
+def _delivered(stocks: Stocks, hauls: Hauls) -> list[Figure]:
+    """What the loads add up to; K15 stands beside every other figure."""
+    if not any(haul.kg for haul in hauls.values()):
+        return [_unknown(id, "delivered", NOT_DELIVERED) for id in DEFINITIONS
+                if id not in ("K14", "M5")]  # fmt: skip
+    coverage = _coverage(hauls)
+    told = [
+        *_rates(hauls),
+        _balance("delivered", stocks.get(("delivered", "surplus"), Stock()),
+                 stocks.get(("delivered", "need"), Stock())),
+        *_hauled(hauls),
+        _closed(hauls),
+    ]  # fmt: skip
+    beside = {} if coverage.value is None else {"data_coverage": coverage.value}
+    return [*(replace(one, beside={**one.beside, **beside}) for one in told), coverage]
+
+
+def _sum(hauls: Iterable[Haul]) -> Haul:
+    every = list(hauls)
+    return Haul(*(sum(getattr(one, name) for one in every) for name in HAUL))
+
+
+def _at(hauls: Hauls, side: str, *outlets: str) -> Haul:
+    return _sum(one for (at, outlet), one in hauls.items() if at == side and outlet in outlets)
+
+
+def _moves(hauls: Hauls) -> Haul:
+    """Every leg that begins at a surplus or a storage; not what stays on its site."""
+    return _at(hauls, "surplus", *LEAVES, VIA_STORAGE)
+
+
+def _rates(hauls: Hauls) -> list[Figure]:
+    """K1a, K1b, K2 and M1."""
+    direct, stored = _at(hauls, "surplus", "need_direct"), _at(hauls, "surplus", VIA_STORAGE)
+    left, onsite = _at(hauls, "surplus", *LEAVES), _at(hauls, "surplus", ONSITE)
+    parts = {"need_direct": _t(direct.kg), "need_via_storage": _t(stored.kg),
+             "off_site_surplus": _t(left.kg)}  # fmt: skip
+    reused = parts["need_direct"] + parts["need_via_storage"]
+    beside = {
+        "landfill_structure_t": _t(_at(hauls, "surplus", "landfill_structure").kg),
+        "unknown_t": _t(_at(hauls, "surplus", "unknown").kg),
+        "stock_change_t": _t(_at(hauls, "surplus", INTO_STORAGE).kg - stored.kg),
+    }
+    headline = _figure("K1a", "delivered", reuse_rate(**parts), reused, parts["off_site_surplus"],
+                       why=NO_SURPLUS, beside=beside)  # fmt: skip
+    kept = _t(onsite.kg)
+    with_onsite = (
+        _figure("K1b", "delivered", reuse_rate(**parts, onsite=kept), reused + kept,
+                parts["off_site_surplus"] + kept, why=NO_SURPLUS, beside=beside)
+        if kept
+        else _unknown("K1b", "delivered", ONSITE_NOT_TOLD)
+    )  # fmt: skip
+    matched = _t(_at(hauls, "surplus", *LEAVES).matched_kg)
+    coordinated = _figure("M1", "delivered", ratio(matched, _t(left.kg)), matched, _t(left.kg),
+                          why=NO_SURPLUS)  # fmt: skip
+    return [headline, with_onsite, _used(hauls), coordinated]
+
+
+def _used(hauls: Hauls) -> Figure:
+    """K2, by the destination: null without a virgin delivery told, not 1."""
+    recovered = _t(_at(hauls, "need", *REUSED).kg)
+    virgin = _t(_at(hauls, "need", VIRGIN).kg)
+    if not virgin:
+        return _figure("K2", "delivered", None, recovered, None, why=VIRGIN_NOT_TOLD)
+    whole = recovered + virgin
+    return _figure("K2", "delivered", ratio(recovered, whole), recovered, whole)
+
+
+def _hauled(hauls: Hauls) -> list[Figure]:
+    """K4 to K11 and K13."""
+    moved, arrived = _moves(hauls), _at(hauls, "need", *REUSED)
+    gone = _at(hauls, "surplus", *LEAVES)
+    between = _at(hauls, "surplus", *REUSED)
+    tkm, known_tkm = moved.kg_km / 1000, moved.known_kg_km / 1000
+    # distances nobody told are in neither part of the mean, and their share stands beside it
+    told_km = _t(gone.km_kg)
+    modelled = ratio(moved.modelled_kg, moved.km_kg)
+    no_km = {"without_distance_t": _t(gone.kg - gone.km_kg)}
+    saved = _at(hauls, "surplus", *REUSED, INTO_STORAGE)
+    unverified = ratio(saved.unverified_kg, saved.saved_kg)
+    without = {"without_saving_t": _t(between.kg - between.saved_kg)}
+    avoided = _t(arrived.virgin_kg)
+    clean = moved.clean_kg_km / 1000
+    cross, matched = _t(between.cross_kg), _t(between.matched_kg)
+    final = _t(_at(hauls, "surplus", "disposal").kg)
+    return [
+        _figure("K4", "delivered", avoided, avoided, None,
+                unverified_share=1.0 if arrived.kg else None),
+        _figure("K5", "delivered", tkm, tkm, None, unverified_share=modelled, beside=no_km),
+        _figure("K6", "delivered", mean_haul_km(tkm, told_km), tkm, told_km, why=NO_DISTANCE,
+                unverified_share=modelled, beside=no_km),
+        _sum_of("K7", saved.grams / 1_000_000, unverified, without),
+        _sum_of("K8", saved.cents / 100, unverified, without),
+        _sum_of("K9", saved.fuel_ml / 1000, unverified, without),
+        _figure("K10", "delivered", final, final, None),
+        _figure("K11", "delivered", ratio(cross, matched), cross, matched, why=NOTHING_MOVES),
+        _figure("K13", "delivered", ratio(clean, known_tkm), clean, known_tkm, why=NO_ENERGY,
+                beside={"unknown_energy_share": 1 - known_tkm / tkm} if tkm else {}),
+    ]  # fmt: skip
+
+
+def _sum_of(id: str, value: float, unverified: float | None, beside: Mapping[str, float]) -> Figure:
+    return _figure(id, "delivered", value, value, None, unverified_share=unverified, beside=beside)
+
+
+def _coverage(hauls: Hauls) -> Figure:
+    """K15: every load once, at its gate, or where it came to when only that was told."""
+    every = _sum(hauls.values())
+    measured, whole = _t(every.measured_kg), _t(every.once_kg)
+    return _figure("K15", "delivered", ratio(measured, whole), measured, whole,
+                   why=NOT_DELIVERED)  # fmt: skip
+
+
+def _closed(hauls: Hauls) -> Figure:
+    """M3: tonnes told from one end only, those that came less those that left."""
+    came = _t(_at(hauls, "need", "need_direct").lone_kg)
+    left = _t(_at(hauls, "surplus", "need_direct").lone_kg)
+    return _figure("M3", "delivered", came - left, came, left)
 
 
 def _of_state(state: str, stocks: Stocks, flows: Flows) -> list[Figure]:
-    surplus = [stock for (_, side), stock in stocks.items() if side == "surplus"]
+    # delivered tonnes are no part of what would be: the states stand apart
+    surplus = [
+        stock for (at, side), stock in stocks.items() if side == "surplus" and at != "delivered"
+    ]
     here = stocks.get((state, "surplus"), Stock())
     moved = flows.get((state, "surplus"), Flow())
     return [
@@ -153,7 +354,16 @@ def _of_state(state: str, stocks: Stocks, flows: Flows) -> list[Figure]:
         _balance(state, here, stocks.get((state, "need"), Stock())),
         *_movement(state, here, moved),
         *_savings(state, moved),
+        *_crossing(state, moved),
     ]
+
+
+def _crossing(state: str, moved: Flow) -> list[Figure]:
+    """K11: of what is matched, the share whose two ends lie in different municipalities."""
+    if state == "forecast":
+        return []
+    share = ratio(moved.cross_kg, moved.kg)
+    return [_figure("K11", state, share, _t(moved.cross_kg), _t(moved.kg), why=NOTHING_MOVES)]
 
 
 def _reuse(state: str, surplus: list[Stock], here: Stock) -> list[Figure]:
@@ -220,10 +430,12 @@ def _figure(
     *,
     unverified_share: float | None = None,
     why: str | None = None,
+    beside: Mapping[str, float] | None = None,
 ) -> Figure:
     return Figure(
         id, state, value, DEFINITIONS[id].unit, numerator, denominator,
         unverified_share=unverified_share, why=why if value is None else None,
+        beside=beside or {},
     )  # fmt: skip
 
 
@@ -245,7 +457,19 @@ def _definitions() -> dict[str, Definition]:
         for variant in row.get("variants", (row,)):
             one = _definition(row, variant, baseline)
             found[one.id] = one
+    supporting = {row["id"]: row for row in told["supporting"]}
+    for id, more in _SUPPORTING.items():
+        found[id] = _supporting(supporting[id], more)
+    found["M5"] = _supporting(_ACCEPTANCE, _ACCEPTANCE_MORE)
     return found
+
+
+def _supporting(row: Mapping[str, Any], more: tuple[str, str, str, str]) -> Definition:
+    unit, numerator, denominator, trap = more
+    return Definition(
+        row["id"], row["key"], row["names"], row["formula"], unit, numerator, denominator, trap,
+        None, VERSION,
+    )  # fmt: skip
 
 
 def _definition(row: Mapping[str, Any], variant: Mapping[str, Any], baseline: str) -> Definition:
@@ -256,8 +480,8 @@ def _definition(row: Mapping[str, Any], variant: Mapping[str, Any], baseline: st
         formula=variant["formula"],
         unit=_UNITS.get(row["unit"], row["unit"]),
         numerator=row["numerator"],
-        denominator=row["denominator"],
-        trap=row["trap"],
+        denominator=row["denominator"] or None,
+        trap=row.get("trap", ""),
         counterfactual=f"{baseline}@{VERSION}" if row["needs_counterfactual"] else None,
         version=VERSION,
     )

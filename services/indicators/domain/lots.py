@@ -1,9 +1,11 @@
 """
 Lots: in which state each kilogram of a lot stands, month by month, and which cells that fills.
 
-A kilogram stands in one state, the furthest it has reached. What is matched is taken off the lot
-from the furthest state down (on site, agreed, proposed) and never beyond the lot; the rest is
-forecast. So the states of a lot add up to it, in every month and at each of low, likely and high.
+A kilogram stands in one state, the furthest it has reached. What was moved since the day that the
+lot's amount was told for is taken off it first and counts as delivered, in the month it moved (see
+`loads`). Of the rest, what is matched is taken off from the furthest state down (on site, agreed,
+proposed) and never beyond it; what remains is forecast. So the states of a lot add up to what is
+left of it, in every month and at each of low, likely and high.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +45,8 @@ R = TypeVar("R", bound=Revised)
 @dataclass(frozen=True, slots=True)
 class Lot:
     """
-    A forecast as the balance needs it; *material* is its one substance, masses in kilograms.
+    A forecast as the balance needs it; *material* is its one substance, masses in kilograms, as
+    they remained on the day *as_of*.
 
     *unverified*: its tonnes rest on a conversion that is an unverified default.
     """
@@ -66,6 +69,7 @@ class Lot:
     kg_high: int
     unverified: bool = True
     sample: bool = False
+    as_of: date = date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,35 @@ class Standing:
 
 @dataclass(slots=True)
 class KeptLot:
-    """A lot as kept: *lot* is None while only its matches have been heard of."""
+    """
+    A lot as kept: *lot* is None while only its matches or loads have been heard of.
+
+    *moved* are the kilograms of its loads by day (`YYYY-MM-DD`).
+    """
 
     id: UUID
     lot: Lot | None = None
     standing: Standing = field(default_factory=Standing)
     contribution: Contribution | None = None
+    moved: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left(self) -> Lot | None:
+        """The lot with the masses that are left of it."""
+        if self.lot is None or not self.moved:
+            return self.lot
+        first = self.lot.as_of.isoformat()
+        gone = sum(kg for day, kg in self.moved.items() if day >= first)
+        return replace(
+            self.lot,
+            kg_low=max(0, self.lot.kg_low - gone),
+            kg=max(0, self.lot.kg - gone),
+            kg_high=max(0, self.lot.kg_high - gone),
+        )
+
+    def copy(self) -> "KeptLot":
+        """Another of the same, to change."""
+        return KeptLot(self.id, self.lot, self.standing, self.contribution, dict(self.moved))
 
 
 def latest_of(news: Iterable[R]) -> list[R]:
@@ -165,7 +192,7 @@ def lot_cells(kept: Iterable[KeptLot]) -> Cells:
     """The balance from nothing: the sum of what *kept* add. The proof of the increments."""
     total: Cells = {}
     for one in kept:
-        add_to(total, cells_of(contribution_of(one.lot, one.standing)))
+        add_to(total, cells_of(contribution_of(one.left, one.standing)))
     return without_empty(total)
 
 
@@ -187,7 +214,7 @@ def take_lots(kept: Mapping[UUID, KeptLot], news: Sequence[Lot]) -> tuple[list[K
 
 def renew(lot: KeptLot, changes: Cells) -> KeptLot:
     """*lot* with its contribution made anew; the difference goes into *changes*."""
-    contribution = contribution_of(lot.lot, lot.standing)
+    contribution = contribution_of(lot.left, lot.standing)
     if contribution != lot.contribution:
         add_to(changes, difference_of(lot.contribution, contribution))
     return replace(lot, contribution=contribution)

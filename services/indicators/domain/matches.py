@@ -17,14 +17,14 @@ from services.indicators.domain.lots import (
 )
 from shared.vocabulary.months import apportion, month_days
 
-# `done` stays agreed until loads are counted: only what was recorded as moved is delivered.
+# what was moved is counted load by load: a match holds what is left of it, and done nothing
 _STANDS = {
     "proposed": "proposed",
     "accepted": "proposed",
     "agreed": "agreed",
     "moving": "agreed",
-    "done": "agreed",
 }
+AGREED_ONCE = frozenset({"agreed", "moving", "done"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ class End:
 @dataclass(frozen=True, slots=True)
 class Match:
     """
-    A match as the figures need it: kilograms, kilogram-kilometres, cents and grams of CO2e saved
-    against the counterfactual, and how far the last two rest on unverified defaults.
+    A match as the figures need it: kilograms that are left to move, their kilogram-kilometres,
+    cents and grams of CO2e saved against the counterfactual, and how far the last two rest on
+    unverified defaults.
     """
 
     id: UUID
@@ -63,6 +64,14 @@ class Match:
     value_unverified: bool = True
     climate_unverified: bool = True
     sample: bool = False
+    decline_reason: str | None = None
+
+    @property
+    def crosses(self) -> bool:
+        """Whether giver and taker lie in two municipalities: by the place, not by the owner."""
+        return (self.surplus.region, self.surplus.municipality) != (
+            self.need.region, self.need.municipality,
+        )  # fmt: skip
 
     @property
     def bucket(self) -> str:
@@ -122,6 +131,7 @@ def flow_of(match: Match) -> Contribution | None:
             kg if like else nothing,
             kg if match.value_unverified else nothing,
             kg if match.climate_unverified else nothing,
+            kg if match.crosses else nothing,
         ],
     }
 
@@ -129,7 +139,7 @@ def flow_of(match: Match) -> Contribution | None:
 def flow_cells(contribution: Contribution | None) -> Cells:
     """
     The flow cells of *contribution*: kg, kg·km, cents, grams, virgin kg avoided, kg whose value
-    and kg whose climate part rest on unverified defaults.
+    and kg whose climate part rest on unverified defaults, kg across a municipal border.
     """
     cells: Cells = {}
     if contribution is None:
@@ -166,7 +176,7 @@ def take_matches(
             continue
         renewed.append(match)
         for end in (match.surplus, match.need):
-            lot = touched.setdefault(end.lot, _copy(lots[end.lot]))
+            lot = touched.setdefault(end.lot, lots[end.lot].copy())
             if known is not None:
                 lot.standing = lot.standing.plus(known.bucket, -known.kg)
             lot.standing = lot.standing.plus(match.bucket, match.kg)
@@ -175,7 +185,3 @@ def take_matches(
         add_to(flows, flow_cells(flow_of(match)))
     after = [renew(touched[id], balance) for id in sorted(touched)]
     return renewed, after, without_empty(balance), without_empty(flows)
-
-
-def _copy(lot: KeptLot) -> KeptLot:
-    return KeptLot(lot.id, lot.lot, lot.standing, lot.contribution)

@@ -13,13 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.matcher import handlers, store
 from services.matcher.domain import (
+    CARRIED,
     Area,
+    Load,
     Lot,
     Match,
+    Offer,
     Rules,
     explain,
     explain_over,
     is_feasible,
+    left_t,
     over,
     road_km_between,
     value_of,
@@ -39,17 +43,46 @@ State = Literal[
 _LATE = timedelta(seconds=30)  # a commit this late is still found by the next `since`
 
 
-class Decision(BaseModel):
-    """What one side says to a match."""
+class Days(BaseModel):
+    """From the first day to the last, both included."""
 
     model_config = ConfigDict(extra="forbid")
 
-    decision: Literal["accept", "decline", "undo"]
+    first: date
+    last: date
+
+
+class Decision(BaseModel):
+    """What one side says to a match; *tonnes* and *window* are the terms of a counter-offer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["accept", "decline", "undo", "counter", "close"]
+    tonnes: int | None = Field(default=None, ge=1)
+    window: Days | None = None
     reason: (
         Literal["quality", "timing", "distance", "papers", "price", "already_agreed", "other"]
         | None
     ) = None
     note: str | None = Field(default=None, max_length=2000)
+    organisation: str | None = None
+
+
+class Loads(BaseModel):
+    """Loads moved under a match; with *delivery_id*, those told before as they should have been."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tonnes: float = Field(ge=0, le=1_000_000)
+    moved_on: date
+    outlet: Literal["need_direct", "need_via_storage"] = "need_direct"
+    area: UUID | None = None
+    method: Literal["weighed", "measured", "model", "estimate"] = "weighed"
+    haul_km: float | None = Field(default=None, ge=0, le=100_000)
+    vehicle: str | None = Field(default=None, max_length=200)
+    energy: Literal["diesel", "hvo", "biogas", "electric", "hydrogen"] | None = None
+    waybill: str | None = Field(default=None, max_length=100)
+    delivery_id: UUID | None = None
     organisation: str | None = None
 
 
@@ -137,8 +170,20 @@ async def decide(
     if_match: Annotated[str | None, Header()] = None,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Accept, decline or undo, on the revision that `If-Match` names."""
+    """
+    Accept, decline, counter, undo or close, on the revision that `If-Match` names.
+
+    A counter-offer is accepted by who makes it; closing returns to both lots what is not moved.
+    """
     seen = _revision(if_match)
+    terms = (told.tonnes, told.window)
+    if told.decision != "counter" and any(terms):
+        raise Problem(422, "terms_not_asked", "tonnes and window belong to a counter alone")
+    if told.decision == "counter" and not any(terms):
+        raise Problem(422, "terms_missing", "a counter names other tonnes or another window")
+    offer = Offer(told.tonnes, *(
+        (told.window.first, told.window.last) if told.window else (None, None)
+    ))  # fmt: skip
     try:
         async with begin() as work:
             found, lots = await handlers.decide(
@@ -151,15 +196,16 @@ async def decide(
                 note=told.note,
                 organisation=told.organisation,
                 key=idempotency_key,
+                offer=offer,
                 rules=settings.rules(),
             )
             areas = await handlers.areas_between([found], work.session)
     except handlers.NoSuchMatch as error:
         raise _no_match(id) from error
     except handlers.NotYours as error:
-        raise Problem(403, "not_your_match", " ".join((error.__doc__ or "").split())) from error
+        raise _not_yours(error) from error
     except handlers.NotPossible as error:
-        raise Problem(409, error.code, str(error)) from error
+        raise Problem(409, error.code, str(error), **error.more) from error
     except handlers.Changed as error:
         async with begin() as work:
             lots = await store.lots_of(work.session, error.match.pair)
@@ -170,6 +216,110 @@ async def decide(
         ) from error
     response.headers["ETag"] = f'"{found.revision}"'
     return _seen(found, lots, areas, asker, settings)
+
+
+@router.get("/matches/{id}/decisions")
+async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+    """What each side has said so far, with its notes and offers; a name once names are open."""
+    found = await store.match_of(session, id)
+    if found is None or not handlers.may_see(asker, found):
+        raise _no_match(id)
+    said = await store.decisions_on(session, id)
+    sees_both = asker.sees_all or asker.coordinates(found.region)
+    if not (sees_both or found.accepted or found.state in ("agreed", "moving", "done")):
+        mine = set(asker.organisations)
+        said = [one for one in said if one["organisation"] in mine]
+    return {"items": said, "next": None}
+
+
+@router.post("/matches/{id}/deliveries")
+async def deliver(
+    id: UUID,
+    told: Loads,
+    asker: Asking,
+    begin: Working,
+    settings: Told,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Record loads of an agreed match, once under each `Idempotency-Key`."""
+    if not idempotency_key:
+        raise Problem(428, "idempotency_key_missing",
+                      "give each report of loads an Idempotency-Key of its own")  # fmt: skip
+    today = now().astimezone(settings.zone).date()
+    if told.moved_on > today:
+        raise Problem(422, "moved_in_the_future",
+                      f"moved_on is {told.moved_on}: tell loads when they have moved")  # fmt: skip
+    load = told.model_dump(include={"moved_on", "outlet", "method", "haul_km", "vehicle",
+                                    "energy", "waybill"})  # fmt: skip
+    load |= {"kg": round(told.tonnes * 1000), "area_id": told.area}
+    try:
+        async with begin() as work:
+            kept, found = await handlers.report(
+                id,
+                load,
+                work,
+                asker=asker,
+                organisation=told.organisation,
+                corrects=told.delivery_id,
+                key=idempotency_key,
+                rules=settings.rules(),
+            )
+    except handlers.NoSuchMatch as error:
+        raise _no_match(id) from error
+    except handlers.NotYours as error:
+        raise _not_yours(error) from error
+    except handlers.NoSuchLoads as error:
+        raise Problem(404, "delivery_not_found", f"no loads {told.delivery_id} of yours here"
+                      ) from error  # fmt: skip
+    except handlers.NotPossible as error:
+        raise Problem(409, error.code, str(error), **error.more) from error
+    return {**_load(kept), **_left_of(found)}
+
+
+@router.get("/matches/{id}/deliveries")
+async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+    """The loads of a match, by day, those too that count for nothing; and what is left."""
+    found = await store.match_of(session, id)
+    if found is None or not handlers.may_see(asker, found):
+        raise _no_match(id)
+    loads = await store.loads_of_matches(session, [id])
+    names = asker.sees_all or asker.coordinates(found.region) or found.state in CARRIED
+    own = set(asker.organisations)
+    seen = [one for one in loads if names or {one.organisation, one.reporter} & own]
+    return {"items": [_load(one) for one in seen], **_left_of(found), "next": None}
+
+
+@router.get("/deliveries")
+async def reported_loads(
+    asker: Asking,
+    session: Reading,
+    region: str | None = None,
+    refused: bool | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """
+    Loads that the asker reported or owns, by when they were told; *refused* are those that count
+    for nothing, each with its reason.
+    """
+    found = await store.loads_seen_by(
+        session,
+        sees_all=asker.sees_all,
+        regions=asker.regions,
+        organisations=list(asker.organisations),
+        region=region,
+        refused=refused,
+        after=_cursor_read(after) if after else None,
+        limit=limit,
+    )
+    more = _cursor_of(found[-1].at, found[-1].id) if len(found) == limit else None
+    return {"items": [_load(one) for one in found], "next": more}
+
+
+@router.get("/declines")
+async def declines(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
+    """How many matches of *region* were declined, by reason: sums only, so anyone known may ask."""
+    return {"region": region, "by_reason": await store.declines_in(session, region)}
 
 
 @router.get("/explain")
@@ -196,12 +346,12 @@ async def explain_pair(
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
-    excluded = await handlers.is_excluded(left, right, session)
     roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
         return await _explained_over(left, right, area, session, rules, today)
     measured = roads.measured(left, right) if roads is not None else BY_RATIO
     km = road_km_between(left, right, rules, roads)
+    excluded = await handlers.is_excluded(left, right, session, km)
     findings = explain(left, right, rules, today=today, excluded=excluded, km=km)
     worth = value_of(left, right, km, rules)
     return {
@@ -316,8 +466,33 @@ def _revision(if_match: str | None) -> int:
     return int(told)
 
 
+def _load(load: Load) -> dict[str, Any]:
+    hidden = ("kg", "reported", "revision", "forecast_id", "id")
+    told = {name: value for name, value in load._asdict().items() if name not in hidden}
+    said: dict[str, Any] = jsonable_encoder(told)
+    return {
+        "delivery_id": str(load.id),
+        "revision": load.revision,
+        "tonnes": load.kg / 1000,
+        **said,
+    }
+
+
+def _left_of(match: Match) -> dict[str, Any]:
+    return {
+        "state": match.state,
+        "agreed_t": match.tonnes if match.state in CARRIED else None,
+        "delivered_t": match.delivered_kg / 1000,
+        "left_t": left_t(match),
+    }
+
+
 def _cursor(match: Match) -> str:
-    told = json.dumps([match.changed_at.isoformat(), str(match.id)])
+    return _cursor_of(match.changed_at, match.id)
+
+
+def _cursor_of(at: datetime, id: UUID) -> str:
+    told = json.dumps([at.isoformat(), str(id)])
     return base64.urlsafe_b64encode(told.encode()).decode()
 
 
@@ -327,6 +502,10 @@ def _cursor_read(told: str) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(at), UUID(id)
     except (ValueError, TypeError) as error:
         raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error
+
+
+def _not_yours(error: handlers.NotYours) -> Problem:
+    return Problem(403, "not_your_match", " ".join((error.__doc__ or "").split()))
 
 
 def _no_match(id: UUID) -> Problem:

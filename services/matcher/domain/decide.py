@@ -1,78 +1,286 @@
 """What becomes of a match when a side decides, and why it may not."""
 
-from datetime import datetime
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from math import floor
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
 
+from services.matcher.domain.learn import barred_of, facts_of
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
     DECLINED,
+    DONE,
     EXCLUDES,
+    EXPIRED,
+    HISTORY,
+    HOLDS,
+    MOVING,
+    ONSITE,
     PROPOSED,
+    Lot,
     Match,
+    Stands,
 )
 
-Decision = Literal["accept", "decline", "undo"]
+Decision = Literal["accept", "decline", "undo", "counter", "close"]
 Reason = Literal["quality", "timing", "distance", "papers", "price", "already_agreed", "other"]
 UNDECIDED: Final = (PROPOSED, ACCEPTED)
 
 
 class NotPossible(Exception):
-    """A decision that the match does not allow; *code* is stable, the text names the remedy."""
+    """
+    A decision that the match does not allow; *code* is stable, the text names the remedy.
 
-    def __init__(self, code: str, text: str) -> None:
+    *more* are the numbers behind it.
+    """
+
+    def __init__(self, code: str, text: str, **more: Any) -> None:
         super().__init__(text)
         self.code = code
+        self.more = more
+
+
+class Offer(NamedTuple):
+    """Other terms than those proposed; None leaves them as they are."""
+
+    tonnes: int | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+class Ground(NamedTuple):
+    """
+    What a decision stands on, read while the cells of both lots are held: the lots, and everything
+    that stands of them.
+    """
+
+    lots: Mapping[UUID, Lot]
+    stands: Iterable[Stands] = ()
 
 
 def decided(
-    match: Match, side: str, decision: Decision, *, reason: str | None, now: datetime
+    match: Match,
+    side: str,
+    decision: Decision,
+    ground: Ground,
+    *,
+    reason: str | None = None,
+    offer: Offer | None = None,
+    now: datetime,
+    today: date | None = None,
 ) -> Match:
     """
     *match* after *side* (an organisation's token) decided; the same when it had said so already.
 
-    Raises `NotPossible`.
+    An acceptance and an offer never take more than both lots have left besides what else is
+    decided. *today* is given where windows that are over count for nothing. Raises `NotPossible`.
     """
-    if decision == "accept":
-        return _accepted(match, side, now)
-    if decision == "decline":
-        return _declined(match, side, reason, now)
-    return _undone(match, side, now)
+    match decision:
+        case "accept":
+            return _accepted(match, side, ground, now)
+        case "decline":
+            return _declined(match, side, reason, ground, now)
+        case "counter":
+            return _countered(match, side, offer or Offer(), ground, now, today)
+        case "close":
+            return _closed(match, side, now)
+        case _:
+            return _undone(match, side, ground, now)
 
 
-def _accepted(match: Match, side: str, now: datetime) -> Match:
-    if side in match.accepted and match.state in (ACCEPTED, AGREED):
+def tonnes_left(match: Match, ground: Ground) -> int:
+    """Whole tonnes that both lots have left for *match* besides what else is decided."""
+    taken = dict.fromkeys(match.pair, 0)
+    for one in ground.stands:
+        fixed = one.standing == HOLDS and (one.state != PROPOSED or one.route == ONSITE)
+        if one.id == match.id or not fixed:
+            continue
+        for id, kg in one.held:
+            if id in taken:
+                taken[id] += kg
+    gives, takes = (max(0, ground.lots[id].left_kg - taken[id]) // 1000 for id in match.pair)
+    # the most that still arrives as whole tonnes in what the need has left
+    return min(gives, ((takes + 1) * 1000 - 1) // match.permille)
+
+
+def expired(match: Match, today: date, now: datetime, *, arrives_by: date | None = None) -> Match:
+    """
+    *match* when its window is over: an undecided one ends, an agreed one alarms once.
+
+    An agreed one over an area may reach the need until *arrives_by*.
+    """
+    if match.last >= today or match.standing != HOLDS or match.route == ONSITE:
+        return match
+    if match.state in UNDECIDED:
+        return match._replace(
+            revision=match.revision + 1,
+            state=EXPIRED,
+            standing=HISTORY,
+            change="expired",
+            changed_at=now,
+        )
+    if match.via is not None and arrives_by is not None and arrives_by >= today:
+        return match
+    call = f"window:{match.last}"
+    if call in match.alarm.split():
+        return match
+    return match._replace(
+        revision=match.revision + 1,
+        alarm=f"{match.alarm} {call}".strip(),
+        change="window_over",
+        changed_at=now,
+    )
+
+
+def _accepted(match: Match, side: str, ground: Ground, now: datetime) -> Match:
+    if side in match.accepted and match.state in (ACCEPTED, AGREED, MOVING, DONE):
         return match
     _must_wait(match)
-    accepted = (*match.accepted, side)
+    _must_have_left(match, match.tonnes, ground)
+    return _with(match, (*match.accepted, side), "accepted", now)
+
+
+def _with(match: Match, accepted: tuple[str, ...], change: str, now: datetime) -> Match:
     agreed = set(match.sides) <= set(accepted)
     return match._replace(
         revision=match.revision + 1,
         state=AGREED if agreed else ACCEPTED,
         accepted_by=",".join(accepted),
-        change="agreed" if agreed else "accepted",
+        change="agreed" if agreed else change,
         changed_at=now,
     )
 
 
-def _declined(match: Match, side: str, reason: str | None, now: datetime) -> Match:
+def _countered(
+    match: Match, side: str, offer: Offer, ground: Ground, now: datetime, today: date | None
+) -> Match:
+    _must_wait(match)
+    tonnes = match.tonnes if offer.tonnes is None else offer.tonnes
+    first = match.first if offer.first is None else offer.first
+    last = match.last if offer.last is None else offer.last
+    if (tonnes, first, last) == (match.tonnes, match.first, match.last):
+        if side in match.accepted:
+            return match
+        raise NotPossible("same_terms", "these are the terms as they are: accept them instead")
+    _must_fit(match, side, (tonnes, first, last), ground, today)
+    _must_have_left(match, tonnes, ground)
+    offered = match._replace(tonnes=tonnes, first=first, last=last)
+    return _with(offered, (side,), "countered", now)
+
+
+def _must_fit(
+    match: Match, side: str, terms: tuple[int, date, date], ground: Ground, today: date | None
+) -> None:
+    """The window lies within the other side's, and the tonnes fit into it at that side's pace."""
+    tonnes, first, last = terms
+    if tonnes < 1:
+        raise NotPossible("tonnes_missing", f"{tonnes} t is no offer: name 1 t or more")
+    if last < first:
+        raise NotPossible("window_reversed", f"{last} is before {first}: turn the window around")
+    if today is not None and last < today:
+        raise NotPossible("window_over", f"{last} is over: name a later last day")
+    if match.via is not None:
+        _must_fit_area(match, terms)
+        return
+    ends = ((match.surplus_id, match.surplus_organisation),
+            (match.need_id, match.need_organisation))  # fmt: skip
+    for id, organisation in ends:
+        lot = ground.lots[id]
+        if organisation == side:
+            continue
+        if first < lot.first or last > lot.last:
+            raise NotPossible(
+                "window_beyond",
+                f"the other side has {lot.first} to {lot.last}: name days within these",
+                first=str(lot.first),
+                last=str(lot.last),
+            )
+        days = (last - first).days + 1
+        room = floor((lot.weekly_t or float("inf")) / 7 * days + 1e-9) if lot.weekly_t else tonnes
+        if tonnes > room:
+            raise NotPossible(
+                "window_too_short",
+                f"the other side moves {lot.weekly_t:g} t a week: {room} t fit in {days} days",
+                tonnes_left=room,
+            )
+
+
+def _must_fit_area(match: Match, terms: tuple[int, date, date]) -> None:
+    """Over an area the days hang on its room, and there is room for less only."""
+    tonnes, first, last = terms
+    if (first, last) != (match.first, match.last):
+        raise NotPossible(
+            "counter_over_area",
+            "the match goes over an area, and its days follow from when there is room: offer other "
+            "tonnes, or decline it with the reason timing",
+        )
+    if tonnes > match.tonnes:
+        raise NotPossible(
+            "counter_over_area",
+            f"the match goes over an area, where there is room for {match.tonnes} t: offer less",
+            tonnes_left=match.tonnes,
+        )
+
+
+def _must_have_left(match: Match, tonnes: int, ground: Ground) -> None:
+    left = tonnes_left(match, ground)
+    if tonnes > left:
+        raise NotPossible(
+            "too_many_tonnes",
+            f"{tonnes} t are more than the {left} t that both forecasts have left besides what is "
+            f"decided: offer {left} t or less" if left else
+            f"{tonnes} t: the forecasts have nothing left besides what is decided; decline it, or "
+            "wait for a forecast",
+            tonnes_left=left,
+        )  # fmt: skip
+
+
+def _declined(match: Match, side: str, reason: str | None, ground: Ground, now: datetime) -> Match:
     if match.state == DECLINED and match.declined_by == side:
         return match
     _must_wait(match)
     if reason is None:
         raise NotPossible("reason_missing", "say why: name a reason with the decline")
+    surplus, need = (ground.lots[id] for id in match.pair)
     return match._replace(
         revision=match.revision + 1,
         state=DECLINED,
         standing=EXCLUDES,
         declined_by=side,
         decline_reason=reason,
+        surplus_terms=surplus.terms,
+        need_terms=need.terms,
+        barred=barred_of(match, side, surplus.material),
+        facts=facts_of(reason, surplus, need),
         change="declined",
         changed_at=now,
     )
 
 
-def _undone(match: Match, side: str, now: datetime) -> Match:
+def _closed(match: Match, side: str, now: datetime) -> Match:
+    if match.state == DONE:
+        if match.closed_by == side:
+            return match
+        raise NotPossible("done_already", "the match is done: nothing is left to close")
+    if match.route == ONSITE:
+        raise NotPossible("own_site", "a movement on the own site asks nobody")
+    if match.state not in (AGREED, MOVING):
+        raise NotPossible(
+            "not_agreed", f"the match is {match.state}: only an agreed one can be closed"
+        )
+    return match._replace(
+        revision=match.revision + 1,
+        state=DONE,
+        standing=HISTORY,
+        closed_by=side,
+        change="closed",
+        changed_at=now,
+    )
+
+
+def _undone(match: Match, side: str, ground: Ground, now: datetime) -> Match:
     if side not in match.accepted:
         if match.state == PROPOSED:
             return match
@@ -81,9 +289,14 @@ def _undone(match: Match, side: str, now: datetime) -> Match:
         raise NotPossible(
             "agreed_already", "both sides have accepted; agree with the other side instead"
         )
+    surplus, need = (ground.lots[id] for id in match.pair)
     return match._replace(
         revision=match.revision + 1,
         state=PROPOSED,
+        # an offer falls with its acceptance; the plan takes it from here
+        tonnes=min(match.tonnes, tonnes_left(match, ground)) or match.tonnes,
+        first=match.first if match.via else max(surplus.first, need.first),
+        last=match.last if match.via else min(surplus.last, need.last),
         accepted_by="",
         change="undone",
         changed_at=now,
@@ -92,7 +305,7 @@ def _undone(match: Match, side: str, now: datetime) -> Match:
 
 
 def _must_wait(match: Match) -> None:
-    if match.route == "onsite":
+    if match.route == ONSITE:
         raise NotPossible("own_site", "a movement on the own site asks nobody")
     if match.state not in UNDECIDED:
         raise NotPossible(

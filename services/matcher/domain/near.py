@@ -26,8 +26,8 @@ from services.matcher.domain.cost import (
     sides,
 )
 from services.matcher.domain.fit import Finding, judge
+from services.matcher.domain.learn import barred_pairs
 from services.matcher.domain.values import (
-    EXCLUDES,
     HOLDS,
     Kind,
     Lot,
@@ -152,25 +152,18 @@ def near_reach_km(rules: Rules) -> float:
 
 def unmatched(lots: Iterable[Lot], matches: Iterable[Stands]) -> dict[UUID, int]:
     """Tonnes that each of *lots* has left after all that holds some: proposed and decided."""
-    left = {lot.id: lot.likely if lot.is_open else 0 for lot in lots}
+    left = {lot.id: lot.left_kg for lot in lots}
     for match in matches:
-        if match.standing == HOLDS:
-            for id, tonnes in ((match.surplus_id, match.tonnes), (match.need_id, match.arrives)):
-                if id in left:
-                    left[id] -= tonnes
-    return {id: max(0, tonnes) for id, tonnes in left.items()}
+        for id, kg in match.held:
+            if id in left:
+                left[id] -= kg
+    return {id: max(0, kg) // 1000 for id, kg in left.items()}
 
 
 def spoken_for(lots: Mapping[UUID, Lot], matches: Iterable[Stands]) -> set[Pair]:
-    """Pairs that are no near miss whatever fails: they have a match, or declined in these terms."""
-    return {
-        one.pair
-        for one in matches
-        if one.standing == HOLDS
-        or (one.standing == EXCLUDES and one.pair[0] in lots and one.pair[1] in lots
-            and (one.surplus_terms, one.need_terms)
-            == (lots[one.pair[0]].terms, lots[one.pair[1]].terms))
-    }  # fmt: skip
+    """Pairs that are no near miss whatever fails: they have a match, or were declined for good."""
+    known = list(matches)
+    return {one.pair for one in known if one.standing == HOLDS} | barred_pairs(known, lots)
 
 
 def is_over(lot: Lot, rules: Rules, today: date) -> bool:

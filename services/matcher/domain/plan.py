@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from math import ceil
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,10 +14,10 @@ from services.matcher.domain.areas import Area, area_arcs, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
+from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
-    EXCLUDES,
     HOLDS,
     ONSITE,
     Lot,
@@ -91,11 +92,12 @@ class Change(NamedTuple):
 
 class Plan(NamedTuple):
     """
-    The differences between what stands and the optimum, and their worth in cents.
+        The differences between what stands and the optimum, and their worth in cents.
 
-    *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-    whose forecast fell below what was decided on, with the tonnes decided. *roads_wanted* would be
-    worth knowing and are not asked for yet. *unserved* are lots of which a load or more is left.
+        *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
+        whose forecast fell below what was decided on, with the tonnes decided and not yet moved.
+    *roads_wanted* would be worth knowing and are not asked for yet. *unserved* are lots of which a
+    load or more is left.
     """
 
     changes: list[Change]
@@ -135,6 +137,7 @@ def replan(
     if areas:
         over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
         pairs = _together(pairs, over, len(needs), len(areas))
+    pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
     room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
@@ -232,11 +235,11 @@ def _parted(
     """
     The matches that may change, by way; those that hold tonnes as they are; the pairs excluded.
 
-    Excluded are pairs declined in the terms they still have, and pairs that wait for an answer.
+    Excluded are pairs declined on facts that still hold, and pairs that wait for an answer.
     """
     free: dict[Way, Stands] = {}
     fixed: list[Stands] = []
-    excluded: set[tuple[UUID, UUID]] = set()
+    excluded = barred_pairs(matches, known)
     for match in matches:
         pair = match.surplus_id, match.need_id
         surplus, need = known.get(pair[0]), known.get(pair[1])
@@ -246,11 +249,8 @@ def _parted(
             continue
         if holds and not _ends(match, surplus, need):
             fixed.append(match)
-        if surplus is None or need is None:
-            continue
-        same = (match.surplus_terms, match.need_terms) == (surplus.terms, need.terms)
-        if match.state == ACCEPTED if holds else match.standing == EXCLUDES and same:
-            excluded.add(pair)
+            if here and match.state == ACCEPTED:
+                excluded.add(pair)
     return free, fixed, excluded
 
 
@@ -263,24 +263,40 @@ def _left(
     known: Mapping[UUID, Lot], fixed: Sequence[Stands]
 ) -> tuple[dict[UUID, int], list[tuple[Lot, int]]]:
     """Tonnes left of each lot behind what is fixed; lots that are short of what was decided."""
-    left = {id: lot.likely if lot.is_open else 0 for id, lot in known.items()}
+    left = {id: lot.left_kg for id, lot in known.items()}
     decided: dict[UUID, int] = {}
     for match in fixed:
-        for id, tonnes in ((match.surplus_id, match.tonnes), (match.need_id, match.arrives)):
+        for id, kg in match.held:
             if id in left:
-                left[id] -= tonnes
+                left[id] -= kg
                 if not match.is_free:
-                    decided[id] = decided.get(id, 0) + tonnes
+                    decided[id] = decided.get(id, 0) + kg
     short = [
-        (known[id], tonnes)
-        for id, tonnes in sorted(decided.items())
-        if tonnes > (known[id].likely if known[id].is_open else 0)
+        (known[id], ceil(kg / 1000)) for id, kg in sorted(decided.items()) if kg > known[id].left_kg
     ]
-    return {id: max(0, tonnes) for id, tonnes in left.items()}, short
+    return {id: max(0, kg) // 1000 for id, kg in left.items()}, short
 
 
 def _sorted(left: Mapping[UUID, int], known: Mapping[UUID, Lot], direction: str) -> list[Lot]:
     return [known[id] for id in sorted(left) if left[id] > 0 and known[id].direction == direction]
+
+
+def _within_reach(
+    pairs: Arcs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    limits: Mapping[tuple[UUID, str], float],
+) -> Arcs:
+    """*pairs* without those farther than one of their sides wants to go."""
+    if not limits:
+        return pairs
+    near = [
+        not is_too_far(surpluses[s], needs[n], km, limits)
+        for s, n, km in zip(
+            pairs.surplus.tolist(), pairs.need.tolist(), pairs.km.tolist(), strict=True
+        )
+    ]
+    return pairs.take(np.array(near, dtype=np.bool_))
 
 
 def _arcs_of(

@@ -14,6 +14,7 @@ from shared.vocabulary.distance import road_ratio
 LEAST_RATIO = road_ratio(1000.0)
 EVERY_AREA = 1_000_000
 PROPOSED, ACCEPTED, AGREED = "proposed", "accepted", "agreed"
+MOVING, DONE = "moving", "done"
 DECLINED, WITHDRAWN, EXPIRED = "declined", "withdrawn", "expired"
 DIRECT, ONSITE, AREA = "direct", "onsite", "area"
 HISTORY, HOLDS, EXCLUDES = 0, 1, 2
@@ -83,7 +84,8 @@ class Lot(NamedTuple):
     may meet, joined by commas; *terms* changes when anything does that a match depends on, tonnes
     aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase).
     *base_…* is what a tonne of it costs and emits without the platform, at the site *base_area*
-    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds.
+    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds. The
+    tonnes are what remained on the day *as_of*; *moved_kg* are the loads of that day and after.
     """
 
     id: UUID
@@ -115,6 +117,13 @@ class Lot(NamedTuple):
     base_grams: int | None = None
     base_area: UUID | None = None
     base_km: float | None = None
+    as_of: date = date.min
+    moved_kg: int = 0
+
+    @property
+    def left_kg(self) -> int:
+        """What is still to be moved of it, decided on or not; nothing of a closed one."""
+        return max(0, self.likely * 1000 - self.moved_kg) if self.is_open else 0
 
     @property
     def is_surplus(self) -> bool:
@@ -148,6 +157,10 @@ class Stands(NamedTuple):
     permille: int = 1000
     stays_from: date | None = None
     stays_to: date | None = None
+    delivered_kg: int = 0
+    decline_reason: str | None = None
+    barred: str = ""
+    facts: int = 0
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -164,6 +177,22 @@ class Stands(NamedTuple):
         return self.tonnes * self.permille // 1000
 
     @property
+    def held_kg(self) -> int:
+        """What it still takes of its surplus: its loads are off the lots already."""
+        return max(0, self.tonnes * 1000 - self.delivered_kg) if self.standing == HOLDS else 0
+
+    @property
+    def arriving_kg(self) -> int:
+        """What it still takes of its need; a working may lose some."""
+        there = self.delivered_kg * self.permille // 1000
+        return max(0, self.arrives * 1000 - there) if self.standing == HOLDS else 0
+
+    @property
+    def held(self) -> tuple[tuple[UUID, int], tuple[UUID, int]]:
+        """What it still takes of each of its lots, kg."""
+        return (self.surplus_id, self.held_kg), (self.need_id, self.arriving_kg)
+
+    @property
     def is_free(self) -> bool:
         """Whether the plan may change it: proposed, or on the own site."""
         return self.state == PROPOSED or (self.route == ONSITE and self.state == AGREED)
@@ -177,6 +206,9 @@ class Match(NamedTuple):
     JSON of what was agreed on, from the first decision; *told_revision* is 0 until it was told.
     Where it waits in the area *via*, *first* to *last* is when it leaves the surplus, *stays_from*
     to *stays_to* when its room there is taken, and *permille* of a tonne comes out of a working.
+    *delivered_kg* are its loads; *closed_by* ended it before all was moved. Of a declined one,
+    *facts* are those that the reason was about, and *barred* the lots of the side that declined
+    (surplus, need or both) with the material, as `need:sand`.
     """
 
     id: UUID
@@ -213,6 +245,10 @@ class Match(NamedTuple):
     stays_to: date | None = None
     distance_method: str = "ratio"
     distance_version: str = ""
+    delivered_kg: int = 0
+    closed_by: str | None = None
+    barred: str = ""
+    facts: int = 0
 
     @property
     def pair(self) -> tuple[UUID, UUID]:
@@ -275,6 +311,7 @@ class Rules:
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
     tell_within_s: float = 2.0
+    calendar_every_s: float = 600.0
     near_days: int = 56
     near_beyond_reach: float = 0.25
     near_worth_cents: int = 100_000

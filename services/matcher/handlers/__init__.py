@@ -1,24 +1,21 @@
-"""What the matcher does when something happens: keep, settle, tell, decide, plan."""
+"""What the matcher does when something happens: keep, settle, tell, decide, deliver, plan."""
 
-from services.matcher.handlers.deciding import (
-    Changed,
-    NoSuchMatch,
-    NotPossible,
-    NotYours,
-    decide,
-    is_excluded,
-    may_see,
-)
+from services.matcher.domain import NotPossible
+from services.matcher.handlers.deciding import Changed, decide, is_excluded
+from services.matcher.handlers.delivering import NoSuchLoads, keep_deliveries, record, report
+from services.matcher.handlers.expiring import look_at_calendar
 from services.matcher.handlers.keep import heard, keep_areas, keep_forecasts
 from services.matcher.handlers.nearing import near, near_as_seen, near_body, openings_of
 from services.matcher.handlers.planning import TooMany, plan
 from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
+from services.matcher.handlers.sides import NoSuchMatch, NotYours, may_see
 from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
 __all__ = [
     "Changed",
+    "NoSuchLoads",
     "NoSuchMatch",
     "NotPossible",
     "NotYours",
@@ -34,8 +31,10 @@ __all__ = [
     "is_excluded",
     "keep_and_settle",
     "keep_areas",
+    "keep_deliveries",
     "keep_forecasts",
     "known_roads",
+    "look_at_calendar",
     "may_see",
     "near",
     "near_as_seen",
@@ -43,6 +42,8 @@ __all__ = [
     "of_sweeps",
     "openings_of",
     "plan",
+    "record",
+    "report",
     "settle",
     "settle_all",
     "settled",

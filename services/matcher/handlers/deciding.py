@@ -1,24 +1,33 @@
-"""Takes decisions: accept, decline, undo; versioned, and the same when said twice."""
+"""Takes decisions: accept, decline, counter, undo, close; versioned, the same when said twice."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from services.matcher import store
-from services.matcher.domain import EXCLUDES, Decision, Lot, Match, NotPossible, Rules, decided
+from services.matcher.domain import (
+    Area,
+    Decision,
+    Ground,
+    Lot,
+    Match,
+    Offer,
+    Rules,
+    barred_pairs,
+    decided,
+    is_too_far,
+    reaches,
+)
+from services.matcher.handlers.sides import NoSuchMatch, may_see, side_of
 from services.matcher.handlers.telling import announced, areas_between, terms_now
 from shared.access import Asker
 from shared.contracts.base import uuid7
 from shared.work import Work
 
-
-class NoSuchMatch(Exception):
-    """There is no such match among those this asker may see."""
-
-
-class NotYours(Exception):
-    """Only the two sides decide, or the coordinator of the region for one of them: name it."""
+decisions = Counter("matcher_decisions_total", "decisions taken", ["decision", "reason"])
 
 
 class Changed(Exception):
@@ -41,6 +50,7 @@ async def decide(
     note: str | None,
     organisation: str | None,
     key: str | None,
+    offer: Offer | None = None,
     rules: Rules,
 ) -> tuple[Match, Mapping[UUID, Lot]]:
     """
@@ -52,54 +62,68 @@ async def decide(
     match, lots = await _held(id, work)
     if not may_see(asker, match):
         raise NoSuchMatch
-    side = _side_of(asker, match, organisation)
+    side = side_of(asker, match, organisation)
     session = work.session
     if key and await store.decided_under(session, asker.subject, key) == id:
         return match, lots
-    if await store.was_decided(session, id, side, decision, seen):
+    offer = offer or Offer()
+    if await store.was_decided(session, id, side, decision, seen, offer):
         return match, lots
     if seen != match.revision:
         raise Changed(match, await _changed_since(match, seen, work))
 
-    after = decided(match, side, decision, reason=reason, now=work.now)
+    ground = Ground(lots, await store.what_stands_of(session, match.pair))
+
+    after = decided(
+        match, side, decision, ground, reason=reason, offer=offer, now=work.now,
+        today=work.today if rules.closes_past_windows else None,
+    )  # fmt: skip
 
     if after is match:
         return match, lots
     areas = await areas_between([match], session)
-    if not match.judged:
-        after = after._replace(
-            judged=json.dumps(terms_now(match, lots, areas, rules, work.today), default=str)
-        )
-    if decision == "undo":
+    if decision == "counter":
+        after = after._replace(judged=_judged(as_offered(after, lots, areas, rules, work)))
+    elif decision == "undo":
         after = after._replace(judged="")
+    elif not match.judged:
+        after = after._replace(judged=_judged(terms_now(match, lots, areas, rules, work.today)))
     after = announced(after, lots, areas, work, rules)
     await store.keep_matches(session, [after])
     await store.told(session, [id])
     await store.keep_decision(
         session, id=uuid7(), match_id=id, organisation=side, subject=asker.subject,
         decision=decision, reason=reason, note=note, revision_seen=seen,
-        revision_made=after.revision, key=key, at=work.now,
+        revision_made=after.revision, key=key, at=work.now, **offer._asdict(),
     )  # fmt: skip
+    decisions.labels(decision, reason or "").inc()
     await _settle_again(match, lots, work)
     return after, lots
 
 
-def may_see(asker: Asker, match: Match) -> bool:
-    """Whether *asker* sees *match*: one of its sides, its region's coordinator, the operator."""
-    if asker.sees_all or asker.coordinates(match.region):
+def as_offered(
+    match: Match, lots: Mapping[UUID, Lot], areas: Mapping[UUID, Area], rules: Rules, work: Work
+) -> dict[str, Any]:
+    """The terms of *match* as one side offers them: who offers may go beyond its own window."""
+    terms = terms_now(match, lots, areas, rules, work.today)
+    for found in terms["reasons"] if match.via is None else ():
+        if found["gate"] == "G9_time":
+            found |= {"verdict": "pass", "offered": f"{match.first}–{match.last}"}
+    return terms
+
+
+def _judged(terms: Mapping[str, Any]) -> str:
+    return json.dumps(terms, default=str)
+
+
+async def is_excluded(surplus: Lot, need: Lot, session: Any, km: float) -> bool:
+    """Whether the pair was declined on facts that still hold, or is *km* apart: too far."""
+    lots = {surplus.id: surplus, need.id: need}
+    matches = await store.what_stands_of(session, lots)
+    known = lots | await store.lots_of(session, {id for one in matches for id in one.pair})
+    if (surplus.id, need.id) in barred_pairs(matches, known):
         return True
-    return any(side in asker.organisations for side in match.sides)
-
-
-async def is_excluded(surplus: Lot, need: Lot, session: Any) -> bool:
-    """Whether the pair was declined in the terms it still has."""
-    terms = surplus.terms, need.terms
-    return any(
-        one.standing == EXCLUDES
-        and one.pair == (surplus.id, need.id)
-        and (one.surplus_terms, one.need_terms) == terms
-        for one in await store.what_stands_of(session, [surplus.id])
-    )
+    return is_too_far(surplus, need, km, reaches(matches, known))
 
 
 async def _held(id: UUID, work: Work) -> tuple[Match, Mapping[UUID, Lot]]:
@@ -117,20 +141,6 @@ async def _held(id: UUID, work: Work) -> tuple[Match, Mapping[UUID, Lot]]:
         if match is not None and {lot.cell for lot in lots.values()} <= cells:
             return match, lots
         await store.let_go(session)
-
-
-def _side_of(asker: Asker, match: Match, organisation: str | None) -> str:
-    mine = [side for side in match.sides if side in asker.organisations]
-    may_act = asker.is_operator or asker.coordinates(match.region)
-    if organisation is not None:
-        if organisation in mine or (may_act and organisation in match.sides):
-            return organisation
-        raise NotYours
-    if len(mine) == 1:
-        return mine[0]
-    if len(match.sides) == 1 and may_act:
-        return match.sides[0]
-    raise NotYours
 
 
 async def _changed_since(match: Match, seen: int, work: Work) -> list[dict[str, Any]]:
@@ -153,6 +163,3 @@ def _plain(value: Any) -> Any:
 async def _settle_again(match: Match, lots: Mapping[UUID, Lot], work: Work) -> None:
     await store.mark_dirty(work.session, {lot.cell for lot in lots.values()}, work.correlation)
     work.wake("dirty")
-
-
-__all__ = ["Changed", "NoSuchMatch", "NotPossible", "NotYours", "decide", "may_see"]

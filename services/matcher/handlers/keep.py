@@ -18,6 +18,7 @@ from services.matcher.domain import (
     tile_of,
     with_baselines,
 )
+from services.matcher.handlers.delivering import record_waiting
 from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.vocabulary.areas import QUARRIES, RECEPTION_SITES, WAITING_SITES
 from shared.work import Work
@@ -43,6 +44,8 @@ async def kept(
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))
 
+    if any(one.is_new for one in touched):
+        await record_waiting({event.forecast_id for event in events}, work, rules=rules)
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
     return lots, dirty
@@ -144,5 +147,6 @@ def heard(event: ForecastUpdated) -> Lot:
                 "phase": event.phase,
             }
         ),
+        as_of=event.amount_as_of or event.at.date(),
     )
     return lot._replace(terms=lot_terms(lot))

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from math import ceil
 from typing import Any
 from uuid import UUID
 
 from services.matcher import store
 from services.matcher.domain import (
-    HOLDS,
     Area,
     Left,
     Lot,
@@ -147,12 +147,12 @@ def _movement(
 def _left(lots: Iterable[Lot], held: Iterable[Stands]) -> list[Left]:
     taken: dict[UUID, int] = {}
     for one in held:
-        if one.standing == HOLDS:
-            for id, tonnes in ((one.surplus_id, one.tonnes), (one.need_id, one.arrives)):
-                taken[id] = taken.get(id, 0) + tonnes
+        for id, kg in one.held:
+            taken[id] = taken.get(id, 0) + kg
     found = []
     for lot in lots:
-        low, likely, high = unmatched(lot.likely, lot.low, lot.high, taken.get(lot.id, 0))
+        gone = ceil((lot.moved_kg + taken.get(lot.id, 0)) / 1000)
+        low, likely, high = unmatched(lot.likely, lot.low, lot.high, gone)
         expected = round(likely * sureness_of(lot))
         window = lot.first, lot.last
         found.append(Left(lot.direction, lot.material, *window, low, likely, high, expected))

@@ -25,6 +25,7 @@ from services.matcher.domain import (
     centre_of,
     explain,
     explain_over,
+    left_t,
     over,
     value_of,
     value_over,
@@ -118,6 +119,9 @@ def body_of(
         "decline_reason": match.decline_reason,
         "change": match.change,
         "asks": match.asks,
+        "delivered_t": match.delivered_kg / 1000,
+        "left_t": left_t(match),
+        "closed_by": match.closed_by,
         "definition": DEFINITION,
     }
 

@@ -18,20 +18,36 @@ _LOT_TYPES = """
     high bigint, first date, last date, weekly_t float8, lat float8, lon float8, exact boolean,
     municipality text, region text, meets text, project_id uuid, organisation text,
     net_of_own_use boolean, visibility text, transport_payer text, cell int, terms bigint,
-    beside text, base_cents int, base_grams int, base_area uuid, base_km float8
+    beside text, base_cents int, base_grams int, base_area uuid, base_km float8, as_of date,
+    moved_kg bigint
 """
+_TOLD = tuple(name for name in Lot._fields if name != "moved_kg")
+# loads of the day that the amount was told for, and after; a lot heard of late finds them waiting
+MOVED_KG = """
+    (SELECT coalesce(sum(kg), 0) FROM delivery
+     WHERE surplus_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
+    + (SELECT coalesce(sum(kg * permille / 1000), 0) FROM delivery
+       WHERE need_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
+"""
+_ARRIVALS_LOCK = 715_006
+_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({_ARRIVALS_LOCK}, 0)")
+_NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({_ARRIVALS_LOCK}, 0)")
 _KEEP = text(
     f"""
     INSERT INTO lot ({LOT})
-    SELECT {LOT} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_LOT_TYPES})
+    SELECT {", ".join(_TOLD)}, {MOVED_KG.format(lot="told")}
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_LOT_TYPES})
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET
-        {", ".join(f"{name} = excluded.{name}" for name in Lot._fields if name != "id")}
+        {", ".join(f"{name} = excluded.{name}" for name in _TOLD if name != "id")},
+        moved_kg = CASE WHEN lot.as_of = excluded.as_of THEN lot.moved_kg
+                        ELSE excluded.moved_kg END
     WHERE lot.revision < excluded.revision
     RETURNING old.cell, new.cell,
         old.id IS NULL, old.is_open, new.is_open,
         old.terms IS DISTINCT FROM new.terms OR old.likely IS DISTINCT FROM new.likely
             OR old.is_open IS DISTINCT FROM new.is_open
+            OR old.moved_kg IS DISTINCT FROM new.moved_kg
             OR old.base_cents IS DISTINCT FROM new.base_cents
     """
 )
@@ -69,7 +85,32 @@ async def keep_newer(session: AsyncSession, lots: Sequence[Lot]) -> list[Touched
     if not lots:
         return []
     rows = json.dumps([lot._asdict() for lot in lots], default=str)
+    await session.execute(_ARRIVES)
     return [Touched._make(row) for row in await session.execute(_KEEP, {"rows": rows})]
+
+
+async def hold_arrivals(session: AsyncSession) -> None:
+    """
+    Let no forecast be kept until the transaction ends.
+
+    For who keeps loads of a lot that is not heard of yet: it must find them when it comes. To be
+    taken before any lot is held.
+    """
+    await session.execute(_NONE_ARRIVES)
+
+
+_HOLD_LOTS = "SELECT id FROM lot WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+_RECKON = f"UPDATE lot SET moved_kg = {MOVED_KG.format(lot='lot')} WHERE id = ANY($1::uuid[])"
+
+
+async def hold_lots(session: AsyncSession, ids: Iterable[UUID]) -> None:
+    """Let nobody change the lots *ids* until the transaction ends. Before cells are held."""
+    await plain_rows(session, _HOLD_LOTS, sorted(ids))
+
+
+async def reckon_moved(session: AsyncSession, ids: Iterable[UUID]) -> None:
+    """Take the loads that are kept off the lots *ids*, which are held."""
+    await plain_rows(session, _RECKON, sorted(ids))
 
 
 _IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"

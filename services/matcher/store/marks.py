@@ -17,6 +17,7 @@ from shared.service.card import Due
 dirty = Due("dirty", ("cell",), size=4, lease_s=30)
 sweep = Due("sweep", ("tile",), size=1, lease_s=60)
 tell = Due("tell", ("match_id",), size=16, lease_s=30)
+calendar = Due("calendar", ("id",), size=1, lease_s=60)
 
 _REGION_LOCK = 715_001
 _CELL_LOCK = 715_002
@@ -318,6 +319,18 @@ async def due_to_tell(session: AsyncSession, cells: Iterable[int], limit: int = 
     """The matches between lots in *cells* that should be told by now."""
     found = await session.execute(_TELL_DUE, {"cells": sorted(set(cells)), "limit": limit})
     return [row.match_id for row in found]
+
+
+_CALENDAR = text(
+    """
+    UPDATE calendar SET due_at = :due, claimed_by = NULL, claimed_until = NULL, attempts = 0
+    """
+)
+
+
+async def look_again(session: AsyncSession, due: datetime) -> None:
+    """Look at the calendar again at *due*."""
+    await session.execute(_CALENDAR, {"due": due})
 
 
 _SETTLED = text(

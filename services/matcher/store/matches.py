@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,8 @@ _TYPES = """
     accepted_by text, declined_by text, decline_reason text, change text, alternatives int,
     next_best_cents int, alarm text, told_revision int, born_at timestamptz,
     changed_at timestamptz, judged text, via uuid, permille int, stays_from date, stays_to date,
-    distance_method text, distance_version text
+    distance_method text, distance_version text, delivered_kg bigint, closed_by text, barred text,
+    facts bigint
 """
 _STANDS = ", ".join(Stands._fields)
 _TOUCHING = f"""
@@ -164,9 +165,9 @@ async def was_told(session: AsyncSession, surplus: UUID, need: UUID) -> bool:
 _DECIDE = text(
     """
     INSERT INTO decision (id, match_id, organisation, subject, decision, reason, note,
-                          revision_seen, revision_made, key, at)
+                          revision_seen, revision_made, key, at, tonnes, first, last)
     VALUES (:id, :match_id, :organisation, :subject, :decision, :reason, :note,
-            :revision_seen, :revision_made, :key, :at)
+            :revision_seen, :revision_made, :key, :at, :tonnes, :first, :last)
     """
 )
 _BY_KEY = text("SELECT match_id FROM decision WHERE subject = :subject AND key = :key")
@@ -174,6 +175,30 @@ _SAME = text(
     """
     SELECT count(*) FROM decision WHERE match_id = :match AND organisation = :organisation
         AND decision = :decision AND revision_seen = :seen
+        AND (tonnes, first, last) IS NOT DISTINCT FROM
+            (CAST(:tonnes AS bigint), CAST(:first AS date), CAST(:last AS date))
+    """
+)
+_MADE = text(
+    """
+    SELECT organisation, decision, reason, note, tonnes, first, last, revision_made AS revision, at
+    FROM decision WHERE match_id = :id ORDER BY revision_made
+    """
+)
+_OVER = text(
+    """
+    SELECT match.id FROM match JOIN lot AS need ON need.id = need_id
+    WHERE standing = 1 AND match.last < :today
+        AND (state IN ('proposed', 'accepted') OR route = 'onsite'
+             OR ((via IS NULL OR need.last < :today)
+                 AND position('window:' || match.last IN alarm) = 0))
+    ORDER BY match.last, match.id LIMIT :limit
+    """
+)
+_DECLINES = text(
+    """
+    SELECT coalesce(decline_reason, 'other') AS reason, count(*) AS count FROM match
+    WHERE region = :region AND state = 'declined' GROUP BY 1 ORDER BY 2 DESC, 1
     """
 )
 
@@ -190,11 +215,34 @@ async def decided_under(session: AsyncSession, subject: str, key: str) -> UUID |
 
 
 async def was_decided(
-    session: AsyncSession, match: UUID, organisation: str, decision: str, seen: int
+    session: AsyncSession,
+    match: UUID,
+    organisation: str,
+    decision: str,
+    seen: int,
+    offer: tuple[int | None, date | None, date | None],
 ) -> bool:
     """Whether *organisation* said the same about the same revision before."""
-    told = {"match": match, "organisation": organisation, "decision": decision, "seen": seen}
+    told = {"match": match, "organisation": organisation, "decision": decision, "seen": seen,
+            **dict(zip(("tonnes", "first", "last"), offer, strict=True))}  # fmt: skip
     return bool((await session.execute(_SAME, told)).scalar_one())
+
+
+async def decisions_on(session: AsyncSession, id: UUID) -> list[dict[str, Any]]:
+    """The decisions on match *id*, in their order."""
+    return [dict(row._mapping) for row in await session.execute(_MADE, {"id": id})]
+
+
+async def matches_over(session: AsyncSession, today: date, limit: int) -> list[UUID]:
+    """Up to *limit* matches whose window is over, and of which nobody was told that."""
+    found = await session.execute(_OVER, {"today": today, "limit": limit})
+    return [row.id for row in found]
+
+
+async def declines_in(session: AsyncSession, region: str) -> dict[str, int]:
+    """How many matches of *region* were declined, by reason."""
+    found = await session.execute(_DECLINES, {"region": region})
+    return {str(row[0]): int(row[1]) for row in found}
 
 
 _FIGURES = text(

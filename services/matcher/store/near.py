@@ -20,7 +20,7 @@ from shared.work import MOMENT
 
 near = Due("near", ("tile",), size=1, lease_s=120)
 
-_NEAR_LOCK = 715_003
+_NEAR_LOCK = 715_005
 
 
 class NearMissRow(SQLModel, table=True):
@@ -139,11 +139,16 @@ async def hold_near(session: AsyncSession) -> bool:
 # --- what nobody holds ------------------------------------------------------------------------
 
 _HELD = "coalesce((SELECT sum({what}) FROM match WHERE standing = 1 AND {end} = lot.id), 0)"
-_GIVEN = _HELD.format(what="tonnes", end="surplus_id")
-_ARRIVING = _HELD.format(what="tonnes * permille / 1000", end="need_id")
+_GIVEN = _HELD.format(what="greatest(0, tonnes * 1000 - delivered_kg)", end="surplus_id")
+_ARRIVING = _HELD.format(
+    what="greatest(0, tonnes * permille / 1000 * 1000 - delivered_kg * permille / 1000)",
+    end="need_id",
+)
 _UNMATCHED = f"""
     SELECT * FROM (
-        SELECT {LOT}, (likely - {_GIVEN} - {_ARRIVING})::bigint AS tonnes_left
+        SELECT {LOT}, floor(
+            (likely * 1000 - moved_kg - {_GIVEN} - {_ARRIVING}) / 1000
+        )::bigint AS tonnes_left
         FROM lot WHERE cell = ANY($1::int[]) AND is_open AND likely >= $2 AND last >= $3
     ) AS offered WHERE tonnes_left >= $2
 """

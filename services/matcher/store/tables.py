@@ -51,6 +51,10 @@ class LotRow(SQLModel, table=True):
     base_grams: int | None = None
     base_area: UUID | None = None
     base_km: float | None = None
+    as_of: date = Field(default=date.min, sa_column_kwargs={"server_default": "0001-01-01"})
+    moved_kg: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
 
 
 class AreaRow(SQLModel, table=True):
@@ -93,6 +97,8 @@ class MatchRow(SQLModel, table=True):
         Index("ix_match_giver", "surplus_organisation", "changed_at"),
         Index("ix_match_taker", "need_organisation", "changed_at"),
         Index("ix_match_changed", "changed_at", "id"),
+        # whose window is over
+        Index("ix_match_last", "last", postgresql_where=text("standing = 1")),
     )  # fmt: skip
 
     id: UUID = Field(primary_key=True)
@@ -132,6 +138,14 @@ class MatchRow(SQLModel, table=True):
     )
     distance_version: str = Field(
         default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")}
+    )
+    delivered_kg: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
+    )
+    closed_by: str | None = Field(default=None, sa_type=Text)
+    barred: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    facts: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")}
     )
 
 
@@ -179,6 +193,64 @@ class DecisionRow(SQLModel, table=True):
     revision_made: int
     key: str | None = Field(default=None, sa_type=Text)
     at: datetime = Field(sa_type=MOMENT)
+    tonnes: int | None = Field(default=None, sa_type=BigInteger)
+    first: date | None = None
+    last: date | None = None
+
+
+class DeliveryRow(SQLModel, table=True):
+    """
+    Loads as last reported; the columns are those of `domain.Load`, in its order.
+
+    The matcher's own, kept through a rebuild: some were told over HTTP, under *subject* and *key*.
+    """
+
+    __tablename__ = "delivery"
+    metadata = ledger.metadata
+    __table_args__ = (
+        Index("ix_delivery_match", "match_id"),  # the balance of a match
+        # what loads take off a lot
+        Index("ix_delivery_surplus", "surplus_id", "moved_on"),
+        Index("ix_delivery_need", "need_id", "moved_on"),
+        Index("ix_delivery_forecast", "forecast_id"),  # a lot that is heard of late
+        Index("ix_delivery_organisation", "organisation", "at"),
+        Index(
+            "uq_delivery_key",
+            "subject",
+            "key",
+            unique=True,
+            postgresql_where=text("key IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    reported: int
+    revision: int
+    organisation: str = Field(sa_type=Text)
+    reporter: str = Field(sa_type=Text)
+    region: str = Field(sa_type=Text)
+    match_id: UUID | None = None
+    forecast_id: UUID | None = None
+    area_id: UUID | None = None
+    surplus_id: UUID | None = None
+    need_id: UUID | None = None
+    outlet: str = Field(sa_type=Text)
+    origin: str = Field(sa_type=Text)
+    material: str = Field(sa_type=Text)
+    kg: int = Field(sa_type=BigInteger)
+    tag: str = Field(sa_type=Text)
+    method: str = Field(sa_type=Text)
+    moved_on: date
+    haul_km: float | None = None
+    vehicle: str | None = Field(default=None, sa_type=Text)
+    energy: str | None = Field(default=None, sa_type=Text)
+    waybill: str | None = Field(default=None, sa_type=Text)
+    under_match: bool
+    refused: str | None = Field(default=None, sa_type=Text)
+    at: datetime = Field(sa_type=MOMENT)
+    permille: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
+    subject: str | None = Field(default=None, sa_type=Text)
+    key: str | None = Field(default=None, sa_type=Text)
 
 
 class _DueRow(SQLModel):
@@ -221,6 +293,15 @@ class TellRow(_DueRow, table=True):
 
     match_id: UUID = Field(primary_key=True)
     correlation: str | None = Field(default=None, sa_type=Text)
+
+
+class CalendarRow(_DueRow, table=True):
+    """The one row that comes due now and then, to find matches whose window is over."""
+
+    __tablename__ = "calendar"
+    metadata = ledger.metadata
+
+    id: int = Field(default=1, primary_key=True)
 
 
 class SettledRow(SQLModel, table=True):

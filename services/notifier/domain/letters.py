@@ -23,6 +23,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "undone": "Hyväksyntä on peruttu",
         "fell_away": "Hyväksytty osuma raukesi",
         "alarm": "Sovittu osuma vaatii huomiota",
+        "countered": "Vastatarjous osumaan",
+        "closed": "Osuma on päätetty",
+        "done": "Osuma on toimitettu",
+        "below": "Ennuste alittaa sovitun määrän",
+        "over": "Toimitettu enemmän kuin sovittiin",
+        "window_over": "Sovittu aika on ohi, massaa on toimittamatta",
+        "delivered": "Toimitettu",
+        "left": "jäljellä",
+        "beyond": "yli sovitun",
         "changed": "Osuma on muuttunut",
         "material": "Massa",
         "tonnes": "Määrä",
@@ -56,6 +65,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "undone": "Ett godkännande har återtagits",
         "fell_away": "En godkänd matchning har förfallit",
         "alarm": "En överenskommen matchning kräver åtgärd",
+        "countered": "Ett motbud på en matchning",
+        "closed": "Matchningen har avslutats",
+        "done": "Matchningen är levererad",
+        "below": "Prognosen underskrider den överenskomna mängden",
+        "over": "Mer har levererats än överenskommet",
+        "window_over": "Den överenskomna tiden är ute, massor återstår",
+        "delivered": "Levererat",
+        "left": "återstår",
+        "beyond": "över det överenskomna",
         "changed": "Matchningen har ändrats",
         "material": "Massa",
         "tonnes": "Mängd",
@@ -89,6 +107,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "undone": "An acceptance was taken back",
         "fell_away": "An accepted match fell away",
         "alarm": "An agreed match needs your attention",
+        "countered": "A counter-offer",
+        "closed": "The match was closed",
+        "done": "The match is delivered",
+        "below": "A forecast fell below what was agreed",
+        "over": "More was delivered than agreed",
+        "window_over": "The agreed time is over and masses are left",
+        "delivered": "Delivered",
+        "left": "left",
+        "beyond": "beyond what was agreed",
         "changed": "The match has changed",
         "material": "Material",
         "tonnes": "Quantity",
@@ -148,10 +175,16 @@ def headline_of(match: Match, organisations: tuple[str, ...]) -> str:
     """Which of the texts says what this revision of *match* is to those who read for it."""
     said = {
         "found": match.found,
+        "below": match.change == "forecast_below_agreed",
+        "over": match.change == "over_delivered",
+        "window_over": match.change == "window_over",
         "alarm": match.is_alarm,
         "fell_away": match.state in ("withdrawn", "expired"),
         "undone": match.change in ("undo", "undone"),
         "declined": match.state == "declined",
+        "countered": match.change == "countered",
+        "closed": match.change == "closed",
+        "done": match.change == "done",
         "agreed": match.state == "agreed",
         "asks": bool(set(match.asks) & set(organisations)),
         "accepted": bool(match.accepted_by),
@@ -194,6 +227,8 @@ def letter_about(
         (say["value"], _value(match, say)),
         (say["climate"], f"{number(match.saved_g_per_t * match.tonnes / 1e6, 1)}{SPACE}t"),
     ]
+    if match.delivered_t and match.left_t is not None:
+        rows.append((say["delivered"], _delivered(match, match.left_t, say)))
     rows += _parties(match, organisations, projects, names, say)
     subject = f"{headline}: {material} {amount}, {start} → {end}"
     return laid_out(
@@ -244,6 +279,13 @@ def _range(match: Match) -> str:
     if match.tonnes_low == match.tonnes_high:
         return ""
     return f" ({number(match.tonnes_low)}–{number(match.tonnes_high)}{SPACE}t)"
+
+
+def _delivered(match: Match, left_t: float, say: Mapping[str, str]) -> str:
+    rest = say["left"] if left_t >= 0 else say["beyond"]
+    told = (f"{number(abs(t), 0 if t == round(t) else 1)}{SPACE}t" for t in
+            (match.delivered_t, left_t))  # fmt: skip
+    return f"{next(told)}, {next(told)} {rest}"
 
 
 def _value(match: Match, say: Mapping[str, str]) -> str:

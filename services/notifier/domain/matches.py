@@ -13,9 +13,12 @@ CLOSED = frozenset({"done", "declined", "withdrawn", "expired"})
 AGREED = frozenset({"agreed", "moving", "done"})
 DECISIONS = frozenset(
     {"accept", "accepted", "agree", "agreed", "decline", "declined", "undo", "undone",
-     "counter", "countered"}
+     "counter", "countered", "closed", "done"}
 )  # fmt: skip
-ALARMS = frozenset({"alarm", "below_agreed", "over_delivery", "over_delivered", "paper_expiring"})
+ALARMS = frozenset(
+    {"alarm", "below_agreed", "forecast_below_agreed", "over_delivery", "over_delivered",
+     "window_over", "paper_expiring"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Match:
     One revision of a match, as it was told at *told_at*.
 
     *region* is the surplus's. *asks* are the organisations whose move it is. Tonnes are whole,
-    money in cents, *saved_g_per_t* in grams of CO2e per tonne.
+    money in cents, *saved_g_per_t* in grams of CO2e per tonne. *left_t* is what is agreed and not
+    moved, below 0 what was moved beyond it.
     """
 
     id: UUID
@@ -60,6 +64,8 @@ class Match:
     total_cents: int
     saved_g_per_t: int
     sample: bool
+    delivered_t: float = 0.0
+    left_t: float | None = None
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -126,6 +132,8 @@ def match_from(told: Mapping[str, Any], told_at: datetime, *, found: bool) -> Ma
         total_cents=told["value"]["total_cents"],
         saved_g_per_t=told["climate"]["saved_g_per_t"],
         sample=told["sample"],
+        delivered_t=told.get("delivered_t", 0.0),
+        left_t=told.get("left_t"),
     )
 
 

@@ -63,6 +63,7 @@ def _one_of(name: str, default: str | None = None, *, required: bool = False,
 
 MATERIAL_CODES = tuple(MATERIALS)
 QUALITY = ("any", *codes("suitability_tier"), *codes("suitability_class"))
+ORIGINS = ("lot", "virgin")
 STATUS = ("draft", "offered", "reserved", "cancelled")
 STRUCTURES = tuple(each["id"] for each in table("mara")["structures"])
 SUBSTANCE_CODES = tuple(SUBSTANCES)
@@ -173,6 +174,7 @@ FORECAST: Mapping[str, Field] = {
     "method": _one_of("method", "estimate"),
     "low": Field("number", least=0),
     "high": Field("number", least=0),
+    "amount_as_of": Field("date"),
     "reliability": _one_of("reliability", "unknown"),
     "net_of_own_use": Field("boolean", default=False),
     "available_from": Field("date", required=True),
@@ -228,8 +230,9 @@ DELIVERY: Mapping[str, Field] = {
     "match_id": Field("uuid"),
     "area": Field("id"),
     "outlet": _one_of("outlet", required=True),
+    "origin": Field(codes=ORIGINS, list="origin", default="lot"),
     "material": Field(codes=MATERIAL_CODES, list="material", required=True),
-    "quantity": Field("number", required=True, above=True),
+    "quantity": Field("number", required=True, least=0),
     "unit": Field(default="t", longest=32),
     "method": _one_of("method", "weighed"),
     "moved_on": Field("date", required=True),

@@ -15,6 +15,7 @@ from services.registry.domain.states import (
     forecast_state,
     project_state,
     retold,
+    same_amount,
     window_of,
 )
 from services.registry.domain.together import half_windows, reasons_together
@@ -236,6 +237,10 @@ class Register:
         verdict = self._take(hand, known, thing, same=same)
         if verdict.code != "taken":
             return verdict
+        as_of = (hand.told_at or hand.now).date().isoformat()
+        if known is not None and same_amount(known, thing):
+            as_of = known.state.get("amount_as_of") or as_of
+        thing = replace(thing, state={"amount_as_of": as_of})
         thing = replace(thing, state=forecast_state(thing, project, region))
         self._tell("forecast-updated", thing)
         return Accepted("taken", thing)

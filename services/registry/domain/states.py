@@ -35,7 +35,8 @@ _AREA_AS_TOLD = (
     "price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month",
 )  # fmt: skip
 _DELIVERY_AS_TOLD = (
-    "match_id", "outlet", "material", "moved_on", "haul_km", "vehicle", "energy", "waybill",
+    "match_id", "outlet", "origin", "material", "moved_on", "haul_km", "vehicle", "energy",
+    "waybill",
 )  # fmt: skip
 
 
@@ -65,7 +66,8 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
 
     Place, kind of site, phase and visibility are the project's where not told; region and contacts
     always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
-    Where there are laboratory values, the class is theirs, unless a worse one was told.
+    The day of its amount is the one told, else the one in its state so far. Where there are
+    laboratory values, the class is theirs, unless a worse one was told.
     """
     told = thing.told
     as_told = {name: told[name] for name in _AS_TOLD if name in told}
@@ -83,6 +85,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         acid_sulphate_suggested=suggested_sulphate(told),
         groundwater_area=groundwater_of(told),
         quantity=quantity_of(told),
+        amount_as_of=told.get("amount_as_of") or thing.state.get("amount_as_of"),
         window=_moved_along(thing, project),
         place=_forecast_place(told, project, region),
         site_kind=told.get("site_kind") or project.state["site_kind"],
@@ -90,6 +93,12 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         source=_source(told),
         sample=region.sample,
     )
+
+
+def same_amount(one: Thing, other: Thing) -> bool:
+    """Whether both tell the same amount, so that its day is still the day it was first told."""
+    told = ("quantity", "unit", "low", "high", "material")
+    return all(one.told.get(name) == other.told.get(name) for name in told)
 
 
 def area_state(thing: Thing, region: Region) -> dict[str, Any]:

@@ -324,6 +324,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "Toimitus ei nimeä ennustetta, osumaa eikä aluetta. Nimeä jokin niistä.",
         "Leveransen nämner ingen prognos, träff eller plats. Nämn en av dem.",
     ),
+    "virgin_in_match": (
+        "{field} {value}: virgin material is delivered under no match. Name the need as forecast.",
+        "{field} {value}: neitseellistä materiaalia ei toimiteta osumalle. Nimeä tarve ennusteena.",
+        "{field} {value}: jungfruligt material levereras inte under en träff. Nämn behovet som"
+        " prognos.",
+    ),
     # the place
     "region_unknown": (
         "{field} {value} is not a region here. {close}",

@@ -24,6 +24,8 @@ def reasons_together(event: str, said: Mapping[str, Any]) -> list[Reason]:
         reasons += _hazardous_site(said)
     if event == "delivery-reported" and not ({"forecast", "match_id", "area"} & said.keys()):
         reasons.append(Reason("delivery_of_nothing"))
+    if event == "delivery-reported" and said.get("origin") == "virgin" and "match_id" in said:
+        reasons.append(Reason("virgin_in_match", "/origin", "virgin"))
     return reasons
 
 
