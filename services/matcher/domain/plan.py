@@ -92,10 +92,10 @@ class Change(NamedTuple):
 
 class Plan(NamedTuple):
     """
-        The differences between what stands and the optimum, and their worth in cents.
+    The differences between what stands and the optimum, and their worth in cents.
 
-        *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
-        whose forecast fell below what was decided on, with the tonnes decided and not yet moved.
+    *before_cents* and *after_cents* are of all free matches, the bonuses left out. *short* are lots
+    whose forecast fell below what was decided on, with the tonnes decided and not yet moved.
     *roads_wanted* would be worth knowing and are not asked for yet. *unserved* are lots of which a
     load or more is left.
     """
