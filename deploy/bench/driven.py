@@ -14,7 +14,7 @@ from deploy.provision import provision_databases
 from services.matcher.app import build
 from services.matcher.domain.values import HOLDS, Lot, Rules
 from services.matcher.settings import Settings
-from shared.contracts import ForecastUpdated
+from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.service import Service
 from shared.service.consume import hand_over
 from shared.service.due import Worker
@@ -24,6 +24,13 @@ Pair = tuple[UUID, UUID]
 
 _LOTS = text(f"SELECT {', '.join(Lot._fields)} FROM lot")
 _STANDING = text(f"SELECT surplus_id, need_id, tonnes FROM match WHERE standing = {HOLDS}")
+_OVER_AREAS = text(
+    """
+    SELECT coalesce(sum(tonnes) FILTER (WHERE via IS NOT NULL), 0), coalesce(sum(tonnes), 0),
+           coalesce(sum(tonnes * km), 0)
+    FROM match WHERE standing = 1 AND route <> 'onsite'
+    """
+)
 _VALUE = text(
     f"SELECT coalesce(sum(tonnes * cents_per_t), 0)::bigint FROM match WHERE standing = {HOLDS}"
 )
@@ -128,6 +135,11 @@ class Driven:
         async with self.database.begin_work(correlation=str(events[0].id)) as work:
             await hand_over(work, self.service.reacts_to[ForecastUpdated], events)
 
+    async def tell_areas(self, events: Sequence[AreaUpdated]) -> None:
+        """Hand areas to the card's handler, in one transaction."""
+        async with self.database.begin_work(correlation=str(events[0].id)) as work:
+            await hand_over(work, self.service.reacts_to[AreaUpdated], events)
+
     async def settle(self) -> list[float]:
         """Settle every neighbourhood that is dirty; the seconds each took, claim and all."""
         return await self._work_off("dirty")
@@ -181,6 +193,12 @@ class Driven:
         async with self.database.engine.connect() as connection:
             found = await connection.execute(_STANDING)
             return {(row.surplus_id, row.need_id): row.tonnes for row in found}
+
+    async def over_areas(self) -> tuple[int, int, float]:
+        """Tonnes that stand over areas, all that leave their site, and tonne-kilometres."""
+        async with self.database.engine.connect() as connection:
+            over, every, tonne_km = (await connection.execute(_OVER_AREAS)).one()
+        return int(over), int(every), float(tonne_km)
 
     async def value_cents(self) -> int:
         """What stands, in cents."""

@@ -1,10 +1,11 @@
 """`bench peers`: real planned earthwork of many projects, by the matcher and by four other ways."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 from deploy.asking import Asking
 from deploy.bench.driven import Driven, Pair
@@ -24,24 +25,27 @@ from deploy.handing_in import Handed, send
 from deploy.organisations import add_organisation, open_doors
 from services.matcher.domain.values import Lot
 from shared.client import prepare, read_events, read_mapping, region_from_csv
-from shared.contracts import ForecastUpdated
+from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.contracts.parts import Place
 from shared.service import durable_of
 
 MAPPING: Final = "indot"
 COUNTIES: Final = "indiana-counties"
+CAPACITY_T: Final = 50_000.0
 PATIENCE_S: Final = 1_800.0
 COLUMNS: Final = ("way", "tonnes", "mean_haul_km", "value_eur", "share_of_optimum", "note")
 _HISTORY: Final = {"MATCHER_CLOSES_PAST_WINDOWS": "false", "MATCHER_MEASURE_UP_TO_LOTS": "0"}
 _DIRTY: Final = "SELECT count(*) FROM dirty"
 
 
-async def measure(data: Path, *, seed: int) -> Report:
+async def measure(data: Path, *, seed: int, areas: int = 20) -> Report:
     """
     The file in the folder *data* through the door of a platform of its own, then settled.
 
-    The peers get the lots that the matcher then has, in the order of their ids; *seed* is not used.
+    The peers get the lots that the matcher then has, in the order of their ids. At last so many
+    *areas* for waiting are opened where most surplus found no need; *seed* is not used.
     """
-    asked = {"data": data.name, "seed": seed}
+    asked = {"data": data.name, "seed": seed, "areas": areas}
     began, clock = datetime.now(UTC), time.perf_counter()
     items, counties = _files(data)
     sheet = Sheet(items.name)
@@ -60,6 +64,8 @@ async def measure(data: Path, *, seed: int) -> Report:
                 await ground.ask_matcher("POST", "/settle", {})
             ways.add("matcher", await driven.standing(), "swept until nothing improves")
             await _peers(ways, lots, ground.postgres.url, driven.today)
+            if areas:
+                await _with_areas(ways, lots, areas, driven, ground)
         finally:
             await driven.close()
     return Report("peers", asked, sheet.figures, began, time.perf_counter() - clock, [table])
@@ -109,6 +115,47 @@ async def _brought_in(ground: Ground, items: Path, counties: Path, sheet: Sheet)
             await until(settled, seconds=PATIENCE_S, every_s=0.5, what="everything settled")
 
 
+async def _with_areas(
+    ways: "Ways", lots: Sequence[Lot], count: int, driven: Driven, ground: Ground
+) -> None:
+    """The same lots with *count* areas to wait in, and the optimum with them."""
+    opened = _areas(lots, await driven.standing(), count)
+    await driven.tell_areas(opened)
+    with progress(f"the matcher settles them over {count} areas"):
+        told = await ground.ask_matcher("POST", "/settle", {})
+    over, tonnes, tonne_km = await driven.over_areas()
+    note = (
+        f"{over} t of it over {count} areas of {CAPACITY_T:g} t; "
+        f"the optimum with them is {told['optimum_cents'] / 100:,.0f} EUR"
+    )
+    ways.row(f"matcher, {count} areas", await driven.value_cents(), tonnes,
+             tonne_km / tonnes if tonnes else None, note)  # fmt: skip
+
+
+def _areas(lots: Sequence[Lot], flows: Mapping[Pair, int], count: int) -> list[AreaUpdated]:
+    """Interim storages at the places where most tonnes of surplus are left, with usual fees."""
+    left = {lot.id: lot.likely for lot in lots if lot.is_open and lot.is_surplus}
+    for (surplus, _), tonnes in flows.items():
+        left[surplus] = left.get(surplus, 0) - tonnes
+    places: dict[tuple[float, float], int] = {}
+    where = {(lot.lat, lot.lon): lot for lot in lots}
+    for lot in lots:
+        if lot.id in left:
+            places[lot.lat, lot.lon] = places.get((lot.lat, lot.lon), 0) + max(0, left[lot.id])
+    best = sorted(places, key=lambda place: (-places[place], place))[:count]
+    materials = tuple(sorted({lot.material for lot in lots}))
+    return [
+        AreaUpdated(
+            area_id=uuid5(NAMESPACE_OID, f"{place}"), revision=1, region=where[place].region,
+            organisation="bench", reporter="bench", title=f"Area {at}",
+            site_kind="interim_storage", materials=materials, capacity_t=CAPACITY_T,
+            meets=(where[place].region,),
+            place=Place(municipality=where[place].municipality, lat=place[0], lon=place[1]),
+        )
+        for at, place in enumerate(best, start=1)
+    ]  # fmt: skip
+
+
 class Ways:
     """The table of ways, and the same as figures."""
 
@@ -125,6 +172,10 @@ class Ways:
         """What *flows* move between projects, how far, and what all of it is worth."""
         cents = self.worth.cents(flows)
         tonnes, km = self.worth.hauled(flows)
+        self.row(way, cents, tonnes, km, note)
+
+    def row(self, way: str, cents: int, tonnes: int, km: float | None, note: str = "") -> None:
+        """One row of the table, and the same as figures."""
         beside = "optimum", self.optimum / 100
         self.sheet.add(f"{way}: value", cents / 100, "EUR", beside, note=note)
         self.sheet.add(f"{way}: moved between projects", tonnes, "t")

@@ -206,6 +206,7 @@ def peers(
     data: Annotated[
         Path, typer.Option("--data", exists=True, file_okay=False, help="folder of both files")
     ],
+    areas: Annotated[int, typer.Option(min=0, help="to wait in, opened at last; 0: none")] = 20,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -217,7 +218,7 @@ def peers(
     """
     from deploy.bench.lettings import measure
 
-    _run(measure(data, seed=seed), as_json)
+    _run(measure(data, seed=seed, areas=areas), as_json)
 
 
 @app.command()
