@@ -45,12 +45,12 @@ async def until(who: Company, match: dict[str, Any], **told: Any) -> Any:
 
 async def test_loads_are_counted(platform: Platform) -> None:
     """Agreed, moved by two systems, corrected, closed; the figures are those of the loads."""
-    giver, taker = await company(platform, "kuoppa"), await company(platform, "penger")
+    giver, taker = await company(platform, "kuormala"), await company(platform, "penger")
     await giver.hand_in(a_project("p", **PLACE), a_forecast("s", "p"))
     await taker.hand_in(a_project("p", **PLACE), a_need("n", "p"))
     match = await first_match(giver, state="proposed")
     status, offered = await decide(taker, match, "counter", tonnes=700, note="700 fit")
-    assert (status, offered["asks"]) == (200, ["kuoppa"])
+    assert (status, offered["asks"]) == (200, ["kuormala"])
     status, agreed = await decide(giver, offered, "accept")
     assert (status, agreed["state"], agreed["left_t"]) == (200, "agreed", 700)
 
