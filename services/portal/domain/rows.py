@@ -14,7 +14,8 @@ class MatchRow:
     """
     One match as a row. *origin* and *destination* are municipality codes.
 
-    *asks* are the organisations whose move it is; *parties* are those this reader may know of.
+    *via* is the area where it waits or is worked; *asks* are the organisations whose move it is;
+    *parties* are those this reader may know of.
     """
 
     id: str
@@ -29,6 +30,7 @@ class MatchRow:
     last: date
     cents_per_t: int
     route: str = "direct"
+    via: str | None = None
     asks: tuple[str, ...] = ()
     accepted_by: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()

@@ -306,6 +306,7 @@ def match_row(told: Mapping[str, Any]) -> MatchRow:
         last=date.fromisoformat(told["window"]["last"]),
         cents_per_t=int(told["value"]["cents_per_t"]),
         route=str(told.get("route") or "direct"),
+        via=(told.get("via") or {}).get("title"),
         asks=tuple(told.get("asks") or ()),
         accepted_by=tuple(told.get("accepted_by") or ()),
         parties=tuple(parties),
