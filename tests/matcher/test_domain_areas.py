@@ -6,7 +6,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matcher.domain import Rules, replan
+from services.matcher.domain import Rules, over, replan
+from shared.vocabulary.distance import road_km
 from tests.matcher.builders import TODAY, a_need, a_surplus, lot
 from tests.matcher.waiting import Formulation, an_area, random_region
 
@@ -37,3 +38,19 @@ def test_sand_of_spring_waits_for_a_need_of_autumn() -> None:
     assert change.tonnes == 1000 and change.area == area
     assert (change.enter, change.leave) == (57 * 12 + 2, 57 * 12 + 9)
     assert not replan([surplus, need], [], RULES, today=TODAY).changes
+
+
+def test_a_depot_known_by_the_same_municipality_is_not_at_the_very_place() -> None:
+    """As between two lots: who shares a centre point does not share a site."""
+    blurred = {"precision": "municipality", "municipality": "092"}
+    surplus = lot(a_surplus(window=SPRING, **blurred))
+    need = lot(a_need(window=AUTUMN, north_km=5))
+    place = {"municipality": "092", "lat": surplus.lat, "lon": surplus.lon, **blurred}
+
+    (change,) = replan(
+        [surplus, need], [], RULES, today=TODAY, areas=[an_area(place=place)]
+    ).changes
+
+    way = over(surplus, need, an_area(place=place), RULES, today=TODAY)
+    assert way is not None and way.there_km == road_km(RULES.same_place_km)
+    assert change.km == way.km

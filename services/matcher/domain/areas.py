@@ -262,7 +262,7 @@ def _over(
     today: date,
 ) -> Iterator[Arcs]:
     """The ways over *area*, whose number is *row*."""
-    here = area_columns(area)
+    here = area_columns(area, left, right)
     reach = np.array([rules.reach(kind_of(kind).material) for kind in left.kind_set])
     terms = area.materials, area.max_contamination, area.accepts_acid_sulphate
     taken = np.array([takes(kind, *terms) for kind in left.kind_set], dtype=np.bool_)
@@ -283,13 +283,21 @@ def _over(
                      rows, some, there, onward, reach)  # fmt: skip
 
 
-def area_columns(area: Area) -> Columns:
-    """*area* as one row of columns, as far as distance asks."""
+def area_columns(area: Area, *beside: Columns) -> Columns:
+    """*area* as one row of columns, as far as the distance from those *beside* it asks."""
     one, no = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    town = area.region, area.municipality
+    numbers = (
+        side.municipality[at : at + 1]
+        for side in beside
+        for at, lot in enumerate(side.lots)
+        if (lot.region, lot.municipality) == town
+    )
+    number = next(numbers, one - 1)
     return Columns(
         lots=(), lat=np.array([area.lat]), lon=np.array([area.lon]), first=one, last=one,
         per_day=np.array([(area.weekly_t or np.inf) / 7]), kind=one, kind_set=[], place=one,
-        project=one - 1, organisation=one, exact=np.array([area.exact]), municipality=one - 1,
+        project=one - 1, organisation=one, exact=np.array([area.exact]), municipality=number,
         hidden=no, net=no, base=np.zeros((1, 2), np.int64),
     )  # fmt: skip
 
@@ -494,7 +502,8 @@ def over(surplus: Lot, need: Lot, area: Area, rules: Rules, *, today: date) -> O
     first_out, last_out = max(need.first, opens, surplus.first), min(need.last, area.last)
     if last_in < first_in or last_out < first_out:
         return None
-    both, here = sides([surplus], [need]), area_columns(area)
+    both = sides([surplus], [need])
+    here = area_columns(area, both.surpluses, both.needs)
     zero = np.zeros(1, np.int64)
     there = float(road_km_of(both.surpluses, here, zero, zero, rules)[0])
     onward = float(road_km_of(both.needs, here, zero, zero, rules)[0])
