@@ -133,6 +133,8 @@ async def test_the_peers_are_a_table_of_tonnes_haul_and_value(tmp_path: Path) ->
     shares = {row["way"]: row["share_of_optimum"] for row in table["rows"]}
     assert shares["(d) full optimum"] == 1
     assert shares["matcher"] > 0.9
+    with_areas = shares.pop("matcher, 20 areas")  # beside the optimum without any
+    assert with_areas >= shares["matcher"]
     assert all(0 <= share <= 1 for share in shares.values())
     assert set(table["columns"]) == set(table["rows"][0])
 

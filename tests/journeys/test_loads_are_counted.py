@@ -45,7 +45,7 @@ async def until(who: Company, match: dict[str, Any], **told: Any) -> Any:
 
 async def test_loads_are_counted(platform: Platform) -> None:
     """Agreed, moved by two systems, corrected, closed; the figures are those of the loads."""
-    giver, taker = await company(platform, "kuormala"), await company(platform, "penger")
+    giver, taker = await company(platform, "kuormala"), await company(platform, "penkerevayla")
     await giver.hand_in(a_project("p", **PLACE), a_forecast("s", "p"))
     await taker.hand_in(a_project("p", **PLACE), a_need("n", "p"))
     match = await first_match(giver, state="proposed")
@@ -88,7 +88,7 @@ async def test_loads_are_counted(platform: Platform) -> None:
     await giver.hand_in(better)
     moving = await until(giver, match, left_t=250)
     status, closed = await decide(taker, moving, "close", note="the bank is full")
-    assert (status, closed["state"], closed["closed_by"]) == (200, "done", "penger")
+    assert (status, closed["state"], closed["closed_by"]) == (200, "done", "penkerevayla")
 
     async def free_again() -> Any:
         _, answer = await giver.ask("matcher", "GET", "/matches", state="proposed")
