@@ -396,3 +396,46 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+# --- over an area -----------------------------------------------------------------------------
+
+
+def over_an_area(pair: tuple[Lot, Lot], tonnes: int, **told: object) -> Match:
+    """A way over an area that takes its room, and loses a tenth in a working."""
+    days = {"stays_from": date(2027, 6, 1), "stays_to": date(2027, 6, 30)}
+    return a_proposal(*pair, tonnes, **{"route": "area", "via": some_id(7), "permille": 900,
+                                        **days, **told})  # fmt: skip
+
+
+def test_over_an_area_less_may_be_offered_and_no_other_days(pair):
+    """The days follow from when there is room, and there is room for less only."""
+    match = over_an_area(pair, 500)
+    assert decided(match, "bolt", "counter", on(*pair), offer=Offer(300), now=NOON).tonnes == 300
+    for offer in (Offer(501), Offer(last=date(2027, 6, 20))):
+        with pytest.raises(NotPossible) as refused:
+            decided(match, "bolt", "counter", on(*pair), offer=offer, now=NOON)
+        assert refused.value.code == "counter_over_area"
+
+
+def test_a_working_that_loses_some_takes_less_of_the_need(pair):
+    """Of 880 t 792 t arrive, of 200 t moved 180 t: the need of 800 t has room for 8 t more."""
+    surplus, need = pair
+    match = over_an_area(pair, 880, state="agreed", delivered_kg=200_000)
+    assert match.stands.held == ((surplus.id, 680_000), (need.id, 612_000))
+    load = placed(a_load(match, 200), match, None)
+    assert moved_kg([load], surplus) == 200_000
+    assert moved_kg([load], need) == 180_000
+    there = need._replace(moved_kg=180_000)
+    other = over_an_area(pair, 100, id=some_id(8), permille=1000)
+    assert tonnes_left(other, on(surplus, there, stands=[match.stands])) == 8
+
+
+def test_an_agreement_over_an_area_is_over_when_the_need_is(pair):
+    """What has left the surplus lies in the area until the need takes it."""
+    match = over_an_area(pair, 500, state="agreed", last=date(2027, 5, 1))
+    day = date(2027, 7, 1)
+    assert expired(match, day, NOON, arrives_by=date(2027, 8, 31)) is match
+    assert expired(match, day, NOON, arrives_by=date(2027, 6, 30)).change == "window_over"
+    proposed = match._replace(state="proposed")
+    assert expired(proposed, day, NOON, arrives_by=date(2027, 8, 31)).state == "expired"

@@ -247,7 +247,7 @@ async def declines_in(session: AsyncSession, region: str) -> dict[str, int]:
 
 _FIGURES = text(
     """
-    SELECT coalesce(sum(tonnes * cents_per_t) FILTER (WHERE route = 'direct'), 0)::bigint,
+    SELECT coalesce(sum(tonnes * cents_per_t) FILTER (WHERE route <> 'onsite'), 0)::bigint,
            coalesce(sum(tonnes * cents_per_t) FILTER (WHERE route = 'onsite'), 0)::bigint,
            coalesce(sum(tonnes), 0)::bigint, count(*)
     FROM match WHERE standing = 1
@@ -269,7 +269,7 @@ _COUNTS = text(
         coalesce(sum(tonnes) FILTER (WHERE state IN ('proposed', 'accepted')), 0) AS proposed_t,
         count(*) FILTER (WHERE state IN ('agreed', 'moving', 'done')) AS agreed,
         coalesce(sum(tonnes) FILTER (WHERE state IN ('agreed', 'moving', 'done')), 0) AS agreed_t
-    FROM match WHERE region = :region AND route = 'direct'
+    FROM match WHERE region = :region AND route <> 'onsite'
     """
 )
 
