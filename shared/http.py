@@ -1,8 +1,12 @@
 """How a service is asked over HTTP: health, metrics, who asks, and problems told alike."""
 
+import base64
+import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any, Protocol
+from datetime import datetime
+from typing import Annotated, Any, Protocol, TypeVar
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +22,7 @@ from shared.access import Asker, NotAllowed, NotKnown, asker_of
 from shared.work import Database, Work, is_outage
 
 PROBLEM = "application/problem+json"
+P = TypeVar("P")
 LARGEST_BODY = 4 * 1024 * 1024  # bytes; a batch of events
 
 
@@ -40,6 +45,41 @@ def problem_answer(
     body = {"type": f"/problems/{code}", "title": code.replace("_", " "), "status": status,
             "code": code, "detail": detail, **more}  # fmt: skip
     return JSONResponse(body, status, dict(headers or {}), media_type=PROBLEM)
+
+
+def cursor(place: datetime | int, id: UUID) -> str:
+    """Where a page ended, opaque to who asks: the *place* in the list's order, then the *id*."""
+    told = f"{place.isoformat() if isinstance(place, datetime) else place} {id}"
+    return base64.urlsafe_b64encode(told.encode()).decode()
+
+
+def moment_after(told: str | None) -> tuple[datetime, UUID] | None:
+    """The moment and id that a `cursor` means; None without one, a problem when it is not ours."""
+    return _place(told, _moment)
+
+
+def number_after(told: str | None) -> tuple[int, UUID] | None:
+    """The number and id that a `cursor` means; None without one, a problem when it is not ours."""
+    return _place(told, int)
+
+
+def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
+    if told is None:
+        return None
+    try:
+        place, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
+        return read(place), UUID(id)
+    except (ValueError, binascii.Error) as error:
+        raise Problem(
+            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
+        ) from error
+
+
+def _moment(told: str) -> datetime:
+    found = datetime.fromisoformat(told)
+    if found.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return found
 
 
 class Health(Protocol):

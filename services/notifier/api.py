@@ -1,7 +1,5 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Annotated, Any, Literal
@@ -22,7 +20,7 @@ from services.notifier.domain.matches import TABS, Tab
 from services.notifier.gateways import new_secret, target_of
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
-from shared.http import Asking, Problem, Reading, Working, settings_of
+from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.regions import shipped
 
@@ -66,12 +64,12 @@ async def inbox(
     """One's own matches, newest first: those of *tab*, or all."""
     reads = _reads(asker)
     rows = await store.inbox_page(
-        session, reads, tab=tab, after=_cursor_read(after), limit=limit + 1
+        session, reads, tab=tab, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
     return {
         "items": [_entry(row, asker) for row in page],
-        "next": _cursor(page[-1]) if len(rows) > limit else None,
+        "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
         "as_of": _iso(await store.newest_news(session)),
     }
 
@@ -167,12 +165,12 @@ async def notices(
     chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
     words = language or (chosen.language if chosen else None) or "fi"
     rows = await store.notices_page(
-        session, reads, region=region, after=_cursor_read(after), limit=limit + 1
+        session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
     return {
         "items": [_notice(row, asker, words) for row in page],
-        "next": _cursor(page[-1]) if len(rows) > limit else None,
+        "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
         "as_of": _iso(max((row.changed_at for row in page), default=None)),
     }
 
@@ -417,26 +415,8 @@ def _posting(row: Any) -> dict[str, Any]:
     }
 
 
-# --- cursors and times ------------------------------------------------------------------------
+# --- times ------------------------------------------------------------------------
 
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _cursor(row: Any) -> str:
-    told = f"{row.told_at.isoformat()} {row.id}"
-    return base64.urlsafe_b64encode(told.encode()).decode()
-
-
-def _cursor_read(told: str | None) -> tuple[datetime, UUID] | None:
-    if told is None:
-        return None
-    try:
-        moment, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None:
-            raise ValueError("a moment without a zone")
-        return at, UUID(id)
-    except (ValueError, binascii.Error) as error:
-        raise Problem(422, "cursor_invalid", "give `next` of the last answer as `after`") from error

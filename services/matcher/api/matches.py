@@ -1,7 +1,5 @@
 """How matches are asked for and decided on, why a pair fits, and how the region stands."""
 
-import base64
-import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -33,7 +31,7 @@ from services.matcher.domain import (
 from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
-from shared.http import Asking, Problem, Reading, Working, settings_of
+from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
 
 router = APIRouter()
 Told = Annotated[Any, Depends(settings_of)]
@@ -125,7 +123,7 @@ async def matches(
         organisation=organisation,
         states=state,
         since=since,
-        after=_cursor_read(after) if after else None,
+        after=moment_after(after or None),
         limit=limit,
         order=order,
     )
@@ -134,7 +132,7 @@ async def matches(
     told = [
         _seen(one, lots, areas, asker, settings) for one in found if lots.keys() >= set(one.pair)
     ]
-    more = _cursor(found[-1]) if len(found) == limit else None
+    more = cursor(found[-1].changed_at, found[-1].id) if len(found) == limit else None
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
 
 
@@ -309,10 +307,10 @@ async def reported_loads(
         organisations=list(asker.organisations),
         region=region,
         refused=refused,
-        after=_cursor_read(after) if after else None,
+        after=moment_after(after or None),
         limit=limit,
     )
-    more = _cursor_of(found[-1].at, found[-1].id) if len(found) == limit else None
+    more = cursor(found[-1].at, found[-1].id) if len(found) == limit else None
     return {"items": [_load(one) for one in found], "next": more}
 
 
@@ -485,23 +483,6 @@ def _left_of(match: Match) -> dict[str, Any]:
         "delivered_t": match.delivered_kg / 1000,
         "left_t": left_t(match),
     }
-
-
-def _cursor(match: Match) -> str:
-    return _cursor_of(match.changed_at, match.id)
-
-
-def _cursor_of(at: datetime, id: UUID) -> str:
-    told = json.dumps([at.isoformat(), str(id)])
-    return base64.urlsafe_b64encode(told.encode()).decode()
-
-
-def _cursor_read(told: str) -> tuple[datetime, UUID]:
-    try:
-        at, id = json.loads(base64.urlsafe_b64decode(told))
-        return datetime.fromisoformat(at), UUID(id)
-    except (ValueError, TypeError) as error:
-        raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error
 
 
 def _not_yours(error: handlers.NotYours) -> Problem:

@@ -1,7 +1,5 @@
 """How near misses, and what one forecast could change, are asked for."""
 
-import base64
-import json
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +10,7 @@ from services.matcher import handlers, store
 from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
-from shared.http import Asking, Problem, Reading, settings_of
+from shared.http import Asking, Problem, Reading, cursor, number_after, settings_of
 
 router = APIRouter()
 Told = Annotated[Any, Depends(settings_of)]
@@ -36,12 +34,12 @@ async def near_misses(
         organisations=list(asker.organisations),
         region=region,
         organisation=organisation,
-        after=_cursor_read(after) if after else None,
+        after=number_after(after or None),
         limit=limit,
     )
     lots = await store.lots_of(session, {id for one in found for id in one.pair})
     told = [_seen(one, lots, asker, settings) for one in found]
-    more = _cursor(found[-1]) if len(found) == limit else None
+    more = cursor(found[-1].worth_cents, found[-1].id) if len(found) == limit else None
     return {"items": told, "next": more, "as_of": now().isoformat()}
 
 
@@ -90,16 +88,3 @@ def _seen(
     for end in ("surplus", "need"):
         told[end].pop("visibility", None)
     return told
-
-
-def _cursor(near: KnownNearMiss) -> str:
-    told = json.dumps([near.worth_cents, str(near.id)])
-    return base64.urlsafe_b64encode(told.encode()).decode()
-
-
-def _cursor_read(told: str) -> tuple[int, UUID]:
-    try:
-        worth, id = json.loads(base64.urlsafe_b64decode(told))
-        return int(worth), UUID(id)
-    except (ValueError, TypeError) as error:
-        raise Problem(422, "cursor_invalid", "give `after` as `next` told it") from error

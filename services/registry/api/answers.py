@@ -1,7 +1,5 @@
 """What the answers have in common: pages, problems, and who may see what."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from services.registry import store
 from services.registry.domain import MANAGES, REPORTS, Clashes, Denied, Unknown
 from shared.access import Asker, NotAllowed
-from shared.http import Problem
+from shared.http import Problem, cursor
 
 Limit = Annotated[int, Query(ge=1, le=200, description="items a page")]
 After = Annotated[str | None, Query(max_length=200, description="the `next` of the page before")]
@@ -46,24 +44,6 @@ def page(items: Sequence[Any], following: tuple[datetime, UUID] | None,
         "next": cursor(*following) if following else None,
         "as_of": as_of.isoformat() if as_of else None,
     }
-
-
-def cursor(at: datetime, id: UUID) -> str:
-    """Where a page ended, opaque to who asks."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()}|{id}".encode()).decode()
-
-
-def position(told: str | None) -> tuple[datetime, UUID] | None:
-    """The place that a cursor means; a problem when it is none of ours."""
-    if told is None:
-        return None
-    try:
-        at, _, id = base64.urlsafe_b64decode(told.encode()).decode().partition("|")
-        return datetime.fromisoformat(at), UUID(id)
-    except (ValueError, binascii.Error) as error:
-        raise Problem(
-            422, "cursor_invalid", "after: send the `next` of a page as it was"
-        ) from error
 
 
 def scope_of(asker: Asker) -> store.Scope:

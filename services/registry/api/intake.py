@@ -12,14 +12,21 @@ from services.registry.api.answers import (
     Paging,
     may_report,
     page,
-    position,
 )
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
 from shared.contracts.intake import Receipt
 from shared.http import LARGEST_BODY as LARGEST_BATCH
-from shared.http import Asking, BeginWork, Problem, Reading, Working, problem_answer
+from shared.http import (
+    Asking,
+    BeginWork,
+    Problem,
+    Reading,
+    Working,
+    moment_after,
+    problem_answer,
+)
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -68,7 +75,7 @@ async def receipts(
         found = await store.receipt_of(session, own, source, id)
         following = None
     else:
-        found = await store.receipts_after(session, own, position(paging.after), paging.limit)
+        found = await store.receipts_after(session, own, moment_after(paging.after), paging.limit)
         last = found[-1] if len(found) == paging.limit else None
         following = (
             (last.judged_at, last.receipt_id)

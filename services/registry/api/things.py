@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import JSONResponse
 
 from services.registry import store
-from services.registry.api.answers import Page, Paging, page, position, scope_of
+from services.registry.api.answers import Page, Paging, page, scope_of
 from services.registry.domain import Kind
 from shared.access import Asker
-from shared.http import Asking, Problem, Reading
+from shared.http import Asking, Problem, Reading, moment_after
 
 router = APIRouter(tags=["things"])
 IfNoneMatch = Annotated[str | None, Header()]
@@ -91,7 +91,7 @@ async def _page(
         region=wanted.region,
         organisation=wanted.organisation,
         project=project,
-        after=position(paging.after),
+        after=moment_after(paging.after),
         limit=paging.limit,
     )
     last = found[-1] if len(found) == paging.limit else None
