@@ -373,8 +373,8 @@ async def _explained_over(
     area = (await store.areas_of(session, [id])).get(id)
     if area is None:
         raise Problem(404, "area_not_found", f"there is no area {id}")
-    findings = explain_over(surplus, need, area, rules, today=today)
     way = over(surplus, need, area, rules, today=today)
+    findings = explain_over(surplus, need, area, way, rules)
     return {
         "surplus": surplus.id,
         "need": need.id,

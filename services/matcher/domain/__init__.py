@@ -10,7 +10,9 @@ from services.matcher.domain.areas import (
     month_of,
     over,
     value_over,
+    way_of,
     with_baselines,
+    worth_of,
 )
 from services.matcher.domain.baseline import baseline_of
 from services.matcher.domain.cells import (
@@ -96,7 +98,6 @@ from services.matcher.domain.what_if import (
     Totals,
     totals,
     what_if,
-    worth_of,
 )
 
 __all__ = [
@@ -197,6 +198,7 @@ __all__ = [
     "unmatched",
     "value_of",
     "value_over",
+    "way_of",
     "what_if",
     "with_baselines",
     "worst",

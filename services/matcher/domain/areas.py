@@ -23,6 +23,7 @@ from services.matcher.domain.cost import (
     bought_for,
     climate_cents,
     disposal_terms,
+    great_circle_km,
     haul_cents,
     meeting,
     pairwise,
@@ -33,11 +34,12 @@ from services.matcher.domain.cost import (
     rows_of,
     shared_out,
     sides,
+    value_of,
     visible,
     worth_findings,
 )
 from services.matcher.domain.fit import Finding, is_feasible, judge, workings_of
-from services.matcher.domain.values import Lot, Rules, kind_of
+from services.matcher.domain.values import Kind, Lot, Match, Rules, Stands, kind_of
 from shared.vocabulary import quality
 from shared.vocabulary.areas import (
     HANDLING_EUR_PER_T,
@@ -49,7 +51,7 @@ from shared.vocabulary.areas import (
     STORAGE_EUR_PER_T_MONTH,
     WAITING_SITES,
 )
-from shared.vocabulary.distance import EARTH_RADIUS_KM, road_ratio
+from shared.vocabulary.distance import road_km
 
 MONTH_DAYS: Final = 30.4375
 HANDLING_G_PER_T: Final = round(HANDLING_KG_CO2E_PER_T * 1000)
@@ -205,11 +207,14 @@ def _clean_enough(offered: str, limit: str) -> Finding:
     return Finding(gate, "pass", offered, wanted)
 
 
-def _sulphate(kind: Any, accepts: bool) -> Finding:
-    sour = kind.acid_sulphate in ("potential", "actual") or kind.material == "sulphide_clay"
+def _sulphate(kind: Kind, accepts: bool) -> Finding:
     wanted = "acid sulphate accepted" if accepts else "none"
-    return Finding("area_acid_sulphate", "fail" if sour and not accepts else "pass",
+    return Finding("area_acid_sulphate", "fail" if _is_sour(kind) and not accepts else "pass",
                    kind.acid_sulphate, wanted)  # fmt: skip
+
+
+def _is_sour(kind: Kind) -> bool:
+    return kind.acid_sulphate in ("potential", "actual") or kind.material == "sulphide_clay"
 
 
 def area_arcs(
@@ -533,10 +538,38 @@ def value_over(surplus: Lot, need: Lot, way: Over, rules: Rules) -> Value:
     return worth._replace(processing_cents=way.processing_cents, storage_cents=way.storage_cents)
 
 
+def way_of(
+    match: Stands | Match,
+    surplus: Lot,
+    need: Lot,
+    areas: Mapping[UUID, Area],
+    rules: Rules,
+    *,
+    today: date,
+) -> Over | None:
+    """The way of *match* over its area; None where it goes straight or has none any more."""
+    area = areas.get(match.via) if match.via is not None else None
+    if area is None:
+        return None
+    return over(surplus, need, area, rules, today=min(today, match.first))
+
+
+def worth_of(
+    match: Stands | Match, surplus: Lot, need: Lot, way: Over | None, rules: Rules
+) -> Value:
+    """What a tonne of *match* is worth by *way*, or straight, as it is told."""
+    if way is None:
+        return value_of(surplus, need, match.km, rules)
+    return value_over(surplus, need, way, rules)
+
+
 def explain_over(
-    surplus: Lot, need: Lot, area: Area, rules: Rules, *, today: date
+    surplus: Lot, need: Lot, area: Area, way: Over | None, rules: Rules
 ) -> tuple[Finding, ...]:
-    """Every gate of a pair over *area*: of the pair, of the area, of time and of place."""
+    """
+    Every gate of a pair over *area*: of the pair, of the area, of time and of place; *way* is what
+    `over` says of it.
+    """
     kinds = judge(kind_of(surplus.kind), kind_of(need.kind), True)
     found = [*(one for one in kinds if one.gate != "processing"), *judge_area(surplus.kind, area)]
     asked = _work_between(surplus.kind, need.kind) or ()
@@ -545,7 +578,6 @@ def explain_over(
         found.append(Finding("processing", "conditional" if offers else "fail",
                              ", ".join(area.workings) or "none", ", ".join(asked),
                              ", ".join(asked)))  # fmt: skip
-    way = over(surplus, need, area, rules, today=today)
     found.append(_bridged(surplus, need, area, way))
     found.append(visible(surplus, need))
     meet = regions_meet((surplus.region, surplus.meets), (need.region, need.meets))
@@ -593,17 +625,10 @@ def with_baselines(lots: Sequence[Lot], sites: Sequence[Area], rules: Rules) -> 
     if not known or not lots:
         return [lot._replace(base_cents=None, base_grams=None, base_area=None, base_km=None)
                 for lot in lots]  # fmt: skip
-    lat, lon = np.radians([one.lat for one in known]), np.radians([one.lon for one in known])
-    found = []
-    for lot in lots:
-        half_lat, half_lon = (lat - np.radians(lot.lat)) / 2, (lon - np.radians(lot.lon)) / 2
-        chord = (
-            np.sin(half_lat) ** 2
-            + np.cos(np.radians(lot.lat)) * np.cos(lat) * np.sin(half_lon) ** 2
-        )
-        straight = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord)))
-        found.append(_with_baseline(lot, known, straight, rules))
-    return found
+    here = np.array([[lot.lat, lot.lon] for lot in lots])
+    there = np.array([[one.lat, one.lon] for one in known])
+    straight = great_circle_km(here[:, :1], here[:, 1:], there[:, 0], there[:, 1])
+    return [_with_baseline(lot, known, straight[row], rules) for row, lot in enumerate(lots)]
 
 
 def _with_baseline(lot: Lot, sites: Sequence[Area], straight: Floats, rules: Rules) -> Lot:
@@ -628,12 +653,11 @@ def _serves_lot(site: Area, lot: Lot) -> bool:
     rank = quality.contamination_rank(kind.contamination)
     most = quality.contamination_rank(site.max_contamination)
     clean = rank is not None and most is not None and rank <= most
-    sour = kind.acid_sulphate in ("potential", "actual") or kind.material == "sulphide_clay"
     return (
         site.receives
         and kind.material in site.materials
         and clean
-        and (not sour or site.accepts_acid_sulphate)
+        and (not _is_sour(kind) or site.accepts_acid_sulphate)
         and ((rank or 0) < 4 or site.site_kind == "hazardous_reception")
     )
 
@@ -641,7 +665,7 @@ def _serves_lot(site: Area, lot: Lot) -> bool:
 def _km_to(lot: Lot, site: Area, straight: float, rules: Rules) -> float:
     blurred = not (lot.exact or site.exact) and lot.municipality == site.municipality
     straight = rules.same_place_km if blurred else straight
-    return round(straight * road_ratio(straight), 3)
+    return round(road_km(straight), 3)
 
 
 def disposal_at(lot: Lot, site: Area, km: float) -> Baseline:

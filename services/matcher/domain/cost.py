@@ -489,6 +489,14 @@ def regions_meet(one: tuple[str, str], other: tuple[str, str]) -> bool:
     return other[0] in one[1].split(",") and one[0] in other[1].split(",")
 
 
+def great_circle_km(lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Floats:
+    """Straight km between WGS 84 points in degrees: `straight_km` for arrays that broadcast."""
+    phi1, phi2 = np.radians(lat1), np.radians(lat2)
+    half_lat, half_lon = (phi2 - phi1) / 2, np.radians(lon2 - lon1) / 2
+    chord = np.sin(half_lat) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(half_lon) ** 2
+    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord))))
+
+
 def road_km_of(
     left: Columns, right: Columns, s: Ints, n: Ints, rules: Rules, roads: Roads | None = None
 ) -> Floats:
@@ -499,11 +507,7 @@ def road_km_of(
     by the same municipality only are the same-place distance apart in a straight line. On its own
     site a mass goes by no public road.
     """
-    lat1, lat2 = np.radians(left.lat)[s], np.radians(right.lat)[n]
-    half_lat = (lat2 - lat1) / 2
-    half_lon = np.radians(right.lon[n] - left.lon[s]) / 2
-    chord = np.sin(half_lat) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin(half_lon) ** 2
-    straight = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(1.0, chord)))
+    straight = great_circle_km(left.lat[s], left.lon[s], right.lat[n], right.lon[n])
     blurred = ~(left.exact[s] | right.exact[n]) & (left.municipality[s] == right.municipality[n])
     apart = left.project[s] != right.project[n]
     blurred &= apart

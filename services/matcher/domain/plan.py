@@ -1,7 +1,7 @@
 """The optimum: which tonnes go where, as a minimum-cost flow, and what that changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from math import ceil
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -10,7 +10,7 @@ import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain import capacity
-from services.matcher.domain.areas import Area, area_arcs, month_of
+from services.matcher.domain.areas import Area, area_arcs, first_day, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
@@ -18,8 +18,12 @@ from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
     ACCEPTED,
+    AGREED,
+    AREA,
+    DIRECT,
     HOLDS,
     ONSITE,
+    PROPOSED,
     Lot,
     Rules,
     Stands,
@@ -73,9 +77,29 @@ class Change(NamedTuple):
     measured: Measured = BY_RATIO
 
     @property
-    def lies(self) -> bool:
-        """Whether it takes room in its area."""
-        return self.leave >= self.enter
+    def state(self) -> str:
+        """The state of the match that it makes: what stays on its own site asks nobody."""
+        return AGREED if self.onsite else PROPOSED
+
+    @property
+    def route(self) -> str:
+        if self.onsite:
+            return ONSITE
+        return DIRECT if self.area is None else AREA
+
+    @property
+    def via(self) -> UUID | None:
+        return None if self.area is None else self.area.id
+
+    @property
+    def stays_from(self) -> date | None:
+        """The first day of the months in which it takes room in its area, if it does."""
+        return first_day(self.enter) if self.leave >= self.enter else None
+
+    @property
+    def stays_to(self) -> date | None:
+        """The last day of those months."""
+        return first_day(self.leave + 1) - timedelta(days=1) if self.leave >= self.enter else None
 
     @property
     def first(self) -> date:

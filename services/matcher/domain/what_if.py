@@ -7,22 +7,16 @@ from math import ceil, floor
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.matcher.domain.areas import Area, first_day, over, value_over, with_baselines
-from services.matcher.domain.cost import Value, value_of
+from services.matcher.domain.areas import Area, way_of, with_baselines, worth_of
 from services.matcher.domain.plan import Change, Plan, Stay, replan
 from services.matcher.domain.roads import Roads
 from services.matcher.domain.values import (
     ACCEPTED,
-    AGREED,
-    AREA,
-    DIRECT,
     HISTORY,
     HOLDS,
     ONSITE,
-    PROPOSED,
     WITHDRAWN,
     Lot,
-    Match,
     Rules,
     Stands,
     lot_terms,
@@ -277,14 +271,13 @@ def _match_of(change: Change) -> Stands:
     was, surplus, need = change.match, change.surplus, change.need
     if was is not None and change.tonnes == 0:
         return was._replace(state=WITHDRAWN, standing=HISTORY)
-    via = None if change.area is None else change.area.id
     return Stands(
-        id=new_id(surplus.id, need.id, via) if was is None else was.id,
+        id=new_id(surplus.id, need.id, change.via) if was is None else was.id,
         revision=1 if was is None else was.revision + 1,
         surplus_id=surplus.id,
         need_id=need.id,
-        state=AGREED if change.onsite else PROPOSED,
-        route=ONSITE if change.onsite else DIRECT if via is None else AREA,
+        state=change.state,
+        route=change.route,
         standing=HOLDS,
         tonnes=change.tonnes,
         cents_per_t=change.cents_per_t,
@@ -295,10 +288,10 @@ def _match_of(change: Change) -> Stands:
         need_terms=need.terms,
         alarm="",
         told_revision=0 if was is None else was.told_revision,
-        via=via,
+        via=change.via,
         permille=change.permille,
-        stays_from=first_day(change.enter) if change.lies else None,
-        stays_to=first_day(change.leave + 1) - timedelta(days=1) if change.lies else None,
+        stays_from=change.stays_from,
+        stays_to=change.stays_to,
     )
 
 
@@ -373,7 +366,8 @@ def totals(copy: Copy, rules: Rules, sees: Callable[[Lot, Lot], bool], *, today:
         if one.standing != HOLDS or surplus is None or need is None or not sees(surplus, need):
             continue
         onsite = one.route == ONSITE
-        worth = worth_of(one, surplus, need, areas, rules, today=today)
+        way = way_of(one, surplus, need, areas, rules, today=today)
+        worth = worth_of(one, surplus, need, way, rules)
         found = Totals(
             found.matches + 1,
             found.value_cents + _cents(one),
@@ -383,20 +377,3 @@ def totals(copy: Copy, rules: Rules, sees: Callable[[Lot, Lot], bool], *, today:
             found.grams + worth.saved_g * one.tonnes,
         )
     return found
-
-
-def worth_of(
-    match: Stands | Match,
-    surplus: Lot,
-    need: Lot,
-    areas: Mapping[UUID, Area],
-    rules: Rules,
-    *,
-    today: date,
-) -> Value:
-    """What a tonne of *match* is worth, straight or over its area, as it is told."""
-    area = areas.get(match.via) if match.via is not None else None
-    way = over(surplus, need, area, rules, today=min(today, match.first)) if area else None
-    if way is None:
-        return value_of(surplus, need, match.km, rules)
-    return value_over(surplus, need, way, rules)

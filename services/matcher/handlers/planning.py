@@ -20,6 +20,7 @@ from services.matcher.domain import (
     Stands,
     outlook,
     unmatched,
+    way_of,
     worth_of,
 )
 from services.matcher.domain.outlook import Amounts, Month, Unmatched
@@ -122,7 +123,8 @@ def _movement(
         tonnes, cents = terms["tonnes"], terms["value"]["total_cents"]
         saved_g = terms["climate"]["saved_g_per_t"]
     else:
-        worth = worth_of(match, surplus, need, areas, rules, today=today)
+        way = way_of(match, surplus, need, areas, rules, today=today)
+        worth = worth_of(match, surplus, need, way, rules)
         tonnes, cents = bounds_of(match.tonnes, surplus, need), worth.cents * match.tonnes
         saved_g = worth.saved_g
     return Movement(

@@ -14,7 +14,6 @@ from services.matcher.domain import (
     ONSITE,
     PROPOSED,
     Area,
-    Finding,
     Lot,
     Match,
     Over,
@@ -26,9 +25,8 @@ from services.matcher.domain import (
     explain,
     explain_over,
     left_t,
-    over,
-    value_of,
-    value_over,
+    way_of,
+    worth_of,
 )
 from shared.contracts import MatchChanged, MatchFound, OwnMatchChanged, OwnMatchFound
 from shared.vocabulary.factors import VALUES_VERSION
@@ -136,8 +134,12 @@ def terms_now(
     """The terms of *match* as its ends are now: sides, tonnes, value, reasons, papers."""
     surplus, need = lots[match.surplus_id], lots[match.need_id]
     area = areas.get(match.via) if match.via is not None else None
-    way = over(surplus, need, area, rules, today=min(today, match.first)) if area else None
-    worth, findings = _judged(match, surplus, need, area, way, rules, today)
+    way = way_of(match, surplus, need, areas, rules, today=today)
+    worth = worth_of(match, surplus, need, way, rules)
+    if area is None:
+        findings = explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
+    else:
+        findings = explain_over(surplus, need, area, way, rules)
     needed = [one.needed for one in findings if one.needed and one.verdict == "conditional"]
     beside = json.loads(surplus.beside), json.loads(need.beside)
     return {
@@ -168,24 +170,6 @@ def terms_now(
         "factors": VALUES_VERSION,
         "sample": beside[0]["sample"] or beside[1]["sample"],
     }
-
-
-def _judged(
-    match: Match,
-    surplus: Lot,
-    need: Lot,
-    area: Area | None,
-    way: Over | None,
-    rules: Rules,
-    today: date,
-) -> tuple[Value, tuple[Finding, ...]]:
-    if area is None:
-        worth = value_of(surplus, need, match.km, rules)
-        return worth, explain(surplus, need, rules, today=today, tonnes=match.tonnes, km=match.km)
-    found = explain_over(surplus, need, area, rules, today=min(today, match.first))
-    if way is None:  # the windows left it no way any more; it is about to be withdrawn
-        return value_of(surplus, need, match.km, rules), found
-    return value_over(surplus, need, way, rules), found
 
 
 def _via(match: Match, area: Area | None, way: Over | None) -> dict[str, Any] | None:
