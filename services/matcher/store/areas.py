@@ -8,16 +8,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Area, Stay, area_of
+from services.matcher.store import locks
 from services.matcher.store.plain import plain_rows
 
-_AREAS_LOCK = 715_003
-_ROOM_LOCK = 715_004
-
-_LISTEN = f"SELECT pg_advisory_xact_lock_shared({_AREAS_LOCK}, 0)"
-_SPEAK = f"SELECT pg_advisory_xact_lock({_AREAS_LOCK}, 0)"
+_LISTEN = f"SELECT pg_advisory_xact_lock_shared({locks.AREAS}, 0)"
+_SPEAK = f"SELECT pg_advisory_xact_lock({locks.AREAS}, 0)"
 # one number for each area; two that share one only wait for each other
 _HOLD = f"""
-    SELECT pg_advisory_xact_lock({_ROOM_LOCK}, sorted.number) FROM (
+    SELECT pg_advisory_xact_lock({locks.ROOM}, sorted.number) FROM (
         SELECT DISTINCT hashtext(told.id::text) AS number FROM unnest($1::uuid[]) AS told(id)
         ORDER BY number OFFSET 0
     ) AS sorted

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Concern, Lot
+from services.matcher.store import locks
 from services.matcher.store.plain import plain_rows
 
 LOT = ", ".join(Lot._fields)
@@ -29,9 +30,8 @@ MOVED_KG = """
     + (SELECT coalesce(sum(kg * permille / 1000), 0) FROM delivery
        WHERE need_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
 """
-_ARRIVALS_LOCK = 715_006
-_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({_ARRIVALS_LOCK}, 0)")
-_NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({_ARRIVALS_LOCK}, 0)")
+_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({locks.ARRIVALS}, 0)")
+_NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({locks.ARRIVALS}, 0)")
 _KEEP = text(
     f"""
     INSERT INTO lot ({LOT})

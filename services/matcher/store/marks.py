@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Concern
+from services.matcher.store import locks
 from services.matcher.store.lots import OF_KINDS, kinds_of
 from services.matcher.store.plain import plain_rows
 from shared.service.card import Due
@@ -19,13 +20,11 @@ sweep = Due("sweep", ("tile",), size=1, lease_s=60)
 tell = Due("tell", ("match_id",), size=16, lease_s=30)
 calendar = Due("calendar", ("id",), size=1, lease_s=60)
 
-_REGION_LOCK = 715_001
-_CELL_LOCK = 715_002
 
 # the whole region is held shared by who settles a part of it, and alone by who settles all
 _HOLD = f"""
-    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0))
-    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({_CELL_LOCK}, sorted.cell)
+    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({locks.REGION}, 0))
+    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({locks.CELL}, sorted.cell)
     FROM (SELECT told.cell FROM unnest($1::int[]) AS told(cell), alive
           ORDER BY told.cell OFFSET 0) AS sorted
     LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
@@ -44,9 +43,9 @@ _WIDE = f"""
     ) AS held, LATERAL (SELECT cell FROM lot WHERE lot.id = held.id OFFSET 0) AS far
 """
 _HOLD_AROUND = f"""
-    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_REGION_LOCK}, 0)),
+    WITH alive AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({locks.REGION}, 0)),
     wide AS MATERIALIZED ({_WIDE})
-    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({_CELL_LOCK}, sorted.cell)
+    SELECT sorted.cell, dirty.generation, pg_advisory_xact_lock({locks.CELL}, sorted.cell)
     FROM (SELECT wide.cell FROM wide, alive ORDER BY wide.cell OFFSET 0) AS sorted
     LEFT JOIN LATERAL (SELECT generation FROM dirty WHERE cell = sorted.cell OFFSET 0) AS dirty
         ON true
@@ -55,13 +54,13 @@ _HOLD_AROUND = f"""
 _TRY_HOLD_AROUND = f"""
     WITH wide AS MATERIALIZED ({_WIDE}), quiet AS MATERIALIZED (
         SELECT NOT EXISTS (SELECT FROM dirty)
-            AND pg_try_advisory_xact_lock_shared({_REGION_LOCK}, 0) AS yes
+            AND pg_try_advisory_xact_lock_shared({locks.REGION}, 0) AS yes
     )
     SELECT wide.cell,
-        CASE WHEN quiet.yes THEN pg_try_advisory_xact_lock({_CELL_LOCK}, wide.cell) END AS held
+        CASE WHEN quiet.yes THEN pg_try_advisory_xact_lock({locks.CELL}, wide.cell) END AS held
     FROM wide, quiet
 """
-_HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({_REGION_LOCK}, 0)")
+_HOLD_ALL = text(f"SELECT pg_advisory_xact_lock({locks.REGION}, 0)")
 _PATIENCE = text(
     """
     SELECT set_config('idle_in_transaction_session_timeout', '0', true),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.matcher.domain import KnownNearMiss, Lot
+from services.matcher.store import locks
 from services.matcher.store.lots import LOT
 from services.matcher.store.plain import plain_rows
 from services.matcher.store.tables import ledger
@@ -19,8 +20,6 @@ from shared.service.card import Due
 from shared.work import MOMENT
 
 near = Due("near", ("tile",), size=1, lease_s=120)
-
-_NEAR_LOCK = 715_005
 
 
 class NearMissRow(SQLModel, table=True):
@@ -132,7 +131,7 @@ async def is_busy(session: AsyncSession, cells: Sequence[int], tile: int) -> boo
 
 async def hold_near(session: AsyncSession) -> bool:
     """Hold all near misses until the transaction ends, without waiting; whether they were free."""
-    asked = f"SELECT pg_try_advisory_xact_lock({_NEAR_LOCK}, 0)"
+    asked = f"SELECT pg_try_advisory_xact_lock({locks.NEAR}, 0)"
     return bool((await plain_rows(session, asked))[0][0])
 
 
