@@ -120,11 +120,9 @@ def way_over(
     days = max(0, (date.fromisoformat(go[0]) - date.fromisoformat(come[1])).days)
     here = {**area, "project_id": area["area_id"]}
     there, onward = road_km(surplus, here, limits), road_km(need, here, limits)
-    terms = table("area_terms")
-    if (
-        max(there, onward) > limits.reach(surplus["material"]) + 0.001
-        or days > terms["longest_days"]["value"]
-    ):
+    clocks = {row["purpose"]: row["limit_days"] for row in table("clocks")["clocks"]}
+    too_far = max(there, onward) > limits.reach(surplus["material"]) + 0.001
+    if too_far or days >= clocks["recovery"]:
         return None
     worth = _worth(area, bases, there, onward, days, permille, cents, asked, limits)
     slow = bool(area.get("weekly_rate_t"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from shared.vocabulary.clocks import clock
 from shared.vocabulary.tables import table, version_of
 
 AREA_TERMS_VERSION: Final = version_of("area_terms")
@@ -18,8 +19,8 @@ HANDLING_KG_CO2E_PER_T: Final[float] = _TERMS["handling"]["kg_co2e_per_t"]
 STORAGE_EUR_PER_T_MONTH: Final[float] = _TERMS["storage_month"]["value"]
 """Lying in an area for a month; unverified, low confidence."""
 
-LONGEST_STORAGE_DAYS: Final[int] = _TERMS["longest_days"]["value"]
-"""Before recovery; what lies longer is a landfill before the law."""
+LONGEST_STORAGE_DAYS: Final = clock("recovery").limit_days - 1
+"""Under the limit of storage before recovery; what lies longer is a landfill before the law."""
 
 
 class ProcessingCost(NamedTuple):

@@ -59,6 +59,7 @@ def _every() -> Iterator[Default]:
     yield from _of_reliability()
     yield from _of_distance()
     yield from _of_the_law()
+    yield from _of_areas()
 
 
 def _of_factors() -> Iterator[Default]:
@@ -148,6 +149,17 @@ def _of_the_law() -> Iterator[Default]:
         ("nag_ph_below", "pH"),
     ):
         yield _told(f"acid_sulphate.{id}", screening[id], unit, SCREENING, version_of("gates"))
+
+
+def _of_areas() -> Iterator[Default]:
+    """What an area asks where it tells no terms of its own: it sets them by telling."""
+    told, version = table("area_terms"), version_of("area_terms")
+    for row in (told["handling"], told["storage_month"], *told["processing"]):
+        bounds = {"low": row["min"], "high": row["max"]}
+        yield _row(row["id"], {**row, **bounds}, "value", row["unit"], version)
+        if "kg_co2e_per_t" in row:
+            climate = {**row, "low": None, "high": None}
+            yield _row(f"{row['id']}.co2e", climate, "kg_co2e_per_t", "kg CO2e/t", version)
 
 
 def _told(id: str, value: float | None, unit: str, where: Provenance, version: str) -> Default:

@@ -1,6 +1,6 @@
 """Masses wait in areas and are worked there: what may, how long, and for how much."""
 
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 
 from hypothesis import given, settings
@@ -54,3 +54,15 @@ def test_a_depot_known_by_the_same_municipality_is_not_at_the_very_place() -> No
     way = over(surplus, need, an_area(place=place), RULES, today=TODAY)
     assert way is not None and way.there_km == road_km(RULES.same_place_km)
     assert change.km == way.km
+
+
+def test_nothing_waits_as_long_as_the_storage_clock_runs() -> None:
+    """Under three years before recovery: on the last day it is a landfill already."""
+    surplus, area = lot(a_surplus(window=SPRING)), an_area(storage_eur_per_t_month=0)
+
+    def waits(days: int) -> bool:
+        first = SPRING[1] + timedelta(days=days)
+        need = lot(a_need(window=(first, first), north_km=5))
+        return bool(replan([surplus, need], [], RULES, today=TODAY, areas=[area]).changes)
+
+    assert waits(1094) and not waits(1095)

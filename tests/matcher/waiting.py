@@ -168,7 +168,7 @@ class Formulation:
             arriving = min(come[1], go[1])
             leaving = max(go[0], come[0])
         lying = max(0, (leaving - arriving).days)
-        if lying > 1095:
+        if lying > 1094:
             return
         share = permille / 1000
         cents = baseline_of(surplus).cents + _whole(share * baseline_of(need).cents)
