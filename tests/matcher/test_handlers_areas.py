@@ -157,3 +157,13 @@ async def test_news_of_a_lot_and_of_a_site_give_the_same_in_either_order(matcher
     await matcher.hears(other)
     await hears_of(matcher, told(site_kind="disposal_site", gate_fee_eur_per_t=3.0, revision=2))
     assert set(await matcher.rows("SELECT base_cents, base_area, base_km FROM lot")) == set(first)
+
+
+async def test_the_settled_optimum_uses_as_many_areas_as_it_takes(matcher) -> None:
+    places = [told(area_id=some_id(number), capacity_t=200) for number in range(20, 25)]
+    await hears_of(matcher, *places)
+    await matcher.hears(a_surplus(window=SPRING), a_need(window=AUTUMN, north_km=5))
+
+    await matcher.settles_all(standing_bonus=0, smallest_load=0)
+
+    assert [tonnes for tonnes, _, _ in await standing(matcher)] == [200] * 5

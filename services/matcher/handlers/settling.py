@@ -202,10 +202,12 @@ async def settle_all(
     marks = await store.every_mark(work.session)
     lots = {lot.id: lot for lot in await store.every_lot(work.session)}
     ground = await _whole(lots, work, rules)
-    best = await asyncio.to_thread(
-        optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
-        **ground.beside,
-    )  # fmt: skip
+    best = None
+    if rules.keeps_calm:  # else what is planned below is the optimum itself
+        best = await asyncio.to_thread(
+            optimum_cents, list(lots.values()), ground.matches, rules.exact, today=work.today,
+            **ground.beside,
+        )  # fmt: skip
 
     rounds = 0
     moved: set[int] = set()
@@ -215,7 +217,7 @@ async def settle_all(
         moved |= {lot.cell for one in plan.changes for lot in (one.surplus, one.need)}
         changed, told = await _record(ground, plan, work, rules, quiet=True)
         await store.told(work.session, told)
-        if not plan.changes or rules == rules.exact:
+        if not plan.changes or best is None:
             break
         stays = await store.stays_in(work.session, [one.id for one in ground.areas])
         ground = replace(ground, matches=_after(ground.matches, changed), stays=stays)
@@ -226,7 +228,8 @@ async def settle_all(
     await store.mark_near(work.session, _near_tiles(plan, set(marks) | moved, rules), due)
     direct, onsite, tonnes, matches = await store.standing_figures(work.session)
     value = direct + onsite
-    optimum = best + value - plan.after_cents  # what is decided on is worth the same in both
+    # what is decided on is worth the same in both
+    optimum = value if best is None else best + value - plan.after_cents
     await _keep_measure(work, value, optimum, lots)
     _measured("region", begun)
     return {
@@ -508,11 +511,12 @@ def _after(matches: Sequence[Stands], changed: Sequence[Match]) -> list[Stands]:
 
 
 def _overridden(rules: Rules, bonus: int | None, load: int | None) -> Rules:
-    return replace(
+    found = replace(
         rules,
         standing_bonus_cents_per_t=rules.standing_bonus_cents_per_t if bonus is None else bonus,
         smallest_load_t=rules.smallest_load_t if load is None else load,
     )
+    return found if found.keeps_calm else found.exact
 
 
 async def _measure_sometimes(work: Work, rules: Rules) -> None:
