@@ -136,7 +136,18 @@ class LoadRow(SQLModel, table=True):
     contribution: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
 
 
-class CellRow(SQLModel, table=True):
+class _Cell(SQLModel):
+    scope: str = Field(sa_type=Text, primary_key=True)
+    code: str = Field(sa_type=Text, primary_key=True)
+    region: str = Field(sa_type=Text, primary_key=True)
+    side: str = Field(sa_type=Text, primary_key=True)
+    material: str = Field(sa_type=Text, primary_key=True)
+    state: str = Field(sa_type=Text, primary_key=True)
+    month: str = Field(sa_type=Text, primary_key=True)
+    sample: bool = Field(primary_key=True)
+
+
+class CellRow(_Cell, table=True):
     """
     Kilograms of lots that stand in one state, in one scope, side, material and month.
 
@@ -151,14 +162,6 @@ class CellRow(SQLModel, table=True):
         ROOM,
     )
 
-    scope: str = Field(sa_column=Column(Text, primary_key=True))
-    code: str = Field(sa_column=Column(Text, primary_key=True))
-    region: str = Field(sa_column=Column(Text, primary_key=True))
-    side: str = Field(sa_column=Column(Text, primary_key=True))
-    material: str = Field(sa_column=Column(Text, primary_key=True))
-    state: str = Field(sa_column=Column(Text, primary_key=True))
-    month: str = Field(sa_column=Column(Text, primary_key=True))
-    sample: bool = Field(primary_key=True)
     kg_low: int = Field(sa_column=Column(BigInteger, nullable=False))
     kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     kg_high: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -166,7 +169,7 @@ class CellRow(SQLModel, table=True):
     unverified_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
-class FlowCellRow(SQLModel, table=True):
+class FlowCellRow(_Cell, table=True):
     """What matches of one state move and save, in one scope, end, material and month."""
 
     metadata = ledger.metadata
@@ -177,14 +180,6 @@ class FlowCellRow(SQLModel, table=True):
         ROOM,
     )
 
-    scope: str = Field(sa_column=Column(Text, primary_key=True))
-    code: str = Field(sa_column=Column(Text, primary_key=True))
-    region: str = Field(sa_column=Column(Text, primary_key=True))
-    side: str = Field(sa_column=Column(Text, primary_key=True))
-    material: str = Field(sa_column=Column(Text, primary_key=True))
-    state: str = Field(sa_column=Column(Text, primary_key=True))
-    month: str = Field(sa_column=Column(Text, primary_key=True))
-    sample: bool = Field(primary_key=True)
     kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     kg_km: int = Field(sa_column=Column(BigInteger, nullable=False))
     cents: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -195,21 +190,13 @@ class FlowCellRow(SQLModel, table=True):
     cross_kg: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
-class LoadCellRow(SQLModel, table=True):
+class LoadCellRow(_Cell, table=True):
     """What loads of one outlet moved and saved, in one scope, end, material and month."""
 
     metadata = ledger.metadata
     __tablename__ = "load_cell"
     __table_args__ = (CheckConstraint("side IN ('surplus', 'need')", "side"), ROOM)
 
-    scope: str = Field(sa_column=Column(Text, primary_key=True))
-    code: str = Field(sa_column=Column(Text, primary_key=True))
-    region: str = Field(sa_column=Column(Text, primary_key=True))
-    side: str = Field(sa_column=Column(Text, primary_key=True))
-    material: str = Field(sa_column=Column(Text, primary_key=True))
-    state: str = Field(sa_column=Column(Text, primary_key=True))
-    month: str = Field(sa_column=Column(Text, primary_key=True))
-    sample: bool = Field(primary_key=True)
     kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     matched_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
     km_kg: int = Field(sa_column=Column(BigInteger, nullable=False))
