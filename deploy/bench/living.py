@@ -1,6 +1,7 @@
 """A year of forecasts and people, the same for every way to match; and the ways that live it."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -329,7 +330,7 @@ async def _asked(
     return int(sent[0]["status"]), json.loads(answer)
 
 
-class Peer:
+class Peer(ABC):
     """What every peer does: notices counted as the matcher's, pairs refused until they change."""
 
     def __init__(self, mornings: Mapping[date, Sequence[Lot]]) -> None:
@@ -343,25 +344,28 @@ class Peer:
 
     # what a kind of peer does
 
+    @abstractmethod
     def tell(self, lots: Sequence[Lot]) -> None:
-        raise NotImplementedError
+        """*lots* are new, or now as told here."""
 
+    @abstractmethod
     def hold(self, pair: Pair) -> None:
         """What flows between *pair* is fixed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, pair: Pair) -> None:
-        raise NotImplementedError
+        """*pair* was declined."""
 
+    @abstractmethod
     def forgive(self, pair: Pair) -> None:
         """*pair* may be proposed again."""
-        raise NotImplementedError
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027  (most have nothing that waits)
         """Whatever waits until all of a morning or a day is known."""
 
+    @abstractmethod
     def flows(self) -> Mapping[Pair, int]:
-        raise NotImplementedError
+        """The tonnes that flow between each pair."""
 
     # how it lives
 

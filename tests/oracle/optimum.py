@@ -13,24 +13,19 @@ from uuid import UUID
 
 import highspy
 
-from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.contracts import ForecastUpdated
 from tests.oracle.gates import cents_per_t, is_feasible, most_tonnes
 
 Pair = tuple[UUID, UUID]
 
 
 class Route(NamedTuple):
-    """
-    One way from a surplus to a need: the most tonnes it lets through, and cents a tonne.
-
-    *uses* are the limited things on the way, each with its capacity in tonnes: months of an area.
-    """
+    """One way from a surplus to a need: the most tonnes it lets through, and cents a tonne."""
 
     pair: Pair
     most: int
     cents: int
     onsite: bool
-    uses: tuple[tuple[Any, int], ...] = ()
 
 
 class Best(NamedTuple):
@@ -52,11 +47,8 @@ def routes(
     *,
     today: date,
     excluded: Collection[Pair] = (),
-    areas: Sequence[AreaUpdated] = (),
 ) -> list[Route]:
-    """Every way that the gates leave open: direct, on the own site, and through *areas*."""
-    if areas:
-        raise NotImplementedError("routes through areas: add them here, each with its `uses`")
+    """Every way that the gates leave open: direct, or on the own site."""
     told = list(forecasts)
     needs = [one for one in told if one.direction == "need"]
     found = []
@@ -77,7 +69,6 @@ def optimum(
     today: date,
     excluded: Collection[Pair] = (),
     taken: Mapping[UUID, int] | None = None,
-    areas: Sequence[AreaUpdated] = (),
 ) -> Best:
     """The best that *forecasts* allow, with the tonnes *taken* of some lots already."""
     told = list(forecasts)
@@ -87,7 +78,7 @@ def optimum(
         )
         for one in told
     }
-    ways = routes(told, rules, today=today, excluded=excluded, areas=areas)
+    ways = routes(told, rules, today=today, excluded=excluded)
     if not ways:
         return Best(0, 0, {})
     first = _solved(ways, left, [int(way.onsite) for way in ways])
@@ -105,10 +96,9 @@ def optimum_cents(
     rules: Any,
     *,
     today: date,
-    areas: Sequence[AreaUpdated] = (),
 ) -> int:
-    """The cents of the best that *lots* allow, through *areas* where that pays."""
-    return optimum(lots, rules, today=today, areas=areas).cents
+    """The cents of the best that *lots* allow."""
+    return optimum(lots, rules, today=today).cents
 
 
 def _solved(
@@ -118,11 +108,6 @@ def _solved(
     at_least_onsite: int = 0,
 ) -> list[int]:
     """Whole tonnes on each of *ways* that are worth most; checked in whole numbers afterwards."""
-    limits: dict[Any, int] = dict(left)
-    for way in ways:
-        limits |= dict(way.uses)
-    of = [[*way.pair, *(thing for thing, _ in way.uses)] for way in ways]
-
     model = highspy.Highs()
     model.setOptionValue("output_flag", False)
     model.setOptionValue("mip_rel_gap", 0.0)
@@ -130,8 +115,8 @@ def _solved(
     for at, way in enumerate(ways):
         model.addCol(float(worth[at]), 0.0, float(way.most), 0, [], [])
         model.changeColIntegrality(at, highspy.HighsVarType.kInteger)
-    for thing, most in limits.items():
-        members = [at for at, things in enumerate(of) if thing in things]
+    for lot, most in left.items():
+        members = [at for at, way in enumerate(ways) if lot in way.pair]
         if members:
             model.addRow(0.0, float(most), len(members), members, [1.0] * len(members))
     own = [at for at, way in enumerate(ways) if way.onsite]
@@ -142,9 +127,9 @@ def _solved(
     assert model.getModelStatus() == highspy.HighsModelStatus.kOptimal, model.getModelStatus()
 
     tonnes = [round(value) for value in model.getSolution().col_value]
-    for thing, most in limits.items():
-        used = sum(each for each, things in zip(tonnes, of, strict=True) if thing in things)
-        assert used <= most, (thing, used, most)
+    for lot, most in left.items():
+        used = sum(each for each, way in zip(tonnes, ways, strict=True) if lot in way.pair)
+        assert used <= most, (lot, used, most)
     assert all(0 <= each <= way.most for each, way in zip(tonnes, ways, strict=True))
     reached = sum(each * cents for each, cents in zip(tonnes, worth, strict=True))
     assert model.getInfo().mip_dual_bound < reached + 1  # nothing better is left, to the cent

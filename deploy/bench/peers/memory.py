@@ -1,5 +1,6 @@
 """Peers (a) and (b): lots in memory by place and kind, each change served at once and greedily."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -14,7 +15,7 @@ from services.matcher.domain.fit import kinds_fit
 from services.matcher.domain.values import Lot, Rules, kind_of
 
 
-class InMemory:
+class InMemory(ABC):
     """
     Takes changes one by one: the changed lot's tonnes come free and it chooses anew, then each
     partner it left chooses again. A subclass says which pairs it finds and in what order.
@@ -30,13 +31,13 @@ class InMemory:
         self.fixed: dict[UUID, int] = defaultdict(int)
         self.excluded: set[Pair] = set()
 
+    @abstractmethod
     def finds(self, surplus: Lot, need: Lot) -> bool:
         """Whether this peer's search shows the pair, all gates aside."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order(self, found: Arcs) -> list[int]:
         """The rows of *found* in the order in which they are served."""
-        raise NotImplementedError
 
     def change(self, lot: Lot) -> None:
         """*lot* is new, or now as told here."""
