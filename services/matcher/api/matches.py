@@ -424,10 +424,12 @@ def _seen(
     today = now().astimezone(settings.zone).date()
     body = handlers.body_of(match, lots, areas, settings.rules(), today=today)
     body |= {"changed_at": match.changed_at, "born_at": match.born_at}
-    if not (asker.sees_all or asker.coordinates(match.region)):
-        mine = [side for side in match.sides if side in asker.organisations]
-        if len(mine) < len(match.sides):
-            body = handlers.as_seen(body, mine[0])
+    side = handlers.sees_as(asker, match)
+    return answer_of(body if side is None else handlers.as_seen(body, side))
+
+
+def answer_of(body: dict[str, Any]) -> dict[str, Any]:
+    """*body* of a match or a near miss as JSON, without what only the rules of sight ask."""
     told: dict[str, Any] = jsonable_encoder(body)
     for end in ("surplus", "need"):
         told[end].pop("visibility", None)

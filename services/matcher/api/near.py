@@ -4,9 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.encoders import jsonable_encoder
 
 from services.matcher import handlers, store
+from services.matcher.api.matches import answer_of
 from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
@@ -80,11 +80,5 @@ def _seen(
     """*near* as *asker* may see it: whole, or as its side does."""
     body = handlers.near_body(near, lots, settings.rules())
     body |= {"changed_at": near.changed_at, "born_at": near.born_at}
-    if not (asker.sees_all or asker.coordinates(near.region)):
-        mine = [side for side in near.sides if side in asker.organisations]
-        if len(mine) < len(near.sides):
-            body = handlers.near_as_seen(body, mine[0])
-    told: dict[str, Any] = jsonable_encoder(body)
-    for end in ("surplus", "need"):
-        told[end].pop("visibility", None)
-    return told
+    side = handlers.sees_as(asker, near)
+    return answer_of(body if side is None else handlers.near_as_seen(body, side))

@@ -9,7 +9,7 @@ from services.matcher.handlers.nearing import near, near_as_seen, near_body, ope
 from services.matcher.handlers.planning import TooMany, plan
 from services.matcher.handlers.roads import ask_roads, known_roads
 from services.matcher.handlers.settling import keep_and_settle, settle, settle_all, settled, sweep
-from services.matcher.handlers.sides import NoSuchMatch, NotYours, may_see
+from services.matcher.handlers.sides import NoSuchMatch, NotYours, may_see, sees_as
 from services.matcher.handlers.supposing import ProjectChange, Supposed, of_sweeps, suppose
 from services.matcher.handlers.telling import areas_between, as_seen, body_of, tell
 
@@ -44,6 +44,7 @@ __all__ = [
     "plan",
     "record",
     "report",
+    "sees_as",
     "settle",
     "settle_all",
     "settled",

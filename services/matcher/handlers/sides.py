@@ -1,6 +1,6 @@
 """Who may see a match, and for which of its sides somebody speaks."""
 
-from services.matcher.domain import Match
+from services.matcher.domain import KnownNearMiss, Match
 from shared.access import Asker
 
 
@@ -17,6 +17,14 @@ def may_see(asker: Asker, match: Match) -> bool:
     if asker.sees_all or asker.coordinates(match.region):
         return True
     return any(side in asker.organisations for side in match.sides)
+
+
+def sees_as(asker: Asker, told: Match | KnownNearMiss) -> str | None:
+    """The one side of *told* as which *asker* sees it; None: whole, as who may see both."""
+    if asker.sees_all or asker.coordinates(told.region):
+        return None
+    mine = [side for side in told.sides if side in asker.organisations]
+    return mine[0] if len(mine) < len(told.sides) else None
 
 
 def side_of(asker: Asker, match: Match, organisation: str | None) -> str:
