@@ -14,7 +14,7 @@ from deploy.bench.filled import Watched, fill, settle_around
 from deploy.bench.ground import own_postgres
 from deploy.bench.lots import changes, project_by_project, spots, with_tonnes
 from deploy.cli.terms import progress
-from services.matcher.domain.cells import cells_around, neighbourhood
+from services.matcher.domain.cells import LotCount, cells_around, neighbourhood
 from shared.contracts import ForecastUpdated
 from shared.service.due import Worker
 from shared.work import Work
@@ -22,7 +22,11 @@ from shared.work import Work
 _NEAR_KM: Final = 8.0
 _GROWS: Final = Goal(1.3, of="ratio")
 _FLOOR: Final = "the same reads and commit"
-_LOTS_PER_CELL: Final = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"
+_LOTS_PER_CELL: Final = """
+    SELECT cell, count(*) FILTER (WHERE direction = 'surplus'),
+           count(*) FILTER (WHERE direction <> 'surplus')
+    FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell
+"""
 _LOTS: Final = "SELECT * FROM lot WHERE cell = ANY($1::int[])"
 _MATCHES: Final = """
     SELECT * FROM match WHERE standing > 0
@@ -149,9 +153,10 @@ class Floor:
         await work.session.execute(text("SELECT 1"))
         connection = await work.session.connection()
         driver: Any = (await connection.get_raw_connection()).driver_connection
-        counted = await driver.fetch(_LOTS_PER_CELL, list(cells_around(row.cell, widest)))
+        found = await driver.fetch(_LOTS_PER_CELL, list(cells_around(row.cell, widest)))
+        counted = {cell: LotCount(*counts) for cell, *counts in found}
         cells = neighbourhood(
-            row.cell, dict(counted), radius_km=rules.radius_km, widest_km=widest,
+            row.cell, counted, radius_km=rules.radius_km, widest_km=widest,
             lots=rules.neighbourhood_lots,
         )  # fmt: skip
         lots = {one["id"] for one in await driver.fetch(_LOTS, list(cells))}

@@ -19,7 +19,9 @@ class Settings(SharedSettings):
     )
     matcher_radius_km: float = Field(14.0, ge=0, le=200, description="of a neighbourhood")
     matcher_neighbourhood_lots: int = Field(
-        140, ge=0, description="up to so many a neighbourhood grows beyond its radius"
+        140,
+        ge=0,
+        description="up to so many, half surplus, a neighbourhood grows beyond its radius",
     )
     matcher_single_radius_km: float = Field(
         30.0, ge=0, le=200, description="around a change that comes alone: of those it may concern"

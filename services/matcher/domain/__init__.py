@@ -17,6 +17,7 @@ from services.matcher.domain.areas import (
 from services.matcher.domain.baseline import baseline_of
 from services.matcher.domain.cells import (
     TILE_KM,
+    LotCount,
     cell_of,
     cells_around,
     cells_of_tile,
@@ -137,6 +138,7 @@ __all__ = [
     "Load",
     "Lot",
     "LotChange",
+    "LotCount",
     "Match",
     "Movement",
     "NearMiss",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from math import ceil, cos, floor, radians
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.vocabulary.distance import straight_km
 
@@ -13,6 +13,7 @@ STEP_DEG: Final = 0.0895
 TILE_KM: Final = 28.2
 """From the middle of a tile of 4 × 4 cells to its farthest corner."""
 
+_SCARCE: Final = 4
 _ACROSS: Final = 4030
 _ROWS: Final = 2012
 _KM_PER_DEG: Final = 111.195
@@ -50,18 +51,29 @@ def cells_around(cell: int, radius_km: float) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+class LotCount(NamedTuple):
+    """How many lots there are, by direction."""
+
+    surpluses: int
+    needs: int
+
+
 def neighbourhood(
-    cell: int, lots_in: Mapping[int, int], *, radius_km: float, widest_km: float, lots: int
+    cell: int, lots_in: Mapping[int, LotCount], *, radius_km: float, widest_km: float, lots: int
 ) -> tuple[int, ...]:
     """
     The cells to settle around *cell*: within *radius_km*, and farther where few lots lie.
 
-    It grows up to *widest_km* as long as it holds at most *lots*, by the count *lots_in* each cell.
+    It grows up to *widest_km* as long as it holds at most *lots*, by the count *lots_in* each cell,
+    half of them surpluses; where one direction is scarce, up to four times as many in all.
     """
     chosen = cells_around(cell, radius_km)
     for part in (0.4, 0.6, 0.8, 1.0):
         wider = cells_around(cell, max(radius_km, round(part * widest_km, 1)))
-        if sum(lots_in.get(one, 0) for one in wider) > lots:
+        counts = [lots_in[one] for one in wider if one in lots_in]
+        surpluses = sum(counted.surpluses for counted in counts)
+        needs = sum(counted.needs for counted in counts)
+        if 2 * min(surpluses, needs) > lots or surpluses + needs > _SCARCE * lots:
             break
         chosen = wider
     return chosen

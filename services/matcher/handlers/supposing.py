@@ -159,7 +159,7 @@ async def _copy(
         reached = await store.every_area(session)
     else:
         around, cells = await _cells(session, {one.cell for one in touched}, areas, rules)
-        count = sum((await store.lots_per_cell(session, cells)).values())
+        count = sum(map(sum, (await store.lots_per_cell(session, cells)).values()))
         if count > limit:
             raise TooMany(count, limit)
         lots = {lot.id: lot for lot in await store.lots_in(session, cells)}

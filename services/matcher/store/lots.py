@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Concern, Lot
+from services.matcher.domain import Concern, Lot, LotCount
 from services.matcher.store import locks
 from services.matcher.store.plain import plain_rows
 
@@ -166,12 +166,17 @@ async def kinds_in(session: AsyncSession, cells: Iterable[int]) -> dict[tuple[st
     return {(direction, kind): count for direction, kind, count in found}
 
 
-_COUNTS = "SELECT cell, count(*) FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell"
+_COUNTS = """
+    SELECT cell, count(*) FILTER (WHERE direction = 'surplus'),
+           count(*) FILTER (WHERE direction <> 'surplus')
+    FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell
+"""
 
 
-async def lots_per_cell(session: AsyncSession, cells: Sequence[int]) -> dict[int, int]:
+async def lots_per_cell(session: AsyncSession, cells: Sequence[int]) -> dict[int, LotCount]:
     """How many lots each of *cells* has; cells without any are left out."""
-    return {row[0]: row[1] for row in await plain_rows(session, _COUNTS, list(cells))}
+    found = await plain_rows(session, _COUNTS, list(cells))
+    return {cell: LotCount(*counted) for cell, *counted in found}
 
 
 async def lots_of(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Lot]:

@@ -19,7 +19,7 @@ from services.matcher.store.tables import ledger
 from shared.service.card import Due
 from shared.work import MOMENT
 
-near = Due("near", ("tile",), size=1, lease_s=120)
+near = Due("near", ("tile",), size=1, lease_s=60)
 
 
 class NearMissRow(SQLModel, table=True):
