@@ -1,5 +1,7 @@
 # Every command there is: `make` lists them.
 PYTHON ?= python3
+# each worker has servers of its own, and takes whole groups (tests/conftest.py)
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -15,7 +17,7 @@ run: $(STAMP)  ## install, then start everything with the sample region; Ctrl-C 
 	@$(BIN)/massakoppi up
 
 test: setup lint types check-docs  ## lint, types, import rules, generated files and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 setup: $(STAMP) $(NODE_STAMP) browser  ## install all that development needs
 
