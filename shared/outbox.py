@@ -1,7 +1,6 @@
 """The relay: what a transaction announced goes to NATS, then is marked as published."""
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -79,8 +78,7 @@ class Relay:
             while not self.stopping or self.waiting:
                 if not self.waiting:
                     self.news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.news.wait(), 0.5)
+                    await self.news.wait()  # who stops it sets this too
                     continue
                 batch = [self.waiting.popleft() for _ in range(min(self.size, len(self.waiting)))]
                 await self._send(batch)

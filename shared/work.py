@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from asyncpg import InterfaceError as ConnectionClosed
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -30,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.contracts.base import Event
+from shared.plain import plain_rows
 from shared.settings import SharedSettings
 
 NAMING = {
@@ -182,38 +184,34 @@ class Work:
         self.woken.add(due)
 
 
-WRITE_LETTERS = text(
-    """
+WRITE_LETTERS = """
     INSERT INTO outbox (id, name, stream, subject, headers, payload, created_at,
                         claimed_by, claimed_until)
     SELECT id, name, stream, subject, headers::jsonb, payload, created_at,
            -- by the server's clock, which also ends the lease
-           CAST(:claimed_by AS uuid), clock_timestamp() + :lease * interval '1 second'
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:streams AS text[]),
-                CAST(:subjects AS text[]), CAST(:headers AS text[]), CAST(:payloads AS bytea[]),
-                CAST(:created AS timestamptz[]))
+           $8, clock_timestamp() + $9 * interval '1 second'
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[],
+                $7::timestamptz[])
          AS told(id, name, stream, subject, headers, payload, created_at)
-    """
-)
+"""
 
 
 async def write_letters(
     session: AsyncSession, letters: Sequence[Letter], claimed_by: UUID, lease_s: float
 ) -> None:
     """Put *letters* in the outbox, claimed by the relay that gets them after the commit."""
-    await session.execute(
+    await plain_rows(
+        session,
         WRITE_LETTERS,
-        {
-            "ids": [letter.id for letter in letters],
-            "names": [letter.name for letter in letters],
-            "streams": [letter.stream for letter in letters],
-            "subjects": [letter.subject for letter in letters],
-            "headers": [json.dumps(letter.headers) for letter in letters],
-            "payloads": [letter.payload for letter in letters],
-            "created": [letter.created_at for letter in letters],
-            "claimed_by": claimed_by,
-            "lease": lease_s,
-        },
+        [letter.id for letter in letters],
+        [letter.name for letter in letters],
+        [letter.stream for letter in letters],
+        [letter.subject for letter in letters],
+        [json.dumps(letter.headers) for letter in letters],
+        [letter.payload for letter in letters],
+        [letter.created_at for letter in letters],
+        claimed_by,
+        lease_s,
     )
 
 
@@ -270,7 +268,7 @@ class Database:
             yield work
             await self.write(work)
             await session.commit()
-        self.handed(work)
+            self.handed(work)
 
     def work_in(
         self, session: AsyncSession, *, correlation: str | None = None, origin: str = ""
@@ -294,7 +292,7 @@ def is_outage(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ConnectionError | TimeoutError | OSError | PoolExhausted):
             return True
-        if isinstance(seen, InterfaceError):
+        if isinstance(seen, InterfaceError | ConnectionClosed) and not isinstance(seen, ValueError):
             return True
         if isinstance(seen, DBAPIError) and seen.connection_invalidated:
             return True

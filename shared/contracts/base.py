@@ -93,9 +93,9 @@ class Event(Part):
             "ce-dataschema": f"/schemas/{self.name}.json",
             "content-type": CONTENT_TYPE,
         }
-        if correlation:
-            told["ce-correlationid"] = correlation
-        return {key: encoded(value) for key, value in told.items()}
+        if correlation:  # the others are printable ASCII as they are
+            told["ce-correlationid"] = encoded(correlation)
+        return told
 
     @classmethod
     def from_message(cls, headers: Mapping[str, str], body: bytes) -> Self:

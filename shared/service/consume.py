@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from shared import telemetry
 from shared.contracts.base import Event, NotAnEvent, envelope, uuid7
+from shared.plain import plain_rows
 from shared.service.card import Batch, Handler, Refused
 from shared.work import Database, Work, is_outage, point
 
@@ -66,12 +67,10 @@ CLAIM = text(
     """
 )
 # a statement of its own: the claim may have waited for somebody who buried the event meanwhile
-BURIED = text(
-    """
+BURIED = """
     SELECT key FROM dead_letter
-    WHERE durable = :durable AND key = ANY(CAST(:keys AS text[])) AND replayed_at IS NULL
-    """
-)
+    WHERE durable = $1 AND key = ANY($2::text[]) AND replayed_at IS NULL
+"""
 UNCLAIM = text(
     "DELETE FROM inbox WHERE durable = :durable AND source = :source "
     "AND event_id = ANY(CAST(:ids AS text[]))"
@@ -108,8 +107,8 @@ async def claim(session: AsyncSession, durable: str, events: Sequence[Event]) ->
     new = {row.event_id for row in await session.execute(CLAIM, told)}
     if new:
         keys = {f"{source} {id}": id for id in new}
-        found = await session.execute(BURIED, {"durable": durable, "keys": list(keys)})
-        if dead := [keys[row.key] for row in found]:
+        found = await plain_rows(session, BURIED, durable, list(keys))
+        if dead := [keys[key] for (key,) in found]:
             await session.execute(UNCLAIM, told | {"ids": dead})
             new -= set(dead)
     return [event for id, event in once.items() if id in new]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import time
@@ -498,6 +499,8 @@ async def _until_told(service: Service) -> None:
         await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            gc.collect()
+            gc.freeze()  # what was made until now stays: no later collection looks through it
             failing = asyncio.create_task(live.failed())
             await asyncio.wait([failing, asked], return_when=asyncio.FIRST_COMPLETED)
             if failing.done() and (error := failing.result()):

@@ -290,12 +290,15 @@ async def test_a_change_while_others_wait_takes_its_turn(matcher):
 async def test_a_settle_that_fails_leaves_the_forecast_kept_and_marked(matcher, monkeypatch):
     """What went wrong is undone alone: the forecast is not lost, and its mark comes back to it."""
 
-    async def fails(session, matches):
+    finish = store.finish_unmarked
+
+    async def fails(*told, **more):
+        await finish(*told, **more)
         raise ArithmeticError("not this time")
 
     await matcher.hears_as_it_runs(a_surplus())
     with monkeypatch.context() as patched:
-        patched.setattr(store, "keep_matches", fails)
+        patched.setattr(store, "finish_unmarked", fails)
         await matcher.hears_as_it_runs(a_need())
     assert await matcher.standing() == await matcher.told() == []
     assert len(await matcher.rows("SELECT * FROM lot")) == 2

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from math import ceil, floor
+from typing import NamedTuple
 
 from services.matcher import store
 from services.matcher.domain import (
@@ -28,27 +29,43 @@ SITES = (*RECEPTION_SITES, *QUARRIES)
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
-    _, dirty = await kept(events, work, rules)
-    await mark(dirty, work)
+    await mark((await kept(latest_of(map(heard, events)), work, rules)).dirty, work)
+
+
+class Kept(NamedTuple):
+    """Lots as they were kept, the cells to settle again, and what was told around them."""
+
+    lots: Sequence[Lot]
+    dirty: set[int]
+    around: store.Surroundings
 
 
 async def kept(
-    events: Sequence[ForecastUpdated], work: Work, rules: Rules
-) -> tuple[list[Lot], set[int]]:
-    """Keep each forecast that is newer than the one known; the lots, the cells to settle again."""
-    await store.listen_to_areas(work.session)
-    sites = await store.sites(work.session, SITES)
-    lots = with_baselines(latest_of(map(heard, events)), sites, rules)
+    lots: Sequence[Lot],
+    work: Work,
+    rules: Rules,
+    *,
+    areas_in: Sequence[int] = (),
+    lots_in: Sequence[int] = (),
+) -> Kept:
+    """
+    Keep each of *lots* that is newer than the one known.
+
+    The areas in the cells *areas_in* and the kinds of lots in *lots_in* are asked for on the way.
+    """
+    await store.arrive(work.session)
+    around = await store.surroundings(work.session, SITES, areas_in, lots_in)
+    lots = with_baselines(lots, around.sites, rules)
     touched = await store.keep_newer(work.session, lots)
 
     moved = [one for one in touched if one.has_moved]
     dirty = set[int]().union(*(one.cells for one in touched))
 
     if any(one.is_new for one in touched):
-        await record_waiting({event.forecast_id for event in events}, work, rules=rules)
+        await record_waiting({lot.id for lot in lots}, work, rules=rules)
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
-    return lots, dirty
+    return Kept(lots, dirty, around)
 
 
 async def mark(cells: set[int], work: Work) -> None:

@@ -29,13 +29,14 @@ from services.matcher.domain import (
     Stay,
     cells_around,
     concern,
+    latest_of,
     neighbourhood,
     optimum_cents,
     replan,
     tile_of,
 )
 from services.matcher.domain.roads import Roads
-from services.matcher.handlers.keep import kept, mark
+from services.matcher.handlers.keep import heard, kept, mark
 from services.matcher.handlers.roads import known_roads, want_roads
 from services.matcher.handlers.telling import announced, areas_between, is_news
 from shared.contracts import ForecastUpdated
@@ -59,7 +60,8 @@ _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 class Ground:
     """
     What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
-    around, the room that is taken in them, and the roads known between the lots.
+    around, the room that is taken in them, and the roads known between the lots. *read* has the
+    matches as they were read with the lots.
     """
 
     lots: Mapping[UUID, Lot]
@@ -68,6 +70,7 @@ class Ground:
     areas: Sequence[Area] = ()
     stays: Sequence[Stay] = ()
     roads: Roads | None = None
+    read: store.Around | None = None
 
     @property
     def cells(self) -> set[int]:
@@ -90,11 +93,12 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
         return  # somebody settled all of the region meanwhile
 
     quiet = not ground.marks.keys() - {row.cell}
-    _, told = await _record(ground, plan, work, rules, quiet=quiet)
+    changed, told = await _differences(ground, plan, work, rules, quiet=quiet)
     finished = await store.finish(
         work.session,
         row.cell,
         generation,
+        changed=changed,
         told=told,
         tiles=_tiles_to_sweep(plan, row.cell),
         due=work.now + timedelta(seconds=rules.sweep_after_s),
@@ -113,21 +117,28 @@ async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rule
     A single one that comes while nothing else is to be settled is settled at once, in the same
     work, unless somebody is near or it fails: then by its mark, as all others.
     """
-    lots, dirty = await kept(events, work, rules)
-    if len(lots) == 1 and len(dirty) == 1 and await _settled_at_once(lots[0], work, rules):
+    lots = latest_of(map(heard, events))
+    if len(lots) != 1:
+        await mark((await kept(lots, work, rules)).dirty, work)
         return
-    await mark(dirty, work)
+    (lot,) = lots
+    news = await kept(
+        lots, work, rules,
+        areas_in=cells_around(lot.cell, max(rules.radius_km, rules.widest_km)),
+        lots_in=cells_around(lot.cell, rules.single_radius_km),
+    )  # fmt: skip
+    if len(news.dirty) != 1 or not await _settled_at_once(lot, news.around, work, rules):
+        await mark(news.dirty, work)
 
 
-async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
+async def _settled_at_once(lot: Lot, around: store.Surroundings, work: Work, rules: Rules) -> bool:
     """Whether those whom a change of *lot* concerns could be settled, and were."""
     begun, before = time.perf_counter(), (len(work.letters), len(work.signals), set(work.woken))
     try:
         async with store.attempt(work.session):
-            areas = await _areas_around(lot.cell, work, rules)
-            around = cells_around(lot.cell, rules.single_radius_km)
+            areas = [one for one in around.areas if one.waits]
             worked = rules.processing_on_site or any(one.workings for one in areas)
-            about = concern(lot, await store.kinds_in(work.session, around), rules, worked=worked)
+            about = concern(lot, around.kinds, rules, worked=worked)
             cells = cells_around(lot.cell, about.radius_km)
             held = await store.try_hold_around(work.session, cells, about)
             ground = await _read(work, cells, {}, about) if held else Ground({}, [], {})
@@ -137,9 +148,10 @@ async def _settled_at_once(lot: Lot, work: Work, rules: Rules) -> bool:
             plan = await _planned(ground, rules, work)
             if not await _has_room(ground, plan, work):
                 raise _NotQuiet
-            _, told = await _record(ground, plan, work, rules, quiet=True)
+            changed, told = await _differences(ground, plan, work, rules, quiet=True)
             await store.finish_unmarked(
                 work.session,
+                changed=changed,
                 told=told,
                 tiles=_tiles_to_sweep(plan, lot.cell),
                 due=work.now + timedelta(seconds=rules.sweep_after_s),
@@ -315,8 +327,8 @@ async def _read(
     work: Work, cells: Sequence[int], marks: Mapping[int, UUID], about: Concern | None = None
 ) -> Ground:
     """What is in *cells*, and the partners; what those hold elsewhere takes from what they have."""
-    lots = {lot.id: lot for lot in await store.lots_around(work.session, cells, about)}
-    return Ground(lots, await store.what_stands_of(work.session, lots), marks)
+    found = await store.what_is_around(work.session, cells, about)
+    return Ground(found.lots, found.stands, marks, read=found)
 
 
 async def _settled(
@@ -377,13 +389,22 @@ async def _record(
     ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
 ) -> tuple[list[Match], list[UUID]]:
     """Write the differences of *plan*, and tell; the matches as they now are, and those told."""
+    written, told = await _differences(ground, plan, work, rules, quiet=quiet)
+    await store.keep_matches(work.session, written)
+    return written, told
+
+
+async def _differences(
+    ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
+) -> tuple[list[Match], list[UUID]]:
+    """Tell the differences of *plan*; the matches as they are to be written, and those told."""
     await want_roads(plan, work)  # once the areas are held: others may wait for these rows
     calls = _alarms(ground, plan)
     closed = [one.id for one in ground.matches if _is_closed(one, ground)]
     news = [one.id for one in ground.matches if quiet and one.standing == HOLDS and is_news(one)]
     standing = [change.match.id for change in plan.changes if change.match is not None]
     asked = {*calls, *closed, *news, *standing}
-    known = {one.id: one for one in await store.matches_of(work.session, asked)} if asked else {}
+    known = await _whole_matches(asked, ground, work)
 
     changed = {one.id: one for one in (_changed(each, known, work) for each in plan.changes)}
     changed |= {id: _alarmed(known[id], calls[id], work) for id in calls if id in known}
@@ -393,10 +414,17 @@ async def _record(
                        quiet=quiet)  # fmt: skip
 
     written = changed | told
-    await store.keep_matches(work.session, list(written.values()))
     for region in {one.region for one in changed.values()}:
         work.signal("flow", region)
     return list(written.values()), sorted(told)
+
+
+async def _whole_matches(ids: set[UUID], ground: Ground, work: Work) -> dict[UUID, Match]:
+    """The matches of *ids*, as they were read with the lots or are asked for now."""
+    found = {} if ground.read is None else {one.id: one for one in ground.read.whole(ids)}
+    if missing := ids - found.keys():
+        found |= {one.id: one for one in await store.matches_of(work.session, missing)}
+    return found
 
 
 async def _told(

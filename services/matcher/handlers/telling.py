@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from math import ceil, floor
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +143,7 @@ def terms_now(
     else:
         findings = explain_over(surplus, need, area, way, rules)
     needed = [one.needed for one in findings if one.needed and one.verdict == "conditional"]
-    beside = json.loads(surplus.beside), json.loads(need.beside)
+    beside = _beside(surplus.beside), _beside(need.beside)
     return {
         "route": match.route,
         "via": _via(match, area, way),
@@ -194,6 +196,11 @@ def _via(match: Match, area: Area | None, way: Over | None) -> dict[str, Any] | 
         "there_km": way.there_km,
         "onward_km": way.onward_km,
     }
+
+
+@lru_cache(maxsize=65536)
+def _beside(told: str) -> Mapping[str, Any]:
+    return MappingProxyType(json.loads(told))
 
 
 def _counterfactual(surplus: Lot, need: Lot) -> str:
@@ -250,7 +257,7 @@ def likelihood_of(surplus: Lot, need: Lot) -> float:
 
 def sureness_of(lot: Lot) -> float:
     """How likely *lot* is to come about, 0..1; unverified."""
-    beside = json.loads(lot.beside)
+    beside = _beside(lot.beside)
     return likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
 
 

@@ -1,14 +1,15 @@
 """The matcher's tables, and the questions it asks them."""
 
 from services.matcher.store.areas import (
+    Surroundings,
     areas_in,
     areas_of,
     every_area,
     hold_areas,
     keep_newer_areas,
-    listen_to_areas,
     sites,
     stays_in,
+    surroundings,
 )
 from services.matcher.store.deliveries import (
     keep_loads,
@@ -20,13 +21,12 @@ from services.matcher.store.deliveries import (
 )
 from services.matcher.store.lots import (
     Touched,
+    arrive,
     every_lot,
     hold_arrivals,
     hold_lots,
     keep_baselines,
     keep_newer,
-    kinds_in,
-    lots_around,
     lots_in,
     lots_of,
     lots_per_cell,
@@ -62,6 +62,7 @@ from services.matcher.store.marks import (
     try_hold_around,
 )
 from services.matcher.store.matches import (
+    Around,
     counts_of,
     decided_under,
     decisions_on,
@@ -76,6 +77,7 @@ from services.matcher.store.matches import (
     standing_figures,
     was_decided,
     was_told,
+    what_is_around,
     what_stands,
     what_stands_of,
 )
@@ -111,9 +113,12 @@ from services.matcher.store.roads import (
 from services.matcher.store.tables import ledger
 
 __all__ = [
+    "Around",
+    "Surroundings",
     "Touched",
     "areas_in",
     "areas_of",
+    "arrive",
     "ask_later",
     "attempt",
     "calendar",
@@ -149,17 +154,14 @@ __all__ = [
     "keep_newer",
     "keep_newer_areas",
     "keep_roads",
-    "kinds_in",
     "last_measure",
     "ledger",
     "let_go",
-    "listen_to_areas",
     "loads",
     "loads_of_matches",
     "loads_seen_by",
     "loads_waiting_for",
     "look_again",
-    "lots_around",
     "lots_in",
     "lots_in_regions",
     "lots_of",
@@ -190,6 +192,7 @@ __all__ = [
     "standing_figures",
     "standing_seen_by",
     "stays_in",
+    "surroundings",
     "sweep",
     "sweep_later",
     "swept",
@@ -203,6 +206,7 @@ __all__ = [
     "want_roads",
     "was_decided",
     "was_told",
+    "what_is_around",
     "what_stands",
     "what_stands_of",
 ]

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Area, Stay, area_of
 from services.matcher.store import locks
-from services.matcher.store.plain import plain_rows
+from shared.plain import plain_rows
 
-_LISTEN = f"SELECT pg_advisory_xact_lock_shared({locks.AREAS}, 0)"
 _SPEAK = f"SELECT pg_advisory_xact_lock({locks.AREAS}, 0)"
 # one number for each area; two that share one only wait for each other
 _HOLD = f"""
@@ -38,11 +38,6 @@ _STAYS = """
     SELECT id, via, tonnes, stays_from, stays_to FROM match
     WHERE standing = 1 AND via = ANY($1::uuid[]) AND stays_from IS NOT NULL
 """
-
-
-async def listen_to_areas(session: AsyncSession) -> None:
-    """Let no area change until the transaction ends."""
-    await plain_rows(session, _LISTEN)
 
 
 async def keep_newer_areas(
@@ -82,6 +77,41 @@ async def sites(session: AsyncSession, kinds: Sequence[str]) -> list[Area]:
     return [_area(*row) for row in await plain_rows(session, _SITES, list(kinds))]
 
 
+_AROUND = """
+    SELECT 0, told::text, cell, NULL, NULL FROM area WHERE told->>'site_kind' = ANY($1::text[])
+    UNION ALL
+    SELECT 1, told::text, cell, NULL, NULL FROM area WHERE cell = ANY($2::int[])
+    UNION ALL
+    SELECT 2, NULL, count(*)::int, direction, kind FROM lot
+    WHERE cell = ANY($3::int[]) AND is_open GROUP BY direction, kind
+"""
+
+
+class Surroundings(NamedTuple):
+    """What is told around a lot: sites, areas, and how many open lots of (direction, kind)."""
+
+    sites: list[Area]
+    areas: list[Area]
+    kinds: dict[tuple[str, str], int]
+
+
+async def surroundings(
+    session: AsyncSession,
+    site_kinds: Sequence[str],
+    areas_in: Sequence[int],
+    lots_in: Sequence[int],
+) -> Surroundings:
+    """The areas of *site_kinds*, those in the cells *areas_in*, and the kinds of lots in others."""
+    sites, areas, kinds = found = Surroundings([], [], {})
+    asked = list(site_kinds), list(areas_in), list(lots_in)
+    for part, told, number, direction, kind in await plain_rows(session, _AROUND, *asked):
+        if part == 2:
+            kinds[direction, kind] = number
+        else:
+            (areas if part else sites).append(_area(told, number))
+    return found
+
+
 async def stays_in(session: AsyncSession, ids: Iterable[UUID]) -> list[Stay]:
     """The room that standing matches take in the areas *ids*."""
     return [Stay._make(row) for row in await plain_rows(session, _STAYS, list(ids))]
@@ -96,5 +126,6 @@ async def hold_areas(session: AsyncSession, ids: Iterable[UUID]) -> None:
     await plain_rows(session, _HOLD, list(ids))
 
 
+@lru_cache(maxsize=8192)
 def _area(told: str, cell: int) -> Area:
     return area_of(json.loads(told), cell)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.domain import Load
-from services.matcher.store.plain import plain_rows
+from shared.plain import plain_rows
 
 LOAD = ", ".join(Load._fields)
 _TYPES = """

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Concern, Lot, LotCount
+from services.matcher.domain import Lot, LotCount
 from services.matcher.store import locks
-from services.matcher.store.plain import plain_rows
+from shared.plain import plain_rows
 
 LOT = ", ".join(Lot._fields)
 
@@ -30,13 +30,15 @@ MOVED_KG = """
     + (SELECT coalesce(sum(kg * permille / 1000), 0) FROM delivery
        WHERE need_id = {lot}.id AND moved_on >= {lot}.as_of AND refused IS NULL)
 """
-_ARRIVES = text(f"SELECT pg_advisory_xact_lock_shared({locks.ARRIVALS}, 0)")
+_ARRIVES = f"""
+    SELECT pg_advisory_xact_lock_shared({locks.AREAS}, 0),
+        pg_advisory_xact_lock_shared({locks.ARRIVALS}, 0)
+"""
 _NONE_ARRIVES = text(f"SELECT pg_advisory_xact_lock({locks.ARRIVALS}, 0)")
-_KEEP = text(
-    f"""
+_KEEP = f"""
     INSERT INTO lot ({LOT})
     SELECT {", ".join(_TOLD)}, {MOVED_KG.format(lot="told")}
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told({_LOT_TYPES})
+    FROM jsonb_to_recordset($1::jsonb) AS told({_LOT_TYPES})
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _TOLD if name != "id")},
@@ -49,8 +51,7 @@ _KEEP = text(
             OR old.is_open IS DISTINCT FROM new.is_open
             OR old.moved_kg IS DISTINCT FROM new.moved_kg
             OR old.base_cents IS DISTINCT FROM new.base_cents
-    """
-)
+"""
 
 
 class Touched(NamedTuple):
@@ -75,18 +76,22 @@ class Touched(NamedTuple):
         return {cell for cell in (self.was, self.now) if cell is not None}
 
 
+async def arrive(session: AsyncSession) -> None:
+    """Let no area change, and nobody rely on what lots there are, until the transaction ends."""
+    await plain_rows(session, _ARRIVES)
+
+
 async def keep_newer(session: AsyncSession, lots: Sequence[Lot]) -> list[Touched]:
     """
     Keep each lot that is newer than the one known; what that touched.
 
     Give each id once and in order (`latest_of` does): rows stay locked until the work ends, and
-    replicas that lock in one order never wait for each other in a ring.
+    replicas that lock in one order never wait for each other in a ring. After `arrive`.
     """
     if not lots:
         return []
     rows = json.dumps([lot._asdict() for lot in lots], default=str)
-    await session.execute(_ARRIVES)
-    return [Touched._make(row) for row in await session.execute(_KEEP, {"rows": rows})]
+    return [Touched._make(row) for row in await plain_rows(session, _KEEP, rows)]
 
 
 async def hold_arrivals(session: AsyncSession) -> None:
@@ -115,58 +120,7 @@ async def reckon_moved(session: AsyncSession, ids: Iterable[UUID]) -> None:
 
 _IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
 # all lots, where no kinds are told
-OF_KINDS = """
-    ($2::text[] IS NULL OR kind = ANY(CASE direction WHEN 'surplus' THEN $2 ELSE $3::text[] END))
-"""
-# those in the cells and their partners; nested loops, however large the tables have grown
-_AROUND = f"""
-    WITH here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}),
-    partner AS (
-        SELECT held.id FROM here, LATERAL (
-            SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
-            UNION ALL
-            SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
-        ) AS held
-        EXCEPT SELECT id FROM here
-    )
-    SELECT {LOT} FROM here
-    UNION ALL
-    SELECT far.* FROM partner, LATERAL (SELECT {LOT} FROM lot WHERE id = partner.id OFFSET 0) AS far
-"""
-_BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
-_EVERY = f"SELECT {LOT} FROM lot"
-
-
-async def lots_in(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
-    """The lots in *cells*, whether they are open or not."""
-    return [Lot._make(row) for row in await plain_rows(session, _IN_CELLS, list(cells))]
-
-
-async def lots_around(
-    session: AsyncSession, cells: Iterable[int], about: Concern | None = None
-) -> list[Lot]:
-    """The lots in *cells* (of the kinds *about*), and those anywhere that they hold tonnes with."""
-    found = await plain_rows(session, _AROUND, list(cells), *kinds_of(about))
-    return [Lot._make(row) for row in found]
-
-
-def kinds_of(about: Concern | None) -> tuple[list[str] | None, list[str] | None]:
-    """The surpluses' kinds and the needs' kinds that `OF_KINDS` asks for; None for any."""
-    return (None, None) if about is None else (about.surpluses, about.needs)
-
-
-_KINDS = """
-    SELECT direction, kind, count(*) FROM lot WHERE cell = ANY($1::int[]) AND is_open GROUP BY 1, 2
-"""
-
-
-async def kinds_in(session: AsyncSession, cells: Iterable[int]) -> dict[tuple[str, str], int]:
-    """How many open lots of each direction and kind are in *cells*."""
-    found = await plain_rows(session, _KINDS, list(cells))
-    return {(direction, kind): count for direction, kind, count in found}
-
-
-_COUNTS = """
+OF_COUNTS = """
     SELECT cell, count(*) FILTER (WHERE direction = 'surplus'),
            count(*) FILTER (WHERE direction <> 'surplus')
     FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Concern
+from services.matcher.domain import Concern, Match
 from services.matcher.store import locks
 from services.matcher.store.lots import OF_KINDS, kinds_of
-from services.matcher.store.plain import plain_rows
+from services.matcher.store.matches import KEEPING, as_rows
+from shared.plain import plain_rows, plainly
 from shared.service.card import Due
 
 dirty = Due("dirty", ("cell",), size=4, lease_s=30)
@@ -106,8 +107,12 @@ async def try_hold_around(session: AsyncSession, cells: Iterable[int], about: Co
 @asynccontextmanager
 async def attempt(session: AsyncSession) -> AsyncIterator[None]:
     """What is done in the block stays undone, locks too, when it raises."""
-    async with session.begin_nested():
+    await plainly(session, "SAVEPOINT attempt")
+    try:
         yield
+    except Exception:
+        await plainly(session, "ROLLBACK TO SAVEPOINT attempt")
+        raise
 
 
 async def hold_all(session: AsyncSession) -> None:
@@ -121,14 +126,12 @@ async def let_go(session: AsyncSession) -> None:
     await session.rollback()
 
 
-_MARK = text(
-    """
+_MARK = """
     INSERT INTO dirty (cell, due_at, correlation)
-    SELECT cell, now(), :correlation FROM unnest(CAST(:cells AS int[])) AS told(cell) ORDER BY cell
+    SELECT cell, now(), $2 FROM unnest($1::int[]) AS told(cell) ORDER BY cell
     ON CONFLICT (cell) DO UPDATE SET generation = excluded.generation,
         due_at = least(dirty.due_at, excluded.due_at)
-    """
-)
+"""
 _MARKS_IN = text(
     "SELECT cell, generation, first_at FROM dirty WHERE cell = ANY(CAST(:cells AS int[]))"
 )
@@ -142,19 +145,19 @@ _CLEAN = """
     )
     DELETE FROM dirty USING done WHERE dirty.cell = done.cell
 """
-_FINISH = """
-    WITH gone AS (
-        DELETE FROM dirty WHERE cell = $1 AND generation = $2 RETURNING 1
+_FINISH = f"""
+    WITH {KEEPING}, gone AS (
+        DELETE FROM dirty WHERE cell = $2 AND generation = $3 RETURNING 1
     ), told AS (
-        DELETE FROM tell WHERE match_id = ANY($3::uuid[])
+        DELETE FROM tell WHERE match_id = ANY($4::uuid[])
     ), wider AS (
         INSERT INTO sweep (tile, due_at)
-        SELECT tile, $5 FROM unnest($4::int[]) AS marked(tile) ORDER BY tile
+        SELECT tile, $6 FROM unnest($5::int[]) AS marked(tile) ORDER BY tile
         ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
             due_at = greatest(sweep.due_at, excluded.due_at)
     ), nearer AS (
         INSERT INTO near (tile, due_at, first_at)
-        SELECT tile, $7, now() FROM unnest($6::int[]) AS marked(tile) ORDER BY tile
+        SELECT tile, $8, now() FROM unnest($7::int[]) AS marked(tile) ORDER BY tile
         ON CONFLICT (tile) DO UPDATE SET generation = excluded.generation,
             due_at = excluded.due_at, first_at = coalesce(near.first_at, excluded.first_at)
     )
@@ -169,9 +172,8 @@ async def mark_dirty(
     session: AsyncSession, cells: Iterable[int], correlation: str | None = None
 ) -> None:
     """Say that the neighbourhoods of *cells* must be settled again."""
-    told = {"cells": sorted(set(cells)), "correlation": correlation}
-    if told["cells"]:
-        await session.execute(_MARK, told)
+    if marked := sorted(set(cells)):
+        await plain_rows(session, _MARK, marked, correlation)
 
 
 async def marks_in(session: AsyncSession, cells: Sequence[int]) -> dict[int, UUID]:
@@ -190,6 +192,7 @@ async def finish(
     cell: int,
     generation: UUID,
     *,
+    changed: Sequence[Match] = (),
     told: Iterable[UUID],
     tiles: Iterable[int],
     due: datetime,
@@ -199,12 +202,13 @@ async def finish(
     """
     Take the mark off *cell* if it is still the one that was read; whether it was.
 
-    A mark set in the meantime stays, and is given back to be claimed at once. The matches *told*
-    wait no more, *tiles* are swept when nothing more happened there until *due*, and the near
-    misses of the tiles *near* are looked at when nothing more happened there until *near_due*.
+    The matches *changed* are written as by `keep_matches`. A mark set in the meantime stays, and
+    is given back to be claimed at once. The matches *told* wait no more, *tiles* are swept when
+    nothing more happened there until *due*, and the near misses of the tiles *near* are looked at
+    when nothing more happened there until *near_due*.
     """
     gone = await plain_rows(
-        session, _FINISH, cell, generation, sorted(told), sorted(set(tiles)), due,
+        session, _FINISH, as_rows(changed), cell, generation, sorted(told), sorted(set(tiles)), due,
         sorted(set(near)), near_due or due,
     )  # fmt: skip
     if gone[0][0]:
@@ -216,6 +220,7 @@ async def finish(
 async def finish_unmarked(
     session: AsyncSession,
     *,
+    changed: Sequence[Match] = (),
     told: Iterable[UUID],
     tiles: Iterable[int],
     due: datetime,
@@ -224,8 +229,10 @@ async def finish_unmarked(
 ) -> None:
     """As `finish`, where no mark led to it."""
     news, wide, nearer = sorted(told), sorted(set(tiles)), sorted(set(near))
-    if news or wide or nearer:
-        await plain_rows(session, _FINISH, None, None, news, wide, due, nearer, near_due or due)
+    if changed or news or wide or nearer:
+        await plain_rows(
+            session, _FINISH, as_rows(changed), None, None, news, wide, due, nearer, near_due or due
+        )
 
 
 async def clean_marks(session: AsyncSession, read: dict[int, UUID]) -> None:

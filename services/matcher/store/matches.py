@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Match, Stands
-from services.matcher.store.plain import plain_rows
+from services.matcher.domain import PROPOSED, Concern, Lot, Match, Stands
+from services.matcher.store.lots import AROUND, LOT, kinds_of
+from shared.plain import plain_rows
 
 MATCH = ", ".join(Match._fields)
 _TYPES = """
@@ -38,6 +39,53 @@ async def what_stands_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Sta
     return [Stands._make(row) for row in await plain_rows(session, _TOUCHING, list(ids))]
 
 
+_ORDER = (*Stands._fields, *(name for name in Match._fields if name not in Stands._fields))
+_PLACES = [_ORDER.index(name) for name in Match._fields]
+# what was agreed on is long, and no plan changes it
+_WHOLE = ", ".join(_ORDER).replace("judged", f"CASE WHEN state = '{PROPOSED}' THEN judged END")
+_AROUND = f"""
+    WITH {AROUND}
+    SELECT {LOT}, {", ".join("NULL" for _ in _ORDER)} FROM around
+    UNION ALL
+    SELECT {", ".join("NULL" for _ in Lot._fields)}, {_WHOLE} FROM match
+    WHERE standing > 0 AND (surplus_id = ANY(ARRAY(SELECT id FROM around))
+                            OR need_id = ANY(ARRAY(SELECT id FROM around)))
+"""
+
+
+class Around(NamedTuple):
+    """Lots by id, what stands of them, and the matches among these that are proposed, as read."""
+
+    lots: dict[UUID, Lot]
+    stands: list[Stands]
+    proposed: dict[UUID, Any]
+
+    def whole(self, ids: Iterable[UUID]) -> list[Match]:
+        """The matches of *ids* that are proposed."""
+        rows = [self.proposed[id] for id in ids if id in self.proposed]
+        return [Match._make([row[at] for at in _PLACES]) for row in rows]
+
+
+async def what_is_around(
+    session: AsyncSession, cells: Iterable[int], about: Concern | None = None
+) -> Around:
+    """
+    The lots in *cells* (of the kinds *about*), those anywhere that they hold tonnes with, and what
+    stands of all these.
+    """
+    found = Around({}, [], {})
+    width, end = len(Lot._fields), len(Lot._fields) + len(Stands._fields)
+    for row in await plain_rows(session, _AROUND, list(cells), *kinds_of(about)):
+        if row[0] is not None:
+            found.lots[row[0]] = Lot._make(row[:width])
+            continue
+        stands = Stands._make(row[width:end])
+        found.stands.append(stands)
+        if stands.state == PROPOSED:
+            found.proposed[stands.id] = row[width:]
+    return found
+
+
 async def what_stands(session: AsyncSession) -> list[Stands]:
     """Everything that holds tonnes or excludes a pair."""
     return [Stands._make(row) for row in await plain_rows(session, _STANDING)]
@@ -54,35 +102,41 @@ async def matches_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Match]:
     return [Match._make(row) for row in await plain_rows(session, _SOME, list(ids))]
 
 
-_KEEP = f"""
-    WITH told AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset($1::jsonb) AS told({_TYPES})
+# the parts of a statement that write matches
+KEEPING = f"""
+    changed AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset($1::jsonb) AS changed({_TYPES})
     ), ended AS (
         UPDATE match SET
-            {", ".join(f"{name} = told.{name}" for name in Match._fields if name != "id")}
-        FROM told WHERE match.id = told.id
+            {", ".join(f"{name} = changed.{name}" for name in Match._fields if name != "id")}
+        FROM changed WHERE match.id = changed.id
         RETURNING match.id
     ), begun AS (
         INSERT INTO match ({MATCH})
-        SELECT {MATCH} FROM told WHERE NOT EXISTS (SELECT FROM match WHERE match.id = told.id)
+        SELECT {MATCH} FROM changed
+        WHERE NOT EXISTS (SELECT FROM match WHERE match.id = changed.id)
         ORDER BY id
         RETURNING id
     ), past AS (
         INSERT INTO match_past (match_id, revision, state, tonnes, cents_per_t, first, last,
                                 accepted_by)
-        SELECT id, revision, state, tonnes, cents_per_t, first, last, accepted_by FROM told
-        WHERE told_revision = revision
+        SELECT id, revision, state, tonnes, cents_per_t, first, last, accepted_by
+        FROM changed WHERE told_revision = revision
         ON CONFLICT DO NOTHING
     )
-    SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM begun)
 """
+_KEEP = f"WITH {KEEPING} SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM begun)"
 
 
 async def keep_matches(session: AsyncSession, matches: Sequence[Match]) -> None:
     """Write *matches* as they now are; who calls holds the cells of their lots."""
     if matches:
-        rows = json.dumps([one._asdict() for one in matches], default=str)
-        await plain_rows(session, _KEEP, rows)
+        await plain_rows(session, _KEEP, as_rows(matches))
+
+
+def as_rows(matches: Iterable[Match]) -> str:
+    """*matches* as the JSON that `KEEPING` reads."""
+    return json.dumps([one._asdict() for one in matches], default=str)
 
 
 _PAST = text(

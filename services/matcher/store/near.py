@@ -14,8 +14,8 @@ from sqlmodel import Field, SQLModel
 from services.matcher.domain import KnownNearMiss, Lot
 from services.matcher.store import locks
 from services.matcher.store.lots import LOT
-from services.matcher.store.plain import plain_rows
 from services.matcher.store.tables import ledger
+from shared.plain import plain_rows
 from shared.service.card import Due
 from shared.work import MOMENT
 

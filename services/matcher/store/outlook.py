@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.matcher.domain import Lot, Match
 from services.matcher.store.lots import LOT
 from services.matcher.store.matches import MATCH
-from services.matcher.store.plain import plain_rows
+from shared.plain import plain_rows
 
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _MATCHES = f"""

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.matcher.domain.roads import Pair, Road, Roads
-from services.matcher.store.plain import plain_rows
 from services.matcher.store.tables import ledger
+from shared.plain import plain_rows
 from shared.service.card import Due
 from shared.work import MOMENT
 
