@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -18,9 +18,10 @@ from deploy.bench.lots import batches, lots
 from deploy.bench.peers import InMemory
 from services.matcher.domain.cost import arcs
 from services.matcher.domain.plan import best_flow
-from services.matcher.domain.values import Lot, Rules
+from services.matcher.domain.values import Lot, Rules, kind_of
 from shared.access import Asker, new_signing_key, sign
-from shared.contracts import ForecastUpdated
+from shared.contracts import DeliveryReported, ForecastUpdated
+from shared.contracts.parts import Quantity
 from shared.http import application
 
 NOISE: Final = 0.2
@@ -30,6 +31,7 @@ KNOWN_AT_FIRST: Final = 0.6
 FIRST_DAY: Final = date(2027, 1, 4)
 DAYS: Final = 365
 _BATCH: Final = 250
+_TAKEN, _CONFLICT = 200, 409
 _BOTH: Final = ("accepted", "agreed", "declined", "undone", "forecast_below_agreed")
 _WAITING: Final = text(
     """
@@ -39,6 +41,12 @@ _WAITING: Final = text(
 )
 _ONSITE: Final = text(
     "SELECT surplus_id, need_id, tonnes FROM match WHERE standing = 1 AND route = 'onsite'"
+)
+_MOVED: Final = text(
+    """
+    SELECT match.id, surplus_id, need_id, match.region, surplus_organisation, kind
+    FROM match JOIN lot ON lot.id = surplus_id WHERE standing = 1 AND route = 'onsite'
+    """
 )
 _TOLD: Final = text("DELETE FROM outbox WHERE name LIKE 'matcher.match-%' RETURNING name, payload")
 
@@ -115,6 +123,9 @@ def answer_of(pair: Pair, day: date, *, seed: int) -> Answer:
     return Answer(declines, random.random() < 0.5, random.randint(2, 10), random.randint(1, 10))
 
 
+Became = Literal["waits", "agreed", "declined"]
+
+
 class Way(Protocol):
     """One way to match, living through the year; *lots* as they are told by now."""
 
@@ -129,18 +140,22 @@ class Way(Protocol):
         """What waits for an answer of one side or both, in tonnes."""
         ...
 
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
-        """One side accepts; whether that makes it agreed."""
+    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> Became:
+        """One side accepts, or offers what is left where a forecast fell below what is proposed."""
         ...
 
     async def decline(self, pair: Pair, *, giver: bool) -> None: ...
 
-    async def evening(self) -> None:
-        """All that was said today is said."""
+    async def onsite(self) -> dict[Pair, int]:
+        """What is to stay on its own site."""
         ...
 
-    async def onsite(self) -> dict[Pair, int]:
-        """What stays on its own site."""
+    async def moved(self, moves: Mapping[Pair, int]) -> None:
+        """What stayed on its own site, in tonnes, is told as moved: today its window is over."""
+        ...
+
+    async def evening(self) -> None:
+        """All that was said today is said."""
         ...
 
 
@@ -148,7 +163,8 @@ class Way(Protocol):
 class _Waits:
     since: date
     answer: Answer
-    accepted_on: date | None = None
+    giver_next: bool
+    said_on: date | None = None
 
 
 class Agreement(NamedTuple):
@@ -161,9 +177,10 @@ class Agreement(NamedTuple):
 
 @dataclass
 class Lived:
-    """What came of a year."""
+    """What came of a year: *onsite* are the tonnes that stayed on their own sites."""
 
     agreements: list[Agreement] = field(default_factory=list)
+    onsite: Counter[Pair] = field(default_factory=Counter)
     withdrawn: int = 0
     declined: int = 0
     proposed: int = 0
@@ -173,7 +190,8 @@ async def live(way: Way, calendar: Calendar, *, seed: int, advance: Callable[[in
     """
     Let *way* live through *calendar*.
 
-    A proposal counts as withdrawn when it is gone one morning, undecided and in time.
+    A proposal counts as withdrawn when it is gone one morning, undecided and in time. What stays on
+    its own site has moved on the last day of its window, or will have.
     """
     lived, waits = Lived(), dict[Pair, _Waits]()
     for number, day in enumerate(calendar.days, start=1):
@@ -182,42 +200,56 @@ async def live(way: Way, calendar: Calendar, *, seed: int, advance: Callable[[in
         shown = {
             pair: tonnes
             for pair, tonnes in (await way.proposals()).items()
-            if min(known[id].last for id in pair) >= day
+            if _last(pair, known) >= day
         }
         for pair in [pair for pair in waits if pair not in shown]:
             del waits[pair]
-            lived.withdrawn += min(known[id].last for id in pair) >= day
+            lived.withdrawn += _last(pair, known) >= day
         for pair in shown:
             if pair not in waits:
-                waits[pair] = _Waits(day, answer_of(pair, day, seed=seed))
+                answer = answer_of(pair, day, seed=seed)
+                waits[pair] = _Waits(day, answer, answer.giver_first)
                 lived.proposed += 1
         for pair in sorted(waits):
             if await _said(way, pair, waits[pair], shown[pair], day, lived):
                 del waits[pair]
+        stay = await way.onsite()
+        moves = {pair: tonnes for pair, tonnes in stay.items() if _last(pair, known) == day}
+        if moves:
+            await way.moved(moves)
+            lived.onsite.update(moves)
         await way.evening()
         advance(number)
+    to_come = (await way.onsite()).items()
+    lived.onsite.update({pair: tonnes for pair, tonnes in to_come if _last(pair, way.lots) > day})
     return lived
+
+
+def _last(pair: Pair, lots: Mapping[UUID, Lot]) -> date:
+    """The last day on which both lots of *pair* are at work."""
+    return min(lots[id].last for id in pair)
 
 
 async def _said(way: Way, pair: Pair, waits: _Waits, tonnes: int, day: date, lived: Lived) -> bool:
     """What the two sides say on *day*; whether that ends it."""
-    answer = waits.answer
-    if waits.accepted_on is None:
-        if (day - waits.since).days < answer.first_after:
-            return False
-        if answer.declines:
-            await way.decline(pair, giver=answer.giver_first)
-            lived.declined += 1
-            return True
-        waits.accepted_on = day
-        agreed = await way.accept(pair, giver=answer.giver_first, first=True)
-    else:
-        if (day - waits.accepted_on).days < answer.second_after:
-            return False
-        agreed = await way.accept(pair, giver=not answer.giver_first, first=False)
-    if agreed:
+    answer, first = waits.answer, waits.said_on is None
+    since, after = (
+        (waits.since, answer.first_after)
+        if waits.said_on is None
+        else (waits.said_on, answer.second_after)
+    )
+    if (day - since).days < after:
+        return False
+    if first and answer.declines:
+        await way.decline(pair, giver=waits.giver_next)
+        lived.declined += 1
+        return True
+    became = await way.accept(pair, giver=waits.giver_next, first=first)
+    waits.said_on, waits.giver_next = day, not waits.giver_next
+    lived.declined += became == "declined"
+    if became == "agreed":
         lived.agreements.append(Agreement(pair, tonnes, day))
-    return agreed
+    return became != "waits"
 
 
 class Matching:
@@ -244,13 +276,13 @@ class Matching:
         if news:
             self.lots = {lot.id: lot for lot in await self.driven.lots()}
             self.mornings[day] = [self.lots[one.forecast_id] for one in news]
-        self.has_news = bool(news)
+        self.has_news = await self.driven.look_at_calendar() or bool(news)
         await self.evening()
 
     async def evening(self) -> None:
         if self.has_news:
             await self.driven.settle()
-            await self.driven.sweep(rounds_in_vain=2)
+            await self.driven.sweep(rounds_in_vain=1)
             await self.driven.announce()
             await self._count()
         self.has_news = False
@@ -261,28 +293,50 @@ class Matching:
         self.waiting = {(row.surplus_id, row.need_id): row for row in found}
         return {pair: int(row.tonnes) for pair, row in self.waiting.items()}
 
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
-        return bool((await self._decide(pair, giver, {"decision": "accept"}))["state"] == "agreed")
+    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> Became:
+        status, answer = await self._decide(pair, giver, {"decision": "accept"})
+        if status == _CONFLICT and answer["code"] == "too_many_tonnes":
+            if not answer["tonnes_left"]:
+                await self.decline(pair, giver=giver)
+                return "declined"
+            offer = {"decision": "counter", "tonnes": answer["tonnes_left"]}
+            status, answer = await self._decide(pair, giver, offer)
+        _must_be_taken(status, answer)
+        return "agreed" if answer["state"] == "agreed" else "waits"
 
     async def decline(self, pair: Pair, *, giver: bool) -> None:
-        await self._decide(pair, giver, {"decision": "decline", "reason": "other"})
+        _must_be_taken(
+            *await self._decide(pair, giver, {"decision": "decline", "reason": "other"})
+        )
 
     async def onsite(self) -> dict[Pair, int]:
         async with self.driven.database.engine.connect() as connection:
             found = await connection.execute(_ONSITE)
             return {(row.surplus_id, row.need_id): int(row.tonnes) for row in found}
 
-    async def _decide(self, pair: Pair, giver: bool, told: dict[str, str]) -> dict[str, Any]:
+    async def moved(self, moves: Mapping[Pair, int]) -> None:
+        async with self.driven.database.engine.connect() as connection:
+            rows = (await connection.execute(_MOVED)).all()
+        pairs = [((row.surplus_id, row.need_id), row) for row in rows]
+        await self.driven.tell_deliveries(
+            [
+                _loads(row, moves[pair], self.driven.today)
+                for pair, row in pairs
+                if pair in moves
+            ]
+        )
+        self.has_news = True
+
+    async def _decide(
+        self, pair: Pair, giver: bool, told: dict[str, Any]
+    ) -> tuple[int, dict[str, Any]]:
         match = self.waiting[pair]
         side = match.surplus_organisation if giver else match.need_organisation
         self.has_news = True
         token = sign(Asker("operator", "operator"), self.key)
         headers = {"authorization": f"Bearer {token}", "if-match": f'"{match.revision}"'}
         body = {**told, "organisation": side}
-        status, answer = await _asked(self.app, f"/matches/{match.id}/decisions", body, headers)
-        if status != 200:
-            raise NotMeasured(f"the matcher did not take a decision: {status} {answer}")
-        return answer
+        return await _asked(self.app, f"/matches/{match.id}/decisions", body, headers)
 
     async def _count(self) -> None:
         """One notice for each side that a match asks or tells, as the notifier chooses them."""
@@ -298,6 +352,25 @@ class Matching:
             to_both = found or told.get("change") in _BOTH or fell
             for side in sides if to_both else told["asks"]:
                 self.notices[side, self.driven.today] += 1
+
+
+def _must_be_taken(status: int, answer: dict[str, Any]) -> None:
+    if status != _TAKEN:
+        raise NotMeasured(f"the matcher did not take a decision: {status} {answer}")
+
+
+def _loads(match: Any, tonnes: int, day: date) -> DeliveryReported:
+    """That *tonnes* of *match* moved by *day*, as its own organisation reports it."""
+    amount = Quantity(
+        value=tonnes, unit="t", method="weighed", low_t=tonnes, likely_t=tonnes, high_t=tonnes,
+        factor="t", factor_version="1",
+    )  # fmt: skip
+    side = match.surplus_organisation
+    return DeliveryReported(
+        delivery_id=match.id, revision=1, region=match.region, organisation=side, reporter=side,
+        match_id=match.id, outlet="need_direct", material=kind_of(match.kind).material,
+        quantity=amount, moved_on=day,
+    )  # fmt: skip
 
 
 class _Well:
@@ -360,6 +433,14 @@ class Peer(ABC):
     def forgive(self, pair: Pair) -> None:
         """*pair* may be proposed again."""
 
+    @abstractmethod
+    def short(self, pair: Pair) -> int:
+        """By how many tonnes more is fixed than one of *pair* has."""
+
+    @abstractmethod
+    def free(self, pair: Pair, tonnes: int) -> None:
+        """*tonnes* that were held on *pair* are for others."""
+
     def settle(self) -> None:  # noqa: B027  (most have nothing that waits)
         """Whatever waits until all of a morning or a day is known."""
 
@@ -371,6 +452,7 @@ class Peer(ABC):
 
     async def morning(self, day: date) -> None:
         self.day = day
+        self._end_what_is_over()
         if news := self.mornings.get(day):
             self.lots |= {lot.id: lot for lot in news}
             for pair, terms in list(self.refused.items()):
@@ -389,17 +471,26 @@ class Peer(ABC):
         free = {pair: tonnes for pair, tonnes in self.flows().items() if not self._own(pair)}
         return {**free, **self.held}
 
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
+    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> Became:
+        self._tell_both(pair)
         if first:
             self.held[pair] = self.flows()[pair]
             self.hold(pair)
             self.refuse(pair)
-        agreed = not first or len(self._sides(pair)) == 1
-        if agreed:
-            del self.held[pair]
-            self.forgive(pair)
-        self._tell_both(pair)
-        return agreed
+            if len(self._sides(pair)) > 1:
+                return "waits"
+        short = self.short(pair)
+        if short >= self.held[pair]:
+            self.free(pair, self.held.pop(pair))
+            self.refused[pair] = self._terms(pair)
+            return "declined"
+        if short > 0:
+            self.held[pair] -= short
+            self.free(pair, short)
+            return "waits"
+        del self.held[pair]
+        self.forgive(pair)
+        return "agreed"
 
     async def decline(self, pair: Pair, *, giver: bool) -> None:
         self.refused[pair] = self._terms(pair)
@@ -408,6 +499,19 @@ class Peer(ABC):
 
     async def onsite(self) -> dict[Pair, int]:
         return {pair: tonnes for pair, tonnes in self.flows().items() if self._own(pair)}
+
+    async def moved(self, moves: Mapping[Pair, int]) -> None:
+        for pair in moves:
+            self.hold(pair)
+
+    def _end_what_is_over(self) -> None:
+        for pair in [pair for pair in self.flows() if _last(pair, self.lots) < self.day]:
+            self.refuse(pair)
+            if pair not in self.refused:
+                self.forgive(pair)
+        for pair in [pair for pair in self.held if _last(pair, self.lots) < self.day]:
+            self.free(pair, self.held.pop(pair))
+            self.forgive(pair)
 
     def _notice(self) -> None:
         """One for each side of a proposal that is new, or of other tonnes."""
@@ -453,6 +557,13 @@ class Greedy(Peer):
     def forgive(self, pair: Pair) -> None:
         self.peer.excluded.discard(pair)
 
+    def short(self, pair: Pair) -> int:
+        return max(0, *(self.peer.fixed[id] - self.lots[id].likely for id in pair))
+
+    def free(self, pair: Pair, tonnes: int) -> None:
+        self.peer.today = self.day
+        self.peer.give_back(pair, tonnes)
+
     def flows(self) -> Mapping[Pair, int]:
         return {pair: tonnes for pair, tonnes in self.peer.flows.items() if tonnes > 0}
 
@@ -483,6 +594,14 @@ class Optimal(Peer):
 
     def forgive(self, pair: Pair) -> None:
         self.excluded.discard(pair)
+
+    def short(self, pair: Pair) -> int:
+        return max(0, *(self.fixed[id] - self.lots[id].likely for id in pair))
+
+    def free(self, pair: Pair, tonnes: int) -> None:
+        for id in pair:
+            self.fixed[id] -= tonnes
+        self.stale = True
 
     def settle(self) -> None:
         if not self.stale:
