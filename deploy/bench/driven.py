@@ -37,7 +37,8 @@ _VALUE = text(
 _SWEEP_NOW = text("UPDATE sweep SET due_at = now()")
 _TELL_NOW = text("UPDATE tell SET due_at = now()")
 _LOOK_NOW = text(
-    "INSERT INTO calendar (id, due_at) VALUES (1, now()) ON CONFLICT (id) DO UPDATE SET due_at = now()"
+    "INSERT INTO calendar (id, due_at) VALUES (1, now()) "
+    "ON CONFLICT (id) DO UPDATE SET due_at = now()"
 )
 _DIRTY = text("SELECT EXISTS (SELECT FROM dirty)")
 _FAILED = text(

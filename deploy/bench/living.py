@@ -39,12 +39,9 @@ _WAITING: Final = text(
     FROM match WHERE standing = 1 AND route <> 'onsite' AND state IN ('proposed', 'accepted')
     """
 )
-_ONSITE: Final = text(
-    "SELECT surplus_id, need_id, tonnes FROM match WHERE standing = 1 AND route = 'onsite'"
-)
-_MOVED: Final = text(
+_STAYS: Final = text(
     """
-    SELECT match.id, surplus_id, need_id, match.region, surplus_organisation, kind
+    SELECT match.id, surplus_id, need_id, tonnes, match.region, surplus_organisation, kind
     FROM match JOIN lot ON lot.id = surplus_id WHERE standing = 1 AND route = 'onsite'
     """
 )
@@ -233,12 +230,8 @@ def _last(pair: Pair, lots: Mapping[UUID, Lot]) -> date:
 async def _said(way: Way, pair: Pair, waits: _Waits, tonnes: int, day: date, lived: Lived) -> bool:
     """What the two sides say on *day*; whether that ends it."""
     answer, first = waits.answer, waits.said_on is None
-    since, after = (
-        (waits.since, answer.first_after)
-        if waits.said_on is None
-        else (waits.said_on, answer.second_after)
-    )
-    if (day - since).days < after:
+    after = answer.first_after if first else answer.second_after
+    if (day - (waits.said_on or waits.since)).days < after:
         return False
     if first and answer.declines:
         await way.decline(pair, giver=waits.giver_next)
@@ -305,26 +298,19 @@ class Matching:
         return "agreed" if answer["state"] == "agreed" else "waits"
 
     async def decline(self, pair: Pair, *, giver: bool) -> None:
-        _must_be_taken(
-            *await self._decide(pair, giver, {"decision": "decline", "reason": "other"})
-        )
+        _must_be_taken(*await self._decide(pair, giver, {"decision": "decline", "reason": "other"}))
 
     async def onsite(self) -> dict[Pair, int]:
         async with self.driven.database.engine.connect() as connection:
-            found = await connection.execute(_ONSITE)
+            found = await connection.execute(_STAYS)
             return {(row.surplus_id, row.need_id): int(row.tonnes) for row in found}
 
     async def moved(self, moves: Mapping[Pair, int]) -> None:
         async with self.driven.database.engine.connect() as connection:
-            rows = (await connection.execute(_MOVED)).all()
-        pairs = [((row.surplus_id, row.need_id), row) for row in rows]
-        await self.driven.tell_deliveries(
-            [
-                _loads(row, moves[pair], self.driven.today)
-                for pair, row in pairs
-                if pair in moves
-            ]
-        )
+            found = {(one.surplus_id, one.need_id): one for one in await connection.execute(_STAYS)}
+        day = self.driven.today
+        loads = [_loads(found[pair], tonnes, day) for pair, tonnes in moves.items()]
+        await self.driven.tell_deliveries(loads)
         self.has_news = True
 
     async def _decide(
