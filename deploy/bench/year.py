@@ -11,18 +11,9 @@ import asyncpg
 from deploy.bench.driven import Driven
 from deploy.bench.figures import Cell, Goal, Report, Sheet, Table, percentile
 from deploy.bench.ground import own_postgres
-from deploy.bench.living import (
-    DAYS,
-    Calendar,
-    Greedy,
-    Lived,
-    Matching,
-    Optimal,
-    Peer,
-    Way,
-    live,
-)
+from deploy.bench.living import DAYS, Calendar, Lived, Way, live
 from deploy.bench.peers import BestFirst, FilterSearch, NearestFirst, Worth
+from deploy.bench.ways import Greedy, Matching, Optimal, Peer
 from deploy.cli.terms import progress
 from services.matcher.domain.cost import arcs
 from services.matcher.domain.values import Lot, Rules

@@ -14,10 +14,11 @@ from uuid import UUID
 import pytest
 
 from deploy.bench.door import import_of, land_of
-from deploy.bench.living import Agreement, Calendar, Greedy, Lived, Optimal, Peer, answer_of
+from deploy.bench.living import Agreement, Calendar, Lived, answer_of
 from deploy.bench.lots import lots, project_by_project
 from deploy.bench.optimum import read_dimacs
 from deploy.bench.peers import NearestFirst
+from deploy.bench.ways import Greedy, Optimal, Peer
 from deploy.bench.year import delivered
 from services.matcher.domain.values import Lot, Rules
 from tests import rows
