@@ -14,7 +14,7 @@ from deploy.provision import provision_databases
 from services.matcher.app import build
 from services.matcher.domain.values import HOLDS, Lot, Rules
 from services.matcher.settings import Settings
-from shared.contracts import AreaUpdated, ForecastUpdated
+from shared.contracts import AreaUpdated, DeliveryReported, ForecastUpdated
 from shared.service import Service
 from shared.service.consume import hand_over
 from shared.service.due import Worker
@@ -36,6 +36,11 @@ _VALUE = text(
 )
 _SWEEP_NOW = text("UPDATE sweep SET due_at = now()")
 _TELL_NOW = text("UPDATE tell SET due_at = now()")
+_LOOK_NOW = text(
+    "INSERT INTO calendar (id, due_at) VALUES (1, now()) "
+    "ON CONFLICT (id) DO UPDATE SET due_at = now()"
+)
+_DIRTY = text("SELECT EXISTS (SELECT FROM dirty)")
 _FAILED = text(
     "SELECT (SELECT count(*) FROM dirty WHERE attempts > 0) "
     "+ (SELECT count(*) FROM sweep WHERE attempts > 0)"
@@ -139,6 +144,19 @@ class Driven:
         """Hand areas to the card's handler, in one transaction."""
         async with self.database.begin_work(correlation=str(events[0].id)) as work:
             await hand_over(work, self.service.reacts_to[AreaUpdated], events)
+
+    async def tell_deliveries(self, events: Sequence[DeliveryReported]) -> None:
+        """Hand loads to the card's handler, in one transaction."""
+        async with self.database.begin_work(correlation=str(events[0].id)) as work:
+            await hand_over(work, self.service.reacts_to[DeliveryReported], events)
+
+    async def look_at_calendar(self) -> bool:
+        """End the proposals whose window is over; whether something is to be settled for it."""
+        async with self.database.engine.begin() as connection:
+            await connection.execute(_LOOK_NOW)
+        await self._work_off("calendar")
+        async with self.database.engine.connect() as connection:
+            return bool((await connection.execute(_DIRTY)).scalar_one())
 
     async def settle(self) -> list[float]:
         """Settle every neighbourhood that is dirty; the seconds each took, claim and all."""

@@ -1,27 +1,17 @@
-"""A year of forecasts and people, the same for every way to match; and the ways that live it."""
+"""A year of forecasts and people, the same for every way to match."""
 
-import json
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
-import numpy as np
-from sqlalchemy import text
-
-from deploy.bench.driven import Driven, NotMeasured, Pair
-from deploy.bench.lots import batches, lots
-from deploy.bench.peers import InMemory
-from services.matcher.domain.cost import arcs
-from services.matcher.domain.plan import best_flow
-from services.matcher.domain.values import Lot, Rules
-from shared.access import Asker, new_signing_key, sign
+from deploy.bench.driven import Pair
+from deploy.bench.lots import lots
+from services.matcher.domain.values import Lot
 from shared.contracts import ForecastUpdated
-from shared.http import application
 
 NOISE: Final = 0.2
 DECLINED: Final = 0.4
@@ -29,18 +19,6 @@ LATE: Final = 0.25
 KNOWN_AT_FIRST: Final = 0.6
 FIRST_DAY: Final = date(2027, 1, 4)
 DAYS: Final = 365
-_BATCH: Final = 250
-_BOTH: Final = ("accepted", "agreed", "declined", "undone", "forecast_below_agreed")
-_WAITING: Final = text(
-    """
-    SELECT id, revision, surplus_id, need_id, tonnes, surplus_organisation, need_organisation
-    FROM match WHERE standing = 1 AND route <> 'onsite' AND state IN ('proposed', 'accepted')
-    """
-)
-_ONSITE: Final = text(
-    "SELECT surplus_id, need_id, tonnes FROM match WHERE standing = 1 AND route = 'onsite'"
-)
-_TOLD: Final = text("DELETE FROM outbox WHERE name LIKE 'matcher.match-%' RETURNING name, payload")
 
 
 class Calendar:
@@ -115,6 +93,9 @@ def answer_of(pair: Pair, day: date, *, seed: int) -> Answer:
     return Answer(declines, random.random() < 0.5, random.randint(2, 10), random.randint(1, 10))
 
 
+Became = Literal["waits", "agreed", "declined"]
+
+
 class Way(Protocol):
     """One way to match, living through the year; *lots* as they are told by now."""
 
@@ -129,18 +110,22 @@ class Way(Protocol):
         """What waits for an answer of one side or both, in tonnes."""
         ...
 
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
-        """One side accepts; whether that makes it agreed."""
+    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> Became:
+        """One side accepts, or offers what is left where a forecast fell below what is proposed."""
         ...
 
     async def decline(self, pair: Pair, *, giver: bool) -> None: ...
 
-    async def evening(self) -> None:
-        """All that was said today is said."""
+    async def onsite(self) -> dict[Pair, int]:
+        """What is to stay on its own site."""
         ...
 
-    async def onsite(self) -> dict[Pair, int]:
-        """What stays on its own site."""
+    async def moved(self, moves: Mapping[Pair, int]) -> None:
+        """What stayed on its own site, in tonnes, is told as moved: today its window is over."""
+        ...
+
+    async def evening(self) -> None:
+        """All that was said today is said."""
         ...
 
 
@@ -148,7 +133,8 @@ class Way(Protocol):
 class _Waits:
     since: date
     answer: Answer
-    accepted_on: date | None = None
+    giver_next: bool
+    said_on: date | None = None
 
 
 class Agreement(NamedTuple):
@@ -161,9 +147,10 @@ class Agreement(NamedTuple):
 
 @dataclass
 class Lived:
-    """What came of a year."""
+    """What came of a year: *onsite* are the tonnes that stayed on their own sites."""
 
     agreements: list[Agreement] = field(default_factory=list)
+    onsite: Counter[Pair] = field(default_factory=Counter)
     withdrawn: int = 0
     declined: int = 0
     proposed: int = 0
@@ -173,7 +160,8 @@ async def live(way: Way, calendar: Calendar, *, seed: int, advance: Callable[[in
     """
     Let *way* live through *calendar*.
 
-    A proposal counts as withdrawn when it is gone one morning, undecided and in time.
+    A proposal counts as withdrawn when it is gone one morning, undecided and in time. What stays on
+    its own site has moved on the last day of its window, or will have.
     """
     lived, waits = Lived(), dict[Pair, _Waits]()
     for number, day in enumerate(calendar.days, start=1):
@@ -182,326 +170,51 @@ async def live(way: Way, calendar: Calendar, *, seed: int, advance: Callable[[in
         shown = {
             pair: tonnes
             for pair, tonnes in (await way.proposals()).items()
-            if min(known[id].last for id in pair) >= day
+            if last_day(pair, known) >= day
         }
         for pair in [pair for pair in waits if pair not in shown]:
             del waits[pair]
-            lived.withdrawn += min(known[id].last for id in pair) >= day
+            lived.withdrawn += last_day(pair, known) >= day
         for pair in shown:
             if pair not in waits:
-                waits[pair] = _Waits(day, answer_of(pair, day, seed=seed))
+                answer = answer_of(pair, day, seed=seed)
+                waits[pair] = _Waits(day, answer, answer.giver_first)
                 lived.proposed += 1
         for pair in sorted(waits):
             if await _said(way, pair, waits[pair], shown[pair], day, lived):
                 del waits[pair]
+        stay = await way.onsite()
+        moves = {pair: tonnes for pair, tonnes in stay.items() if last_day(pair, known) == day}
+        if moves:
+            await way.moved(moves)
+            lived.onsite.update(moves)
         await way.evening()
         advance(number)
+    to_come = (await way.onsite()).items()
+    lived.onsite.update(
+        {pair: tonnes for pair, tonnes in to_come if last_day(pair, way.lots) > day}
+    )
     return lived
+
+
+def last_day(pair: Pair, lots: Mapping[UUID, Lot]) -> date:
+    """The last day on which both lots of *pair* are at work."""
+    return min(lots[id].last for id in pair)
 
 
 async def _said(way: Way, pair: Pair, waits: _Waits, tonnes: int, day: date, lived: Lived) -> bool:
     """What the two sides say on *day*; whether that ends it."""
-    answer = waits.answer
-    if waits.accepted_on is None:
-        if (day - waits.since).days < answer.first_after:
-            return False
-        if answer.declines:
-            await way.decline(pair, giver=answer.giver_first)
-            lived.declined += 1
-            return True
-        waits.accepted_on = day
-        agreed = await way.accept(pair, giver=answer.giver_first, first=True)
-    else:
-        if (day - waits.accepted_on).days < answer.second_after:
-            return False
-        agreed = await way.accept(pair, giver=not answer.giver_first, first=False)
-    if agreed:
+    answer, first = waits.answer, waits.said_on is None
+    after = answer.first_after if first else answer.second_after
+    if (day - (waits.said_on or waits.since)).days < after:
+        return False
+    if first and answer.declines:
+        await way.decline(pair, giver=waits.giver_next)
+        lived.declined += 1
+        return True
+    became = await way.accept(pair, giver=waits.giver_next, first=first)
+    waits.said_on, waits.giver_next = day, not waits.giver_next
+    lived.declined += became == "declined"
+    if became == "agreed":
         lived.agreements.append(Agreement(pair, tonnes, day))
-    return agreed
-
-
-class Matching:
-    """The matcher: its card on a real database, its own decisions, the day given to it."""
-
-    def __init__(self, driven: Driven, calendar: Calendar) -> None:
-        self.driven, self.calendar = driven, calendar
-        self.notices: Counter[tuple[str, date]] = Counter()
-        self.lots: dict[UUID, Lot] = {}
-        self.mornings: dict[date, list[Lot]] = {}
-        self.key = new_signing_key()
-        self.app = application(
-            name="matcher", router=driven.service.api, database=driven.database,
-            public_key=self.key, health=_Well(), settings=driven.settings,
-        )  # fmt: skip
-        self.waiting: dict[Pair, Any] = {}
-        self.has_news = False
-
-    async def morning(self, day: date) -> None:
-        self.driven.live_on(day)
-        news = self.calendar.news.get(day, [])
-        for batch in batches(news, _BATCH):
-            await self.driven.tell(batch)
-        if news:
-            self.lots = {lot.id: lot for lot in await self.driven.lots()}
-            self.mornings[day] = [self.lots[one.forecast_id] for one in news]
-        self.has_news = bool(news)
-        await self.evening()
-
-    async def evening(self) -> None:
-        if self.has_news:
-            await self.driven.settle()
-            await self.driven.sweep(rounds_in_vain=2)
-            await self.driven.announce()
-            await self._count()
-        self.has_news = False
-
-    async def proposals(self) -> dict[Pair, int]:
-        async with self.driven.database.engine.connect() as connection:
-            found = (await connection.execute(_WAITING)).all()
-        self.waiting = {(row.surplus_id, row.need_id): row for row in found}
-        return {pair: int(row.tonnes) for pair, row in self.waiting.items()}
-
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
-        return bool((await self._decide(pair, giver, {"decision": "accept"}))["state"] == "agreed")
-
-    async def decline(self, pair: Pair, *, giver: bool) -> None:
-        await self._decide(pair, giver, {"decision": "decline", "reason": "other"})
-
-    async def onsite(self) -> dict[Pair, int]:
-        async with self.driven.database.engine.connect() as connection:
-            found = await connection.execute(_ONSITE)
-            return {(row.surplus_id, row.need_id): int(row.tonnes) for row in found}
-
-    async def _decide(self, pair: Pair, giver: bool, told: dict[str, str]) -> dict[str, Any]:
-        match = self.waiting[pair]
-        side = match.surplus_organisation if giver else match.need_organisation
-        self.has_news = True
-        token = sign(Asker("operator", "operator"), self.key)
-        headers = {"authorization": f"Bearer {token}", "if-match": f'"{match.revision}"'}
-        body = {**told, "organisation": side}
-        status, answer = await _asked(self.app, f"/matches/{match.id}/decisions", body, headers)
-        if status != 200:
-            raise NotMeasured(f"the matcher did not take a decision: {status} {answer}")
-        return answer
-
-    async def _count(self) -> None:
-        """One notice for each side that a match asks or tells, as the notifier chooses them."""
-        async with self.driven.database.engine.begin() as connection:
-            rows = (await connection.execute(_TOLD)).all()
-        for row in rows:
-            told = json.loads(row.payload)
-            if told["route"] == "onsite":
-                continue
-            sides = {told[end]["organisation"] for end in ("surplus", "need")}
-            fell = told["state"] in ("withdrawn", "expired") and told["accepted_by"]
-            found = row.name == "matcher.match-found.v1"
-            to_both = found or told.get("change") in _BOTH or fell
-            for side in sides if to_both else told["asks"]:
-                self.notices[side, self.driven.today] += 1
-
-
-class _Well:
-    async def problems(self) -> Sequence[str]:
-        return ()
-
-
-async def _asked(
-    app: Callable[..., Awaitable[None]], path: str, body: Any, headers: Mapping[str, str]
-) -> tuple[int, dict[str, Any]]:
-    """The answer of *app* to a POST, asked in this process."""
-    written = json.dumps(body).encode()
-    sent: list[dict[str, Any]] = []
-    told = {"content-type": "application/json", **headers}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": written, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
-        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "root_path": "", "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 80),
-        "headers": [(name.encode(), value.encode()) for name, value in told.items()],
-    }  # fmt: skip
-    await app(scope, receive, send)
-    answer = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
-    return int(sent[0]["status"]), json.loads(answer)
-
-
-class Peer(ABC):
-    """What every peer does: notices counted as the matcher's, pairs refused until they change."""
-
-    def __init__(self, mornings: Mapping[date, Sequence[Lot]]) -> None:
-        self.mornings = mornings
-        self.notices: Counter[tuple[str, date]] = Counter()
-        self.lots: dict[UUID, Lot] = {}
-        self.day = FIRST_DAY
-        self.held: dict[Pair, int] = {}
-        self.refused: dict[Pair, tuple[int, int]] = {}
-        self.shown: dict[Pair, int] = {}
-
-    # what a kind of peer does
-
-    @abstractmethod
-    def tell(self, lots: Sequence[Lot]) -> None:
-        """*lots* are new, or now as told here."""
-
-    @abstractmethod
-    def hold(self, pair: Pair) -> None:
-        """What flows between *pair* is fixed."""
-
-    @abstractmethod
-    def refuse(self, pair: Pair) -> None:
-        """*pair* was declined."""
-
-    @abstractmethod
-    def forgive(self, pair: Pair) -> None:
-        """*pair* may be proposed again."""
-
-    def settle(self) -> None:  # noqa: B027  (most have nothing that waits)
-        """Whatever waits until all of a morning or a day is known."""
-
-    @abstractmethod
-    def flows(self) -> Mapping[Pair, int]:
-        """The tonnes that flow between each pair."""
-
-    # how it lives
-
-    async def morning(self, day: date) -> None:
-        self.day = day
-        if news := self.mornings.get(day):
-            self.lots |= {lot.id: lot for lot in news}
-            for pair, terms in list(self.refused.items()):
-                if self._terms(pair) != terms:
-                    del self.refused[pair]
-                    self.forgive(pair)
-            self.tell(news)
-            self.settle()
-            self._notice()
-
-    async def evening(self) -> None:
-        self.settle()
-        self._notice()
-
-    async def proposals(self) -> dict[Pair, int]:
-        free = {pair: tonnes for pair, tonnes in self.flows().items() if not self._own(pair)}
-        return {**free, **self.held}
-
-    async def accept(self, pair: Pair, *, giver: bool, first: bool) -> bool:
-        if first:
-            self.held[pair] = self.flows()[pair]
-            self.hold(pair)
-            self.refuse(pair)
-        agreed = not first or len(self._sides(pair)) == 1
-        if agreed:
-            del self.held[pair]
-            self.forgive(pair)
-        self._tell_both(pair)
-        return agreed
-
-    async def decline(self, pair: Pair, *, giver: bool) -> None:
-        self.refused[pair] = self._terms(pair)
-        self.refuse(pair)
-        self._tell_both(pair)
-
-    async def onsite(self) -> dict[Pair, int]:
-        return {pair: tonnes for pair, tonnes in self.flows().items() if self._own(pair)}
-
-    def _notice(self) -> None:
-        """One for each side of a proposal that is new, or of other tonnes."""
-        now = {pair: tonnes for pair, tonnes in self.flows().items() if not self._own(pair)}
-        for pair, tonnes in now.items():
-            if self.shown.get(pair) != tonnes:
-                self._tell_both(pair)
-        self.shown = now
-
-    def _tell_both(self, pair: Pair) -> None:
-        for side in self._sides(pair):
-            self.notices[side, self.day] += 1
-
-    def _sides(self, pair: Pair) -> set[str]:
-        return {self.lots[id].organisation for id in pair}
-
-    def _own(self, pair: Pair) -> bool:
-        return self.lots[pair[0]].project_id == self.lots[pair[1]].project_id
-
-    def _terms(self, pair: Pair) -> tuple[int, int]:
-        return self.lots[pair[0]].terms, self.lots[pair[1]].terms
-
-
-class Greedy(Peer):
-    """Peers (a) to (c): each change served at once."""
-
-    def __init__(self, mornings: Mapping[date, Sequence[Lot]], peer: InMemory) -> None:
-        super().__init__(mornings)
-        self.peer = peer
-
-    def tell(self, lots: Sequence[Lot]) -> None:
-        self.peer.today = self.day
-        for lot in lots:
-            self.peer.change(lot)
-
-    def hold(self, pair: Pair) -> None:
-        self.peer.fix(pair)
-
-    def refuse(self, pair: Pair) -> None:
-        self.peer.today = self.day
-        self.peer.refuse(pair)
-
-    def forgive(self, pair: Pair) -> None:
-        self.peer.excluded.discard(pair)
-
-    def flows(self) -> Mapping[Pair, int]:
-        return {pair: tonnes for pair, tonnes in self.peer.flows.items() if tonnes > 0}
-
-
-class Optimal(Peer):
-    """Peer (d): the full optimum, solved when all of a morning is told and all of a day is said."""
-
-    def __init__(self, mornings: Mapping[date, Sequence[Lot]], rules: Rules, *, bonus: int) -> None:
-        super().__init__(mornings)
-        self.rules = replace(rules, standing_bonus_cents_per_t=bonus, smallest_load_t=0)
-        self.fixed: Counter[UUID] = Counter()
-        self.excluded: set[Pair] = set()
-        self.planned: dict[Pair, int] = {}
-        self.stale = False
-
-    def tell(self, lots: Sequence[Lot]) -> None:
-        self.stale = True
-
-    def hold(self, pair: Pair) -> None:
-        tonnes = self.planned.pop(pair)
-        for id in pair:
-            self.fixed[id] += tonnes
-        self.stale = True
-
-    def refuse(self, pair: Pair) -> None:
-        self.excluded.add(pair)
-        self.stale = True
-
-    def forgive(self, pair: Pair) -> None:
-        self.excluded.discard(pair)
-
-    def settle(self) -> None:
-        if not self.stale:
-            return
-        self.stale = False
-        left = {id: lot.likely - self.fixed[id] for id, lot in self.lots.items() if lot.is_open}
-        some = sorted(id for id, tonnes in left.items() if tonnes > 0)
-        surpluses = [self.lots[id] for id in some if self.lots[id].is_surplus]
-        needs = [self.lots[id] for id in some if not self.lots[id].is_surplus]
-        pairs = arcs(surpluses, needs, self.rules, today=self.day, excluded=self.excluded)
-        supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
-        demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
-        named = [
-            (surpluses[s].id, needs[n].id)
-            for s, n in zip(pairs.surplus.tolist(), pairs.need.tolist(), strict=True)
-        ]
-        stands = np.array([self.planned.get(pair, 0) for pair in named], dtype=np.int64)
-        tonnes = best_flow(supply, demand, pairs, stands, self.rules).tolist()
-        self.planned = {pair: amount for pair, amount in zip(named, tonnes, strict=True) if amount}
-
-    def flows(self) -> Mapping[Pair, int]:
-        return self.planned
+    return became != "waits"

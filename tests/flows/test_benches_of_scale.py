@@ -5,7 +5,8 @@ import csv
 import json
 import subprocess
 import sys
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from deploy.bench.door import import_of, land_of
 from deploy.bench.living import Agreement, Calendar, Lived, answer_of
 from deploy.bench.lots import lots, project_by_project
 from deploy.bench.optimum import read_dimacs
+from deploy.bench.peers import NearestFirst
+from deploy.bench.ways import Greedy, Optimal, Peer
 from deploy.bench.year import delivered
 from services.matcher.domain.values import Lot, Rules
 from tests import rows
@@ -46,6 +49,17 @@ async def bench(name: str, *options: str) -> dict[str, Any]:
         assert (figure["goal"] is None) == (figure["reached"] is None), figure
         assert figure["value"] is None or figure["value"] >= 0, figure
     return report
+
+
+RULES = Rules(closes_past_windows=True)
+
+
+def greedy(mornings: dict[date, list[Lot]]) -> Peer:
+    return Greedy(mornings, NearestFirst(RULES, min(mornings)))
+
+
+def optimal(mornings: dict[date, list[Lot]]) -> Peer:
+    return Optimal(mornings, RULES, bonus=0)
 
 
 def value_of(report: dict[str, Any], part: str) -> float:
@@ -196,10 +210,64 @@ def test_no_more_is_delivered_than_both_sides_had_when_it_was_to_move() -> None:
         ]
     )
 
-    tonnes, cents = delivered(lived, {}, truth, rules)
+    had = delivered(lived, truth, rules, giver.first)
 
-    assert tonnes == 60
-    assert cents > 0
+    assert had.tonnes == 60
+    assert had.cents > 0
+    assert had.onsite_tonnes == 0
+
+
+def test_what_stays_on_its_own_site_is_delivered_before_anything_that_was_agreed() -> None:
+    """It is worth what it saves, and only what the need still lacks can come from elsewhere."""
+    rules = Rules(closes_past_windows=True)
+    taker, giver = lot(a_need(tonnes=500)), lot(a_surplus(tonnes=500))
+    own = lot(a_surplus(tonnes=300, project_id=taker.project_id))
+    lived = Lived([Agreement((giver.id, taker.id), 500, giver.first)])
+    lived.onsite[own.id, taker.id] = 300
+    truth: dict[UUID, Lot] = {lot.id: lot for lot in (giver, taker, own)}
+
+    had = delivered(lived, truth, rules, giver.first)
+
+    assert (had.onsite_tonnes, had.tonnes) == (300, 200)
+    assert had.onsite_cents > 0
+
+
+@pytest.mark.parametrize("way", [greedy, optimal])
+async def test_peers_offer_what_is_left_where_a_forecast_fell_below_what_one_side_accepted(
+    way: Callable[..., Peer],
+) -> None:
+    """As the matcher's people do: agreed is what both have, once both have said so."""
+    giver, taker = lot(a_surplus(tonnes=400)), lot(a_need(tonnes=400))
+    first, pair = giver.first, (giver.id, taker.id)
+    fell = giver._replace(revision=2, likely=300)
+    peer = way({first: [giver, taker], first + timedelta(days=1): [fell]})
+
+    await peer.morning(first)
+    assert await peer.accept(pair, giver=True, first=True) == "waits"
+    await peer.morning(first + timedelta(days=1))
+    assert await peer.accept(pair, giver=False, first=False) == "waits"
+    assert await peer.proposals() == {pair: 300}
+    assert await peer.accept(pair, giver=True, first=False) == "agreed"
+    await peer.evening()
+    assert await peer.proposals() == {}
+
+
+@pytest.mark.parametrize("way", [greedy, optimal])
+async def test_what_waited_until_its_window_was_over_is_for_others(
+    way: Callable[..., Peer],
+) -> None:
+    """One side of the first pair never answered."""
+    brief, later = lot(a_surplus(tonnes=100)), lot(a_need(tonnes=100))
+    first, over = brief.first, brief.last + timedelta(days=1)
+    open_longer = later._replace(last=later.last + timedelta(days=60))
+    other = lot(a_surplus(tonnes=100))._replace(last=open_longer.last)
+    peer = way({first: [brief, open_longer], over: [other]})
+
+    await peer.morning(first)
+    await peer.accept((brief.id, open_longer.id), giver=True, first=True)
+    await peer.morning(over)
+
+    assert await peer.proposals() == {(other.id, open_longer.id): 100}
 
 
 def test_lots_project_by_project_are_the_same_lots() -> None:

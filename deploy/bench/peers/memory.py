@@ -62,6 +62,15 @@ class InMemory(ABC):
         for id in pair:
             self._choose(self.lots[id])
 
+    def give_back(self, pair: Pair, tonnes: int) -> None:
+        """*tonnes* that were fixed between *pair* are not any more; both choose anew."""
+        for id in pair:
+            self.fixed[id] -= tonnes
+            flows = sum(self.partners[id].values())
+            self.left[id] = max(0, self.lots[id].likely - self.fixed[id] - flows)
+        for id in pair:
+            self._choose(self.lots[id])
+
     def _cut(self, pair: Pair) -> int:
         surplus, need = pair
         self.partners[need].pop(surplus, None)
