@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.domain import Lot, LotCount
+from services.matcher.domain import Concern, Lot, LotCount
 from services.matcher.store import locks
 from shared.plain import plain_rows
 
@@ -120,7 +120,41 @@ async def reckon_moved(session: AsyncSession, ids: Iterable[UUID]) -> None:
 
 _IN_CELLS = f"SELECT {LOT} FROM lot WHERE cell = ANY($1::int[])"
 # all lots, where no kinds are told
-OF_COUNTS = """
+OF_KINDS = """
+    ($2::text[] IS NULL OR kind = ANY(CASE direction WHEN 'surplus' THEN $2 ELSE $3::text[] END))
+"""
+# those in the cells and their partners; nested loops, however large the tables have grown
+AROUND = f"""
+    here AS MATERIALIZED (SELECT {LOT} FROM lot WHERE cell = ANY($1::int[]) AND {OF_KINDS}),
+    partner AS (
+        SELECT held.id FROM here, LATERAL (
+            SELECT need_id AS id FROM match WHERE surplus_id = here.id AND standing = 1
+            UNION ALL
+            SELECT surplus_id FROM match WHERE need_id = here.id AND standing = 1 OFFSET 0
+        ) AS held
+        EXCEPT SELECT id FROM here
+    ), around AS MATERIALIZED (
+        SELECT {LOT} FROM here
+        UNION ALL
+        SELECT far.* FROM partner,
+            LATERAL (SELECT {LOT} FROM lot WHERE id = partner.id OFFSET 0) AS far
+    )
+"""
+_BY_ID = f"SELECT {LOT} FROM lot WHERE id = ANY($1::uuid[])"
+_EVERY = f"SELECT {LOT} FROM lot"
+
+
+async def lots_in(session: AsyncSession, cells: Iterable[int]) -> list[Lot]:
+    """The lots in *cells*, whether they are open or not."""
+    return [Lot._make(row) for row in await plain_rows(session, _IN_CELLS, list(cells))]
+
+
+def kinds_of(about: Concern | None) -> tuple[list[str] | None, list[str] | None]:
+    """The surpluses' kinds and the needs' kinds that `OF_KINDS` asks for; None for any."""
+    return (None, None) if about is None else (about.surpluses, about.needs)
+
+
+_COUNTS = """
     SELECT cell, count(*) FILTER (WHERE direction = 'surplus'),
            count(*) FILTER (WHERE direction <> 'surplus')
     FROM lot WHERE cell = ANY($1::int[]) GROUP BY cell
