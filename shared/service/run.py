@@ -487,6 +487,10 @@ async def running(service: Service) -> AsyncIterator[Running]:
         await live.stop()
 
 
+_LEFT_TO_REFERENCES = 50_000
+"""Objects before a collection: more than one change makes, so that none is held up by it."""
+
+
 async def _until_told(service: Service) -> None:
     live = Running(service)
     loop = asyncio.get_running_loop()
@@ -501,6 +505,7 @@ async def _until_told(service: Service) -> None:
             starting.result()
             gc.collect()
             gc.freeze()  # what was made until now stays: no later collection looks through it
+            gc.set_threshold(_LEFT_TO_REFERENCES)
             failing = asyncio.create_task(live.failed())
             await asyncio.wait([failing, asked], return_when=asyncio.FIRST_COMPLETED)
             if failing.done() and (error := failing.result()):
