@@ -165,6 +165,15 @@ def test_three_weeks_between_two_projects_are_a_near_miss_that_says_so():
     assert near.tonnes == 1000
 
 
+def test_a_window_that_has_begun_moves_with_its_days_that_are_gone():
+    """Eleven days of which one is left are eleven days when they come eleven days later."""
+    surplus = lot(a_surplus(tonnes=300, weekly_rate_t=200.0,
+                            window=(date(2027, 1, 16), date(2027, 1, 26))))  # fmt: skip
+    need = lot(a_need(tonnes=300, window=(date(2027, 1, 5), TODAY)))
+    (near,) = the_near_misses(surplus, need)
+    assert (near.tonnes, near.remedies[0]) == (300, Remedy("need", "window_later", days=11))
+
+
 def test_a_window_moves_as_far_as_the_load_needs():
     """350 t at 100 t a week take 25 days of both: 20 more than the first common day."""
     surplus = lot(a_surplus(tonnes=350, weekly_rate_t=98.0,

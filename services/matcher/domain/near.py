@@ -298,7 +298,8 @@ def _block(
     good = (fails == 1) & (~beyond | (km <= reach * (1 + rules.near_beyond_reach)))
     good &= ~elsewhere | (cents > rules.worth_cents_per_t)
     s, n, km, late, cents = s[good], n[good], km[good], late[good], cents[good]
-    lengths = np.minimum((left.last - starts[0])[s], (right.last - starts[1])[n]) + 1
+    # whole: a window that has begun is moved with its days that are gone
+    lengths = np.minimum((left.last - left.first)[s], (right.last - right.first)[n]) + 1
     rate = np.minimum(left.per_day[s], right.per_day[n])
     room = np.where(late, np.minimum(days[s, n] + rules.near_days, lengths), days[s, n])
     most = np.minimum(np.floor(rate * room + 1e-9), 2**40).astype(np.int64)
