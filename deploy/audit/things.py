@@ -12,8 +12,10 @@ from deploy.audit.report import Line, compared
 from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.vocabulary.contamination import classify_lot, is_better
 from shared.vocabulary.regions import Region, region_from
+from shared.vocabulary.tables import table
 from shared.vocabulary.units import to_tonnes
 
+SPREAD = table("estimates")["spread"]
 SPOKEN = (
     "direction", "material", "material_subtype", "use", "quality", "frost_class",
     "max_contamination", "acid_sulphate", "invasive_status", "waste_status", "legal_route",
@@ -72,9 +74,12 @@ def _as_reported(records: Records) -> Line:
 
 def _expected(row: Row, project: Row, region: Region) -> Row:
     said = row["told"]
+    early = said["quantity"] if said.get("estimate") else None
     tonnes = to_tonnes(
         said["quantity"], said["unit"], said["material"],
-        reliability=said.get("reliability", "unknown"), low=said.get("low"), high=said.get("high"),
+        reliability=said.get("reliability", "unknown"),
+        low=said.get("low", early and early * SPREAD["low"]),
+        high=said.get("high", early and early * SPREAD["high"]),
     )  # fmt: skip
     return {
         "organisation": said.get("owner") or project["organisation"],

@@ -8,6 +8,7 @@ from deploy.cli import (
     checks,
     dead_letters,
     defaults,
+    estimates,
     forecasts,
     measures,
     nears,
@@ -37,6 +38,7 @@ forecasts.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)
+estimates.register(app)
 nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")

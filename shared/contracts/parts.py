@@ -30,6 +30,20 @@ class Quantity(Part):
     confidence: str | None = None
 
 
+class Estimate(Part):
+    """
+    How an amount was estimated before there was a design: an area times a depth (`area_depth`), or
+    a length times a cross-section (`length_section`), by the usual of its *project_type*.
+    """
+
+    method: Literal["area_depth", "length_section"]
+    area_m2: float | None = Field(default=None, gt=0)
+    depth_m: float | None = Field(default=None, gt=0)
+    length_m: float | None = Field(default=None, gt=0)
+    section_m2: float | None = Field(default=None, gt=0)
+    project_type: str | None = None
+
+
 class SoilCode(Part):
     """A code of one system, which must be said: `Sa` is clay in GEO and sand in ISO 14688."""
 

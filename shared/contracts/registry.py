@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.contracts.base import Event, Part
 from shared.contracts.parts import (
     Direction,
+    Estimate,
     Laboratory,
     Member,
     Place,
@@ -44,6 +45,7 @@ class _ProjectState(Event):
     place: Place
     site_kind: str
     phase: str = "not_applicable"
+    probability: float | None = Field(default=None, ge=0, le=1)
     window: Window | None = None
     contacts: tuple[UUID, ...] = ()
     visibility: Visibility = "parties"
@@ -145,6 +147,7 @@ class ForecastUpdated(Event):
     storage_alerts: tuple[date, ...] = ()
 
     quantity: Quantity
+    estimate: Estimate | None = None
     amount_as_of: date | None = None
     net_of_own_use: bool = False
     reliability: str = "unknown"
@@ -153,6 +156,7 @@ class ForecastUpdated(Event):
     place: Place
     site_kind: str = "construction_site"
     phase: str = "not_applicable"
+    probability: float | None = Field(default=None, ge=0, le=1)
     transport_payer: Literal["giver", "taker", "shared"] | None = None
     price_eur_per_t: float | None = None
     source: Source | None = None

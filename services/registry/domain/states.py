@@ -13,6 +13,7 @@ from services.registry.domain.assay import (
 )
 from services.registry.domain.places import place_of
 from services.registry.domain.values import Thing
+from shared.vocabulary.estimates import bounds_of
 from shared.vocabulary.regions import Region
 from shared.vocabulary.units import to_tonnes
 
@@ -26,7 +27,7 @@ _AS_TOLD = (
     "stones_percent", "moisture_percent", "waste_content_percent", "vertical_position_m",
     "total_S_percent", "nag_ph", "lime_need_kg_per_t", "invasive_species", "invasive_surveyed_on",
     "storage_site", "stored_since", "storage_purpose", "net_of_own_use",
-    "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
+    "estimate", "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
 )  # fmt: skip
 _AREA_AS_TOLD = (
     "title", "site_kind", "status", "visibility", "materials", "max_contamination",
@@ -53,6 +54,7 @@ def project_state(thing: Thing, region: Region) -> dict[str, Any]:
         place=place_of(told, region),
         site_kind=told["site_kind"],
         phase=told["phase"],
+        probability=told.get("probability"),
         window=window_of(told),
         contacts=told.get("contacts", []),
         visibility=told["visibility"],
@@ -64,10 +66,10 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
     """
     What is announced of a forecast, given its project as it now is.
 
-    Place, kind of site, phase and visibility are the project's where not told; region and contacts
-    always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
-    The day of its amount is the one told, else the one in its state so far. Where there are
-    laboratory values, the class is theirs, unless a worse one was told.
+    Place, kind of site, phase, probability and visibility are the project's where not told; region
+    and contacts always are. Withdrawn with its project, it is cancelled; rescheduled with it, it
+    moves along. The day of its amount is the one told, else the one in its state so far. Where
+    there are laboratory values, the class is theirs, unless a worse one was told.
     """
     told = thing.told
     as_told = {name: told[name] for name in _AS_TOLD if name in told}
@@ -90,6 +92,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         place=_forecast_place(told, project, region),
         site_kind=told.get("site_kind") or project.state["site_kind"],
         phase=told.get("phase") or project.state["phase"],
+        probability=told.get("probability", project.state.get("probability")),
         source=_source(told),
         sample=region.sample,
     )
@@ -97,7 +100,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
 
 def same_amount(one: Thing, other: Thing) -> bool:
     """Whether both tell the same amount, so that its day is still the day it was first told."""
-    told = ("quantity", "unit", "low", "high", "material")
+    told = ("quantity", "unit", "low", "high", "material", "estimate")
     return all(one.told.get(name) == other.told.get(name) for name in told)
 
 
@@ -152,17 +155,19 @@ def window_of(told: Mapping[str, Any]) -> dict[str, str] | None:
 
 def quantity_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """
-    How much was told, and what it weighs by the vocabulary: low, likely and high tonnes.
+    How much was told, and what it weighs by the vocabulary: low, likely and high tonnes. An early
+    estimate has the wide bounds of such, where none were told.
 
     Raises the vocabulary's `BadUnit` and `BadQuantity`.
     """
+    low, high = bounds_of(told["quantity"]) if told.get("estimate") else (None, None)
     tonnes = to_tonnes(
         told["quantity"],
         told["unit"],
         told["material"],
         reliability=told.get("reliability", "unknown"),
-        low=told.get("low"),
-        high=told.get("high"),
+        low=told.get("low", low),
+        high=told.get("high", high),
     )
     return {
         "value": told["quantity"],
