@@ -10,6 +10,7 @@ from deploy.cli import (
     defaults,
     estimates,
     forecasts,
+    freshness,
     measures,
     nears,
     organisations,
@@ -35,6 +36,7 @@ running.register(app)
 app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+freshness.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)

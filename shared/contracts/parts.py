@@ -1,6 +1,6 @@
 """The values that several events carry."""
 
-from datetime import date
+from datetime import date, datetime
 from datetime import date as _date
 from typing import Literal
 from uuid import UUID
@@ -42,6 +42,18 @@ class Estimate(Part):
     length_m: float | None = Field(default=None, gt=0)
     section_m2: float | None = Field(default=None, gt=0)
     project_type: str | None = None
+
+
+class Freshness(Part):
+    """
+    Since when the owner of a forecast is asked whether it still holds. Without an answer its grade
+    drops below the *reliability* it was told with; later it is *stale*, and offered no longer.
+    """
+
+    confirmed_at: datetime
+    asked_at: datetime
+    reliability: str
+    stale: bool = False
 
 
 class SoilCode(Part):

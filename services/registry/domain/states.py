@@ -11,6 +11,7 @@ from services.registry.domain.assay import (
     storage_of,
     suggested_sulphate,
 )
+from services.registry.domain.freshness import graded
 from services.registry.domain.places import place_of
 from services.registry.domain.values import Thing
 from shared.vocabulary.estimates import bounds_of
@@ -71,7 +72,10 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
     moves along. The day of its amount is the one told, else the one in its state so far. Where
     there are laboratory values, the class is theirs, unless a worse one was told.
     """
-    told = thing.told
+    told = {
+        **thing.told,
+        "reliability": graded(thing.told.get("reliability", "unknown"), thing.fresh),
+    }
     as_told = {name: told[name] for name in _AS_TOLD if name in told}
     return _without_nothing(
         forecast_id=str(thing.id),
@@ -79,7 +83,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         region=region.code,
         organisation=thing.organisation,
         reporter=thing.reporter,
-        status="cancelled" if project.withdrawn else told["status"],
+        status=_status(thing, project),
         visibility=told.get("visibility") or project.state["visibility"],
         contacts=project.state["contacts"],
         meets=[region.code, *region.meets],
@@ -94,8 +98,28 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         phase=told.get("phase") or project.state["phase"],
         probability=told.get("probability", project.state.get("probability")),
         source=_source(told),
+        freshness=_freshness(thing),
         sample=region.sample,
     )
+
+
+def _status(thing: Thing, project: Thing) -> str:
+    """As it was told; cancelled with its project, and a draft again while nobody confirms it."""
+    told: str = "cancelled" if project.withdrawn else thing.told["status"]
+    return "draft" if told == "offered" and thing.fresh and thing.fresh.is_stale else told
+
+
+def _freshness(thing: Thing) -> dict[str, Any] | None:
+    """Since when an answer is waited for; None while none is."""
+    fresh = thing.fresh
+    if fresh is None or fresh.asked_at is None:
+        return None
+    return {
+        "confirmed_at": fresh.confirmed_at.isoformat(),
+        "asked_at": fresh.asked_at.isoformat(),
+        "reliability": thing.told.get("reliability", "unknown"),
+        "stale": fresh.is_stale,
+    }
 
 
 def same_amount(one: Thing, other: Thing) -> bool:
