@@ -6,6 +6,7 @@ import typer
 
 from deploy.cli import (
     checks,
+    coming,
     dead_letters,
     defaults,
     estimates,
@@ -40,6 +41,7 @@ freshness.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)
+coming.register(app)
 estimates.register(app)
 nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
