@@ -43,13 +43,18 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """Why a row was not handed in: its number, the column and value, a stable code, the remedy."""
+    """
+    Why a row was not handed in: its number, the column and value, a stable code, the remedy.
+
+    *cell* is where it stands, as a spreadsheet says it: `Taul1!C17`, or `C17`.
+    """
 
     row: int
     column: str
     value: str
     code: str
     text: str
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
