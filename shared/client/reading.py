@@ -1,6 +1,6 @@
 """One reading of a file by a mapping: rows become events, one row at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from shared.client.outgoing import Item, Note, Outgoing, RowError, Skipped, even
 from shared.client.places import Gazetteer, Where, place_fields
 from shared.client.rules import CellError
 from shared.client.tables import Table, open_table
-from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject
+from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject, Refusal
 from shared.vocabulary.regions import Region
 from shared.vocabulary.units import BadUnit, si, to_tonnes
 
@@ -83,6 +83,20 @@ def events_of(
                 yield item
 
 
+def refusals_of(
+    table: Table, mapping: FileMapping, event: Outgoing, reasons: Iterable[Refusal]
+) -> Iterator[RowError]:
+    """What the registry said of *event*, each reason at the cell that it speaks of."""
+    shape = mapping.forecast if event.name == "forecast-updated" else mapping.project
+    row = event.row or 0
+    for reason in reasons:
+        rule = shape.fields.get(reason.pointer.removeprefix("/").partition("/")[0])
+        column = next(rule.columns(), "") if rule is not None else ""
+        value = "" if reason.value is None else str(reason.value)
+        cell = table.address(column, row)
+        yield RowError(row, column or reason.pointer, value, reason.code, reason.text, cell)
+
+
 def form_told(table: Table) -> str:
     """How the file writes, in words: what was found, and what its cells leave open."""
     form = table.form
@@ -146,13 +160,13 @@ class _Reader:
         errors = self._faults(row)
         token = self._whose(row, errors)
         where = self._where(row, errors)
-        project, _, _ = self._fields(row, self.mapping.project, errors)
+        project, _, told_by = self._fields(row, self.mapping.project, errors)
         values, assumed, columns = self._fields(row, self.mapping.forecast, errors)
         if errors or where is None:
             faulty = {error.column for error in errors if error.code == "cell_error"}
             raise _Bad([e for e in errors if e.code == "cell_error" or e.column not in faulty])
         at_place = {"region": self.gazetteer.region.code} | place_fields(where)
-        project_event = self._event(row, HandedProject, project | at_place, {})
+        project_event = self._event(row, HandedProject, project | at_place, told_by)
         values |= {
             "project": project_event.external_id,
             "assumptions": self._assumed(row, where.assumed, assumed),

@@ -17,7 +17,7 @@ from shared.client.cells import BadTable, Cell, normal
 LARGEST_FILE: Final = 50 << 20  # bytes
 MOST_UNPACKED: Final = 300 << 20  # bytes of the parts that are read
 MOST_ROWS: Final = 1_048_576  # of a sheet; empty ones count for nothing
-MOST_CELLS: Final = 6_000_000  # of the box that holds all filled cells: the reader holds it whole
+MOST_CELLS: Final = 3_000_000  # of the box around all filled cells: the reader holds it whole
 MOST_TEXT: Final = 200 << 20  # bytes of all cells' text together
 _CHUNK: Final = 1 << 20
 _LONGEST_CELL: Final = 2 << 20  # bytes of XML; the format allows 32 767 characters in a cell
