@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.registry import api, handlers, store
+from services.registry.gateways import TableReader
 from services.registry.settings import Settings
 from shared.contracts import (
     AreaUpdated,
@@ -31,6 +32,9 @@ def build(settings: Settings) -> Service:
             take_in=partial(handlers.take_in, patience_s=settings.registry_patience_s),
             organisations=open_doors,
         ),
+        works_off={
+            store.import_due: partial(handlers.go_on_with_import, reader=reader_of(settings))
+        },
         announces=(
             OrganisationUpdated,
             ProjectAdded,
@@ -43,6 +47,15 @@ def build(settings: Settings) -> Service:
         also_tells=(Receipt,),
         api=api.router,
         on_start=keep_shipped_regions,
+    )
+
+
+def reader_of(settings: Settings) -> TableReader:
+    """What reads tables handed in, within the bounds of *settings*."""
+    return TableReader(
+        settings.registry_import_memory_mb,
+        settings.registry_import_s,
+        settings.registry_import_rows,
     )
 
 
