@@ -1,6 +1,7 @@
 """Tables handed in over HTTPS: checked first, told by cell, sent once, and bounded."""
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import SimpleNamespace
@@ -135,9 +136,9 @@ async def test_an_import_killed_in_the_middle_goes_on_and_doubles_nothing(
     http: Http, steps: Any, worker: Worker
 ) -> None:
     """A step and its place commit together: what broke off is done again as if it never began."""
-    told = [GOOD | {"Project ID": f"P{n // 3}", "Mass ID": f"m{n}"} for n in range(700)]
+    told = [GOOD | {"Project ID": f"P{n // 3}", "Mass ID": f"m{n}"} for n in range(400)]
     made = await add(http, sheet(*told), dry_run="false")
-    assert await steps(7) == 7  # read, five slices checked, one sent
+    assert await steps(5) == 5  # read, three slices checked, one sent
     database = http.app.state.database  # type: ignore[attr-defined]
     (due,) = await worker.claim()
     with pytest.raises(asyncio.CancelledError):
@@ -149,11 +150,11 @@ async def test_an_import_killed_in_the_middle_goes_on_and_doubles_nothing(
         await store.make_due(work.session, due.id, work.now)  # as when the lease has run out
     await steps()
     _, done = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
-    assert before[0].n < 700
+    assert before[0].n < 400
     assert (done["state"], done["rejected"]) == ("done", 0)
-    assert done["accepted"] == done["events"] == 700 + 234
+    assert done["accepted"] == done["events"] == 400 + 134
     kept = await rows(database, "SELECT count(*) AS n, max(revision) AS last FROM forecast")
-    assert (kept[0].n, kept[0].last) == (700, 1)
+    assert (kept[0].n, kept[0].last) == (400, 1)
 
 
 async def test_what_fails_again_and_again_is_told_as_broken_off(http: Http, steps: Any) -> None:
@@ -191,7 +192,7 @@ async def test_what_is_no_table_is_refused_with_what_to_do(
 @pytest.mark.parametrize(
     ("reader", "code"),
     [
-        (TableReader(memory_mb=60, seconds=60, most_rows=10), "table_too_large"),
+        (TableReader(memory_mb=60, seconds=60, most_rows=9_999), "table_too_large"),
         (TableReader(memory_mb=1_500, seconds=0.01, most_rows=10), "table_too_slow"),
         (TableReader(memory_mb=1_500, seconds=60, most_rows=1), "table_unreadable"),
     ],
@@ -201,7 +202,7 @@ async def test_reading_is_bounded_in_a_process_of_its_own(reader: TableReader, c
     """Memory, time and rows: what goes beyond is ended and told."""
     order = {"mapping": "template", "region": REGION.to_json(), "organisation": "acme",
              "edition": "1"}  # fmt: skip
-    content = sheet(GOOD, GOOD | {"Mass ID": "b"})
+    content = sheet(*[GOOD | {"Mass ID": f"m{n}", "Note": str(n) * 40} for n in range(3_000)])
     told = [line async for line in reader.read("m.xlsx", content, None, order)]
     assert told[-1]["problem"]["code"] == code
 
@@ -244,11 +245,7 @@ async def test_only_who_reports_for_it_hands_in_and_only_its_own_see_it(
     path = f"/imports/{made['id']}"
     for asker, seen in ((ACME, 200), (ACMES_READER, 200), (OPERATOR, 200), (NORTH, 404)):
         assert (await http.ask("GET", path, by=asker))[0] == seen
-        assert (
-            (await http.ask("GET", f"{path}/errors.csv", by=asker))[0] == seen
-            if seen != 200
-            else True
-        )
+    assert (await http.ask("GET", f"{path}/errors.csv", by=NORTH))[0] == 404
     for asker, status in ((NORTH, 404), (ACMES_READER, 403), (OPERATOR, 403)):
         assert (await http.ask("POST", f"{path}/commit", by=asker))[0] == status
         assert (await http.ask("DELETE", path, by=asker))[0] == status
@@ -262,7 +259,7 @@ async def test_only_who_reports_for_it_hands_in_and_only_its_own_see_it(
 
 async def test_uploads_are_capped_in_size_and_number(http: Http) -> None:
     """20 MB, five at a time, and no file of the server as a mapping."""
-    status, told = await http.ask("POST", "/imports", by=ACME, data=b"x" * (21 << 20))
+    status, told = await http.ask("POST", "/imports", by=ACME, data=io.BytesIO(b"x" * (21 << 20)))
     assert (status, told["code"]) == (413, "body_too_large")
     for mapping in ("../../etc/passwd", "pyproject.toml", "indiana-counties"):
         status, told = await http.ask("POST", f"/imports?mapping={mapping}", by=ACME, data=b"x")

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import UploadFile
-from starlette.types import Message
 
 from services.registry import handlers, store
 from services.registry.api.answers import known, may_report
@@ -18,7 +17,7 @@ from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
 from shared.client.outgoing import RowError
 from shared.client.texts import spoken
-from shared.http import Asking, Problem, Reading, Working, settings_of
+from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
 
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
@@ -141,10 +140,10 @@ async def drop(id: UUID, asker: Asking, begin: Working) -> Response:
 async def _uploaded(request: Request, name: str) -> tuple[str, bytes, str | None]:
     """Name and content of the file, and the mapping that came with it."""
     most = int(settings_of(request).registry_import_mb) << 20
-    bounded = _bounded(request, most + LARGEST_MAPPING + 10_000)
+    held = bounded(request, most + LARGEST_MAPPING + 10_000)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return name, await bounded.body(), None
-    async with bounded.form(max_files=2, max_fields=20) as form:
+        return name, await held.body(), None
+    async with held.form(max_files=2, max_fields=20) as form:
         file, mapping = form.get("file"), form.get("mapping")
         own = await mapping.read() if isinstance(mapping, UploadFile) else mapping
         if not isinstance(file, UploadFile):
@@ -156,21 +155,6 @@ async def _uploaded(request: Request, name: str) -> tuple[str, bytes, str | None
         except UnicodeDecodeError as error:
             raise Problem(422, "mapping_invalid", "the mapping is not UTF-8") from error
         return file.filename or name, await file.read(), told or None
-
-
-def _bounded(request: Request, most: int) -> Request:
-    """*request*, whose body is read no further than *most* bytes."""
-    size = 0
-
-    async def receive() -> Message:
-        nonlocal size
-        message = await request.receive()
-        size += len(message.get("body", b""))
-        if size > most:
-            raise Problem(413, "body_too_large", f"send at most {most >> 20} MB at once")
-        return message
-
-    return Request(request.scope, receive)
 
 
 def _own(row: store.ImportRow | None, asker: Asker) -> store.ImportRow:
