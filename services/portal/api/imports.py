@@ -64,8 +64,8 @@ async def add(request: Request, visitor: Visiting) -> Response:
         )
     except Denied as error:
         t = Words(visitor.language)
-        key = f"import.denied.{error.code}"
-        problem = t(key) if t.knows(key) else t("import.denied.other")
+        known = t.knows(f"import.denied.{error.code}")
+        problem = t(f"import.denied.{error.code}") if known else t("import.denied.other")
         return await _begin(request, visitor, problem=problem, status=error.status)
     return RedirectResponse(f"/imports/{id}", 303)
 
