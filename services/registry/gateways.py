@@ -24,6 +24,7 @@ KEYS_LIFE_S = 600.0
 LEAST_PAUSE_S = 5.0
 LEEWAY_S = 30
 _LONGEST_LINE = 16 << 20  # bytes; a slice of events
+_BEAT_S = 5.0
 
 
 class KeyFiles:
@@ -149,7 +150,10 @@ class TableReader:
     async def read(
         self, name: str, content: bytes, own_mapping: str | None, order: dict[str, Any]
     ) -> AsyncIterator[dict[str, Any]]:
-        """The lines of `shared.client.slices`; a `problem` when it does not come to an end."""
+        """
+        The lines of `shared.client.slices`, `reading` while the next is waited for, and a `problem`
+        when it does not come to an end.
+        """
         with tempfile.TemporaryDirectory(prefix="massakoppi-import-") as folder:
             file = Path(folder) / f"table{Path(name).suffix[:8]}"
             file.write_bytes(content)
@@ -177,17 +181,22 @@ class TableReader:
         process.stdin.write(order)
         process.stdin.close()
         ended = False
-        try:
-            while line := await asyncio.wait_for(
-                process.stdout.readline(), max(0.0, until - time.monotonic())
-            ):
-                told = json.loads(line)
-                ended = ended or "end" in told or "problem" in told
-                yield told
-        except TimeoutError:
-            why = f"It takes more than {self.seconds:.0f} seconds to read: split it."
-            yield {"problem": {"code": "table_too_slow", "text": why}}
-            return
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                why = f"It takes more than {self.seconds:g} seconds to read: split it."
+                yield {"problem": {"code": "table_too_slow", "text": why}}
+                return
+            try:
+                line = await asyncio.wait_for(process.stdout.readline(), min(left, _BEAT_S))
+            except TimeoutError:
+                yield {"reading": True}
+                continue
+            if not line:
+                break
+            told = json.loads(line)
+            ended = ended or "end" in told or "problem" in told
+            yield told
         if not ended:
             why = f"Reading it takes more than {self.memory_mb} MB, or it is broken: split it."
             yield {"problem": {"code": "table_too_large", "text": why}}

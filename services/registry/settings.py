@@ -31,5 +31,5 @@ class Settings(SharedSettings):
         1_500, ge=400, description="address space of the process that reads a table, MB"
     )
     registry_import_s: float = Field(
-        120.0, gt=0, le=150, description="how long reading a table may take, seconds"
+        300.0, gt=0, le=330, description="how long reading a table may take, seconds"
     )

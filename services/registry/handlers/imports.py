@@ -98,6 +98,8 @@ async def _read(row: store.ImportRow, work: Work, reader: Reads) -> None:
     errors: list[Mapping[str, Any]] = []
     async for line in reader.read(row.file_name, row.content or b"", row.own_mapping, order):
         match line:
+            case {"reading": _}:
+                await store.stay(work.session)
             case {"problem": problem}:
                 await _end(row, work, "refused", problem)
                 return

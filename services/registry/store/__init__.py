@@ -18,6 +18,7 @@ from services.registry.store.imports import (
     make_due,
     no_more_due,
     slice_of,
+    stay,
 )
 from services.registry.store.intake import (
     Entering,
@@ -152,6 +153,7 @@ __all__ = [
     "seen",
     "shrink_session",
     "slice_of",
+    "stay",
     "things",
     "trail",
 ]
