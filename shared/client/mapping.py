@@ -1,7 +1,7 @@
 """A mapping file: what the columns of a table mean, and the events that its rows become."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -47,7 +47,7 @@ _NOT_IN_A_CELL: Final = frozenset(
 """What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (
     "name", "about", "region", "file", "skip", "organisation", "project", "area", "forecast",
-    "assumptions", "same_identity", "unread",
+    "assumptions", "same_identity", "unread", "headings",
 )  # fmt: skip
 
 
@@ -99,6 +99,7 @@ class FileMapping:
     assumptions: tuple[Assumption, ...]
     same_identity: Literal["refuse", "number"]
     unread: Mapping[str, str]
+    headings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -106,6 +107,14 @@ class FileMapping:
         found: dict[str, None] = {}
         for rule in self.rules():
             found.update(dict.fromkeys(rule.columns()))
+        return tuple(found)
+
+    def columns_of(self, kind: Kind) -> tuple[str, ...]:
+        """The columns that are read as *kind*."""
+        found: dict[str, None] = {}
+        for rule in self.rules():
+            if isinstance(rule, Rule):
+                found.update(dict.fromkeys(rule.columns_of(kind)))
         return tuple(found)
 
     def rules(self) -> Iterator[Rule | Condition]:
@@ -212,7 +221,17 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         assumptions=tuple(_assumptions(told.get("assumptions") or [], compiler)),
         same_identity="number" if same == "number" else "refuse",
         unread={str(column): str(why) for column, why in (told.get("unread") or {}).items()},
+        headings=dict(_headings(told.get("headings") or {}, compiler)),
     )
+
+
+def _headings(told: Any, compiler: Compiler) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for column, names in told.items() if isinstance(told, dict) else ():
+        words = list(names.values()) if isinstance(names, dict) else names
+        if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+            compiler.faults.append(f"headings.{column}: list the other names of the column")
+            continue
+        yield str(column), tuple(words)
 
 
 def _form(told: dict[str, Any], compiler: Compiler) -> Form:
@@ -228,11 +247,13 @@ def _form(told: dict[str, Any], compiler: Compiler) -> Form:
         compiler.faults.append("file.decimal: say auto, ',' or '.'")
     if form.delimiter != "auto" and len(form.delimiter) != 1:
         compiler.faults.append("file.delimiter: say auto, or one character")
-    if not isinstance(form.header, int) or form.header < 1:
-        compiler.faults.append("file.header: say the number of the row with the column names")
+    if form.header != "auto" and (not isinstance(form.header, int) or form.header < 1):
+        compiler.faults.append("file.header: say auto, or the number of the row of column names")
+    if not isinstance(form.sheet, str):
+        compiler.faults.append("file.sheet: say auto, or the name of the sheet")
     for each in form.dates:
         try:
-            if each not in ("instant", "milliseconds"):
+            if each not in ("auto", "instant", "milliseconds"):
                 date_pattern(each)
         except BadCell as error:
             compiler.faults.append(f"file.dates: {error}")

@@ -104,7 +104,7 @@ class Gazetteer:
     def by_name(self, written: str) -> Place | None:
         """The place of a name in any language, its code if that is what stands there; None when
         there is none or more than one."""
-        return self._names.get(folded(written)) or self._codes.get(written.strip())
+        return self._names.get(folded(written)) or self.by_code(written)
 
 
 def _enter(index: dict[str, Place | None], word: str, place: Place) -> None:
