@@ -52,9 +52,12 @@ def open_geojson(
                         epsg=reading.epsg)  # fmt: skip
 
 
-def feature_collection(features: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The text of a feature collection of *features*, in pieces."""
-    yield '{"type":"FeatureCollection","features":['
+def feature_collection(
+    features: Iterable[dict[str, Any]], *, crs: dict[str, Any] | None = None
+) -> Iterator[str]:
+    """The text of a feature collection of *features*, in pieces; *crs* where it is not degrees."""
+    named = f'"crs":{json.dumps(crs)},' if crs else ""
+    yield f'{{"type":"FeatureCollection",{named}"features":['
     for number, feature in enumerate(features):
         yield ("," if number else "") + "\n" + json.dumps(feature, ensure_ascii=False)
     yield "\n]}\n"

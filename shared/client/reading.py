@@ -345,6 +345,7 @@ class _Reader:
         if errors or where is None:
             raise _Bad(errors)
         at_place = {"region": self.gazetteer.region.code} | place_fields(where)
+        at_place.pop("precision", None)
         area = self._event(row, HandedArea, values | at_place, columns)
         if (token, area.external_id) not in self.seen.areas:
             self.seen.areas.add((token, area.external_id))
