@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     app.command("import")(import_)
     app.command()(template)
+    app.command()(export)
     app.command()(emit)
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV or XLSX file", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV, XLSX, GeoJSON or GeoPackage file", exists=True, dir_okay=False),
+    ],
     mapping: Annotated[
         str,
         typer.Option(
@@ -37,7 +41,7 @@ def import_(
         str | None, typer.Option(help="region of the rows; else the mapping's own")
     ] = None,
     sheet: Annotated[
-        str | None, typer.Option(help="sheet of a workbook; else the first that has the columns")
+        str | None, typer.Option(help="sheet or layer; else the first that has the columns")
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="read and check only, send nothing")] = False,
     only_good: Annotated[
@@ -98,6 +102,33 @@ def template(
         raise ValueError(f"{region!r} does not ship with the platform: {', '.join(regions)} do")
     output.write_bytes(made(language, regions[region]))
     out.print(f"{output}", highlight=False)
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="where to write", dir_okay=False)],
+    org: Annotated[str, typer.Option(help="organisation whose view it is")],
+    region: Annotated[str, typer.Option(help="region of the forecasts")],
+    form: Annotated[
+        str, typer.Option(help="geojson, seutumassa, seutumassa-full or seutumassa-geojson")
+    ] = "geojson",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Write the forecasts that an organisation may see to a file, and say what its form lost.
+
+    Example: `massakoppi export massat.csv --org kaupunki --region 01 --form seutumassa`
+    """
+    from deploy.exporting import export_file
+
+    done = asyncio.run(export_file(find(data), file, form, organisation=org, region=region))
+    lost = Counter(loss.field for loss in done.losses)
+    if as_json:
+        tell({"rows": done.rows, "lost": dict(lost)})
+        return
+    out.print(f"{done.rows} forecasts written to {file}", highlight=False)
+    for name, count in lost.most_common():
+        err.print(f"  {count} × {name} cannot be held there", highlight=False)
 
 
 def write_errors(path: Path, errors: "list[RowError]", language: str) -> None:

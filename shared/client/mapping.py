@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from shared.client.cells import BadCell, Form, date_pattern, folded
+from shared.client.crs import UnknownCrs, epsg_of
 from shared.client.grammar import Compiler
 from shared.client.places import PlaceRule
 from shared.client.rules import Condition, Rule
@@ -47,7 +48,7 @@ _NOT_IN_A_CELL: Final = frozenset(
 """What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (
     "name", "about", "region", "file", "skip", "organisation", "project", "area", "forecast",
-    "assumptions", "same_identity", "unread", "headings",
+    "assumptions", "same_identity", "unread", "headings", "optional",
 )  # fmt: skip
 
 
@@ -100,6 +101,7 @@ class FileMapping:
     same_identity: Literal["refuse", "number"]
     unread: Mapping[str, str]
     headings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -222,6 +224,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         same_identity="number" if same == "number" else "refuse",
         unread={str(column): str(why) for column, why in (told.get("unread") or {}).items()},
         headings=dict(_headings(told.get("headings") or {}, compiler)),
+        optional=frozenset(str(column) for column in told.get("optional") or ()),
     )
 
 
@@ -283,7 +286,7 @@ def _assumptions(told: Any, compiler: Compiler) -> Iterator[Assumption]:
 
 def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
     kinds = {"code": "text", "name": "text", "lat": "number", "lon": "number"}
-    compiler.only(told, "project.place", {*kinds, "separator", "nowhere"})
+    compiler.only(told, "project.place", {*kinds, "separator", "nowhere", "geometry", "crs"})
     rules = {
         name: compiler.rule(told[name], kind, f"project.place.{name}")
         for name, kind in kinds.items()
@@ -295,9 +298,19 @@ def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
     nowhere = told.get("nowhere") or []
     return PlaceRule(
         **rules,
+        geometry=None if told.get("geometry") is None else str(told["geometry"]),
+        crs=_crs(told.get("crs"), compiler),
         separator=None if separator is None else str(separator),
         nowhere=frozenset(folded(str(word)) for word in nowhere),
     )
+
+
+def _crs(told: Any, compiler: Compiler) -> str | None:
+    try:
+        return None if told is None else f"EPSG:{epsg_of(told)}"
+    except UnknownCrs as error:
+        compiler.faults.append(f"project.place.crs: {error}")
+        return None
 
 
 def _shape(told: dict[str, Any], contract: type[Handed], where: str, compiler: Compiler) -> Shape:

@@ -8,6 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.client.cells import Row, folded
+from shared.client.features import FeatureTable
+from shared.client.geojson import is_geojson, open_geojson
+from shared.client.geometry import GEOMETRY
+from shared.client.geopackage import is_geopackage, open_geopackage
 from shared.client.mapping import BadMapping, FileMapping, Shape
 from shared.client.outgoing import Item, Note, Outgoing, RowError, Skipped, event_id
 from shared.client.places import Gazetteer, Where, place_fields
@@ -45,11 +49,21 @@ def read_events(
 
 
 def table_of(path: str | Path, mapping: FileMapping) -> Table:
-    """The table at *path* as *mapping* reads it; raises `BadTable`, `MissingColumns`."""
+    """
+    The table at *path* as *mapping* reads it: a CSV file, a workbook, GeoJSON or a GeoPackage.
+
+    Its content says which it is, not its name. Raises `BadTable`, `MissingColumns`.
+    """
+    file = Path(path)
+    needed = [each for each in mapping.columns if each not in mapping.optional]
+    if is_geopackage(file):
+        return open_geopackage(file, mapping.form, columns=needed, headings=mapping.headings)
+    if is_geojson(file):
+        return open_geojson(file, mapping.form, columns=needed, headings=mapping.headings)
     return open_table(
-        path,
+        file,
         mapping.form,
-        columns=mapping.columns,
+        columns=needed,
         headings=mapping.headings,
         numbers=mapping.columns_of("number"),
         dates=mapping.columns_of("date"),
@@ -71,11 +85,17 @@ def events_of(
         raise BadMapping(value=mapping.name, remedy=remedy)
     titles = {folded(title): token for title, token in (organisations or {}).items()}
     read = replace(mapping, form=table.form)
+    if isinstance(table, FeatureTable):
+        read = replace(read, place=replace(mapping.place, geometry=GEOMETRY))
+    missing = dict.fromkeys(sorted(mapping.optional - table.columns.keys()), "")
+    yield from (Note(0, "column_missing", f"{column}: not in the file") for column in missing)
     reader = _Reader(read, Gazetteer(region), organisation, titles, edition)
     yield from (Note(0, code, text) for code, text in table.notes)
     for column, because in mapping.unread.items():
         yield Note(0, "column_not_read", f"{column}: {because}")
     for row in table.rows():
+        if missing:
+            row = row._replace(cells={**missing, **row.cells})  # noqa: PLW2901
         for item in reader.items(row):
             if isinstance(item, RowError):
                 yield replace(item, cell=table.address(item.column, item.row))
@@ -99,6 +119,8 @@ def refusals_of(
 
 def form_told(table: Table) -> str:
     """How the file writes, in words: what was found, and what its cells leave open."""
+    if isinstance(table, FeatureTable):
+        return table.told()
     form = table.form
     decimal = {",": "decimal comma", ".": "decimal point"}.get(form.decimal, "no decimals seen")
     dates = " or ".join(form.dates)
@@ -178,14 +200,17 @@ class _Reader:
         yield from self._project(row, token, project_event)
         if note is not None:
             yield note
+        yield from (Note(row.number, "municipality_questioned", each) for each in where.questions)
         yield self._outgoing(token, forecast, row)
 
     def _faults(self, row: Row) -> list[RowError]:
         """The cells of it that hold an error of the spreadsheet, where the mapping reads them."""
         return [
             RowError(row.number, column, told, "cell_error", _FAULTS.get(told, _FAULT))
+            if column != GEOMETRY
+            else RowError(row.number, column, "", "geometry_unreadable", told)
             for column, told in row.faults.items()
-            if column in self.read
+            if column in self.read or column == self.mapping.place.geometry
         ]
 
     def _whose(self, row: Row, errors: list[RowError]) -> str:
@@ -320,6 +345,7 @@ class _Reader:
         if errors or where is None:
             raise _Bad(errors)
         at_place = {"region": self.gazetteer.region.code} | place_fields(where)
+        at_place.pop("precision", None)
         area = self._event(row, HandedArea, values | at_place, columns)
         if (token, area.external_id) not in self.seen.areas:
             self.seen.areas.add((token, area.external_id))

@@ -44,7 +44,7 @@ class Table:
     sheet: str
     form: Form
     columns: Mapping[str, str]
-    source: "_Source"
+    source: "Source"
     notes: tuple[tuple[str, str], ...] = field(default=())
 
     def rows(self) -> Iterator[Row]:
@@ -125,7 +125,7 @@ class _Header:
         return Row(number, dict(zip(self.titles, padded, strict=True)), beyond, told)
 
 
-class _Source:
+class Source:
     """Where the rows of a table come from."""
 
     def rows(self) -> Iterator[Row]:
@@ -136,7 +136,7 @@ class _Source:
 
 
 @dataclass(frozen=True, slots=True)
-class _SheetRows(_Source):
+class _SheetRows(Source):
     sheet: workbook.Sheet
     header: _Header
 
@@ -172,7 +172,7 @@ def _of_workbook(file: Path, form: Form, columns: Collection[str], headings: Hea
 
 
 @dataclass(frozen=True, slots=True)
-class _TextRows(_Source):
+class _TextRows(Source):
     file: Path
     form: Form
     header: _Header
