@@ -6,9 +6,12 @@ import typer
 
 from deploy.cli import (
     checks,
+    coming,
     dead_letters,
     defaults,
+    estimates,
     forecasts,
+    freshness,
     measures,
     nears,
     organisations,
@@ -34,9 +37,12 @@ running.register(app)
 app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+freshness.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)
+coming.register(app)
+estimates.register(app)
 nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(measures.app, name="bench")

@@ -22,6 +22,18 @@ class Settings(SharedSettings):
     registry_oidc_audience: str = Field(
         "massakoppi", description="the client id its tokens are made for"
     )
+    registry_confirm_after_days: int = Field(
+        90, ge=1, description="of silence, after which an owner is asked whether a forecast holds"
+    )
+    registry_confirm_before_days: int = Field(
+        56, ge=0, description="before the window opens, when the owner is asked at the latest"
+    )
+    registry_confirm_within_days: int = Field(
+        14, ge=1, description="for an answer; then the grade drops, and as long after the offer"
+    )
+    registry_calendar_every_s: float = Field(
+        600.0, gt=0, description="between two looks at who is to be asked"
+    )
     registry_patience_s: float = Field(
         60.0, ge=0, description="how long a forecast that came before its project waits for it"
     )

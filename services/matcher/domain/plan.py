@@ -14,6 +14,7 @@ from services.matcher.domain.areas import Area, area_arcs, first_day, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
+from services.matcher.domain.fit import most_by_mara
 from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
@@ -27,6 +28,7 @@ from services.matcher.domain.values import (
     Lot,
     Rules,
     Stands,
+    kind_of,
 )
 
 ONSITE_BONUS: Final = 1_000_000
@@ -159,9 +161,12 @@ def replan(
 
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
     if areas:
-        over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
+        over = area_arcs(
+            surpluses, needs, areas, rules, today=today, excluded=excluded, standing=free
+        )
         pairs = _together(pairs, over, len(needs), len(areas))
     pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
+    pairs = _within_site(pairs, surpluses, needs, known, left, free, fixed)
     room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
@@ -321,6 +326,55 @@ def _within_reach(
         )
     ]
     return pairs.take(np.array(near, dtype=np.bool_))
+
+
+def _within_site(
+    pairs: Arcs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    known: Mapping[UUID, Lot],
+    room: Mapping[UUID, int],
+    free: Mapping[Way, Stands],
+    fixed: Sequence[Stands],
+) -> Arcs:
+    """
+    *pairs* that carry no more to one site than MARA lets into it, however many lots it comes from.
+
+    What is left of the limit is dealt out beforehand, as far as lots have it: to ways that stand,
+    then to those worth most.
+    """
+    limits = np.array(
+        [most_by_mara(kind_of(one.kind)) or UNBOUNDED for one in surpluses], dtype=np.int64
+    )
+    rows = np.flatnonzero(limits[pairs.surplus] < UNBOUNDED)
+    if not len(rows):
+        return pairs
+    left: dict[tuple[UUID, str], int] = {}
+    for match in fixed:
+        if match.surplus_id in known and match.need_id in known and match.standing == HOLDS:
+            site = known[match.need_id].project_id, known[match.surplus_id].material
+            left[site] = left.get(site, 0) - match.tonnes
+    stood = {match.pair for match in free.values()}
+
+    def first_served(row: int) -> tuple[bool, int, int]:
+        ends = surpluses[pairs.surplus[row]].id, needs[pairs.need[row]].id
+        return ends not in stood, -int(pairs.cents[row]), row
+
+    most = pairs.most.copy()
+    dealt: set[tuple[UUID, str]] = set()
+    had: dict[UUID, int] = {}
+    for row in sorted(rows.tolist(), key=first_served):
+        surplus, need = surpluses[pairs.surplus[row]], needs[pairs.need[row]]
+        site = need.project_id, surplus.material
+        if site not in dealt:
+            dealt.add(site)
+            left[site] = max(0, int(limits[pairs.surplus[row]]) + left.get(site, 0))
+        ends = surplus.id, need.id
+        most[row] = min(int(most[row]), left[site], *(had.setdefault(id, room[id]) for id in ends))
+        left[site] -= int(most[row])
+        for id in ends:
+            had[id] -= int(most[row])
+    return pairs._replace(most=most)
 
 
 def _arcs_of(

@@ -1,5 +1,6 @@
 """What the registry does when something happens: load, decide, record."""
 
+from services.registry.handlers.freshness import confirm, look_at_calendar
 from services.registry.handlers.intake import Outcome, judge, receipt_of, take_in
 from services.registry.handlers.organisations import (
     NewKey,
@@ -28,9 +29,11 @@ __all__ = [
     "add_region",
     "add_shipped_regions",
     "change_status",
+    "confirm",
     "drop_mandate",
     "drop_member",
     "judge",
+    "look_at_calendar",
     "receipt_of",
     "revoke_key",
     "sign_in",

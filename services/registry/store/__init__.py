@@ -1,5 +1,6 @@
 """The registry's tables, and the questions it asks them."""
 
+from services.registry.store.freshness import calendar, look_again, unsure
 from services.registry.store.intake import (
     Entering,
     Entry,
@@ -81,6 +82,7 @@ __all__ = [
     "add_person",
     "add_region",
     "bind_subject",
+    "calendar",
     "change_organisation",
     "drop_mandate",
     "drop_membership",
@@ -95,6 +97,7 @@ __all__ = [
     "keys_of",
     "ledger",
     "listed",
+    "look_again",
     "mandates_of",
     "mandates_to",
     "members_among",
@@ -118,4 +121,5 @@ __all__ = [
     "shrink_session",
     "things",
     "trail",
+    "unsure",
 ]
