@@ -7,9 +7,9 @@ triangles of the polygon that is clipped where the height changes sign. Coordina
 (n, 3) with easting, northing, height; faces (m, 3) hold rows of points.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,16 @@ class Surface:
         east, north = (middles * weights[:, None]).sum(axis=0) + np.array(self.origin)
         return float(east), float(north)
 
+    def moved(self, up_m: float) -> "Surface":
+        """The same, *up_m* higher."""
+        return replace(self, corners=self.corners + np.array([0.0, 0.0, up_m]))
+
+
+def pooled(parts: Sequence[Surface]) -> Surface:
+    """All of *parts*, which share an origin, as one."""
+    corners = np.concatenate([part.corners for part in parts])
+    return Surface(corners, parts[0].origin, sum(part.vertical for part in parts))
+
 
 def surface(points: Floats, faces: Ints, origin: tuple[float, float]) -> Surface:
     """The surface of *faces* over *points*; both surfaces of a volume share one *origin*."""
@@ -81,7 +91,8 @@ class Between:
     below_high: float = 0.0
 
     def __add__(self, other: "Between") -> "Between":
-        return Between(*(a + b for a, b in zip(_numbers(self), _numbers(other), strict=True)))
+        names = [each.name for each in fields(self)]
+        return Between(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 def between(lower: Surface, upper: Surface, height_m: float = 0.0) -> Between:
@@ -280,7 +291,3 @@ def _entered(boxes: Floats, corner: Floats, cell: float, stride: int) -> tuple[I
     column = least[whose, 0] + at // spans[whose, 1]
     row = least[whose, 1] + at % spans[whose, 1]
     return column * stride + row, whose
-
-
-def _numbers(told: Any) -> list[float]:
-    return [getattr(told, name) for name in Between.__slots__]
