@@ -15,7 +15,7 @@ Height = Callable[[float, float], float]
 def sheet(
     height: Height, x: tuple[float, float], y: tuple[float, float], columns: int = 1, rows: int = 1
 ) -> tuple[Any, Any]:
-    """(points, faces) of a rectangle of metres from the corner, in triangles; any function of x, y."""
+    """(points, faces) of a rectangle, metres from the corner, of the height told of x and y."""
     across, along = np.linspace(*x, columns + 1), np.linspace(*y, rows + 1)
     points = [(east, north, height(east, north)) for north in along for east in across]
     faces = []
@@ -66,17 +66,18 @@ def write_road(folder: Path, depth: float = 2.0) -> Path:
     Its structure is 1 m thick all along; rock lies 0.5 m below the ground on the first half.
     """
     start, rise = 10 - depth, (depth + 1) / 100
+    terrain = sheet(lambda x, y: 10, (-20, 120), (-20, 30))
+    rock = sheet(lambda x, y: 9.5, (0, 50), (-5, 15))
+    lowest = sheet(lambda x, y: start + rise * x, (0, 100), (0, 10), 7, 3)
+    highest = sheet(lambda x, y: start + 1 + rise * x, (0, 100), (0, 10), 5, 2)
+    base = sheet(lambda x, y: 9, (0, 100), (0, 10))
     files = {
-        "9004 Terrain/Maanpinta.xml": surface_xml(*sheet(lambda x, y: 10, (-20, 120), (-20, 30)), "Maa", "1"),
-        "9004 Terrain/Kallio.xml": surface_xml(*sheet(lambda x, y: 9.5, (0, 50), (-5, 15)), "Kallio"),
-        "2012 Lowest/Katu.xml": surface_xml(
-            *sheet(lambda x, y: start + rise * x, (0, 100), (0, 10), 7, 3), "Katu", "201200"
-        ),
-        "2010 Highest/Katu.xml": surface_xml(
-            *sheet(lambda x, y: start + 1 + rise * x, (0, 100), (0, 10), 5, 2), "Katu"
-        ),
-        "2030 Base/Kantava.xml": surface_xml(*sheet(lambda x, y: 9, (0, 100), (0, 10)), "Kantava", "203000"),
-    }  # fmt: skip
+        "9004 Terrain/Maanpinta.xml": surface_xml(*terrain, "Maa", "1"),
+        "9004 Terrain/Kallio.xml": surface_xml(*rock, "Kallio"),
+        "2012 Lowest/Katu.xml": surface_xml(*lowest, "Katu", "201200"),
+        "2010 Highest/Katu.xml": surface_xml(*highest, "Katu"),
+        "2030 Base/Kantava.xml": surface_xml(*base, "Kantava", "203000"),
+    }
     for name, xml in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

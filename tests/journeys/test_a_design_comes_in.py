@@ -27,10 +27,10 @@ async def command(platform: Platform, *words: str | Path) -> tuple[int | None, A
 
 
 async def kept(who: Company) -> dict[str, dict[str, Any]]:
-    """The forecasts at the registry, by the company's own ids."""
+    """The forecasts at the registry, by direction and material."""
     status, told = await who.ask("registry", "GET", "/forecasts")
     assert status == 200
-    return {one["external_id"]: one for one in told["items"]}
+    return {f"{one['direction']} {one['material']}": one for one in told["items"]}
 
 
 async def test_a_street_is_looked_at_comes_in_once_and_is_replaced(
@@ -48,10 +48,10 @@ async def test_a_street_is_looked_at_comes_in_once_and_is_replaced(
     code, sent, complained = await command(platform, folder, *here)
     assert (code, sent["outcome"]["accepted"]) == (0, 5), complained
     found = await kept(who)
-    assert {name: each["direction"] for name, each in found.items()} == {
-        "K1:soil": "surplus", "K1:rock": "surplus", "K1:fill": "need", "K1:layers": "need",
-    }  # fmt: skip
-    rock = found["K1:rock"]["quantity"]
+    assert sorted(found) == [
+        "need crushed_rock", "need friction_soil", "surplus rock_solid", "surplus till",
+    ]  # fmt: skip
+    rock = found["surplus rock_solid"]["quantity"]
     assert (rock["value"], rock["unit"], rock["method"]) == (375.0, "m3ktr", "model")
     assert rock["likely_t"] == pytest.approx(375 * 2.7)
 
@@ -63,7 +63,7 @@ async def test_a_street_is_looked_at_comes_in_once_and_is_replaced(
     assert (code, later["outcome"]["accepted"]) == (0, 5)
     again = await kept(who)
     assert again.keys() == found.keys()
-    assert again["K1:rock"]["quantity"]["value"] > 375
+    assert again["surplus rock_solid"]["quantity"]["value"] > 375
 
 
 async def test_a_design_outside_its_region_and_a_broken_file_are_told_in_words(
@@ -104,9 +104,9 @@ async def test_a_real_road_gives_its_surplus_and_its_needs(
     )  # fmt: skip
     assert (code, told["outcome"]["accepted"]) == (0, 5), complained
     found = {name: each["quantity"] for name, each in (await kept(who)).items()}
-    assert found["M3:soil"]["value"] == pytest.approx(7870 - 442, rel=0.01)
-    assert found["M3:rock"]["value"] == pytest.approx(442, rel=0.01)
-    assert found["M3:fill"]["value"] == pytest.approx(844, rel=0.01)
-    assert found["M3:layers"]["value"] == pytest.approx(10_088, rel=0.01)
+    assert found["surplus till"]["value"] == pytest.approx(7870 - 442, rel=0.01)
+    assert found["surplus rock_solid"]["value"] == pytest.approx(442, rel=0.01)
+    assert found["need friction_soil"]["value"] == pytest.approx(844, rel=0.01)
+    assert found["need crushed_rock"]["value"] == pytest.approx(10_088, rel=0.01)
     for each in found.values():
         assert each["low_t"] < each["likely_t"] < each["high_t"]

@@ -114,10 +114,9 @@ def test_the_bounds_are_the_upper_surface_moved():
 def test_large_coordinates_cost_no_accuracy():
     origin = (21_530_000.0, 6_782_000.0)
     far = np.array([*origin, 0.0])
-    lower, upper = (
-        surface(points + far, faces, origin)
-        for points, faces in (sheet(lambda *_: z, (0, 10), (0, 10), 3, 3) for z in (1.0, 1.1))
-    )
+    low, high = (sheet(lambda *_: 0, (0, 10), (0, 10), 3, 3) for _ in range(2))
+    lower = surface(low[0] + far, low[1], origin)
+    upper = surface(high[0] + far + [0, 0, 0.1], high[1], origin)
     assert between(lower, upper).above == pytest.approx(10, rel=1e-6)
     assert lower.centroid == pytest.approx((21_530_005.0, 6_782_005.0))
 
