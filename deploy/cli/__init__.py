@@ -9,6 +9,7 @@ from deploy.cli import (
     coming,
     dead_letters,
     defaults,
+    designs,
     estimates,
     forecasts,
     freshness,
@@ -37,6 +38,7 @@ running.register(app)
 app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+designs.register(app)
 freshness.register(app)
 planning.register(app)
 checks.register(app)
