@@ -199,7 +199,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         name=str(told.get("name", "")),
         about=str(told.get("about", "")),
         region=None if told.get("region") is None else str(told["region"]),
-        form=_form(told.get("file") or {}, compiler),
+        form=form_from(told.get("file") or {}, compiler),
         skip=tuple(_skips(told.get("skip") or [], compiler)),
         organisation=None
         if whose is None
@@ -215,7 +215,8 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
     )
 
 
-def _form(told: dict[str, Any], compiler: Compiler) -> Form:
+def form_from(told: dict[str, Any], compiler: Compiler) -> Form:
+    """How a file writes, by the words under `file`; faults are noted with *compiler*."""
     compiler.only(told, "file", {*Form.__slots__})
     dates = told.get("dates", Form().dates)
     values = {**told, "dates": tuple([dates] if isinstance(dates, str) else dates)}
