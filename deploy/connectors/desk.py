@@ -91,6 +91,9 @@ class Desk:
         mended: list[str] = []
         for one in news:
             before = known.get(one.event.external_id)
+            if before is None and isinstance(one.event, HandedProjectWithdrawal):
+                verdicts[one.event.external_id] = Verdict("accepted", "never_told")
+                continue
             told = _after(before, one)
             if told.verdict is None:
                 sending.append((one, told))
