@@ -104,7 +104,7 @@ class Desk:
                     mended.append(told.external_id)
         if self.sender is None:
             for one, told in sending:
-                log.info("would_tell", event=_named(one, told).event_name(), id=told.external_id)
+                log.info("would_tell", name=_named(one, told).event_name(), id=told.external_id)
                 self.counts["would_tell"] += 1
                 verdicts[told.external_id] = Verdict("unheard", "dry_run")
             return verdicts

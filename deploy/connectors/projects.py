@@ -107,6 +107,8 @@ class ProjectReader:
                 values |= _point(geometry)
         except Ambiguous as error:
             reasons.append(error.reason)
+        if None in (values.get("available_from"), values.get("available_to")):
+            values |= {"available_from": None, "available_to": None}  # half a window is none
         values["phase"] = values.get("phase") or "not_applicable"
         return {name: value for name, value in values.items() if value is not None}
 

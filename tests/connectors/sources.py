@@ -32,7 +32,6 @@ class City:
     news: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     asked_after: list[str | None] = field(default_factory=list)
-    open: int = 0
     url: str = ""
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,26 +62,22 @@ class City:
         await answer.prepare(request)
         await answer.write(b"\xef\xbb\xbfevent: stream-open\ndata:\n\nretry: 50\n\n")
         at = int(after.rpartition(":")[2]) if after and trouble != "again" else 0
-        self.open += 1
-        try:
-            if trouble == "silent":
-                await asyncio.sleep(60)
-            if trouble == "again":
-                for number in range(1, len(self.news) + 1):
-                    await answer.write(self._event(number))
-            if trouble == "cut":
-                await answer.write(self._event(at + 1)[:-20])
-                return answer
-            while True:
-                self._more.clear()
-                while at < len(self.news):
-                    at += 1
-                    told = self._event(at)
-                    await answer.write(told[:7])  # a network cuts where it likes
-                    await answer.write(told[7:])
-                await self._more.wait()
-        finally:
-            self.open -= 1
+        if trouble == "silent":
+            await asyncio.sleep(60)
+        if trouble == "again":
+            for number in range(1, len(self.news) + 1):
+                await answer.write(self._event(number))
+        if trouble == "cut":
+            await answer.write(self._event(at + 1)[:-20])
+            return answer
+        while True:
+            self._more.clear()
+            while at < len(self.news):
+                at += 1
+                told = self._event(at)
+                await answer.write(told[:7])  # a network cuts where it likes
+                await answer.write(told[7:])
+            await self._more.wait()
 
     def _event(self, number: int) -> bytes:
         text = json.dumps({"project": self.news[number - 1]}, ensure_ascii=False, indent=1)

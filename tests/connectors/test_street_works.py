@@ -136,6 +136,14 @@ async def test_killed_between_polls_and_in_them(platform: Platform, tmp_path: Pa
 
 
 async def standing(who: Company, title: str) -> bool:
-    """Whether the project is there and not withdrawn."""
+    """Whether the project is there, and its withdrawal is not the last that was taken of it."""
     known = await projects_of(who)
-    return title in known and not known[title].get("withdrawn")
+    if title not in known:
+        return False
+    _, told = await who.ask("registry", "GET", "/receipts", limit=200)
+    last = [
+        one["about"]
+        for one in told["items"]
+        if one["code"] == "taken" and one["canonical"]["id"] == known[title]["project_id"]
+    ]
+    return last[-1] != "project-withdrawn"
