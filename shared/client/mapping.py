@@ -210,7 +210,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         name=str(told.get("name", "")),
         about=str(told.get("about", "")),
         region=None if told.get("region") is None else str(told["region"]),
-        form=_form(told.get("file") or {}, compiler),
+        form=form_from(told.get("file") or {}, compiler),
         skip=tuple(_skips(told.get("skip") or [], compiler)),
         organisation=None
         if whose is None
@@ -237,7 +237,8 @@ def _headings(told: Any, compiler: Compiler) -> Iterator[tuple[str, tuple[str, .
         yield str(column), tuple(words)
 
 
-def _form(told: dict[str, Any], compiler: Compiler) -> Form:
+def form_from(told: dict[str, Any], compiler: Compiler) -> Form:
+    """How a file writes, by the words under `file`; faults are noted with *compiler*."""
     compiler.only(told, "file", {*Form.__slots__})
     dates = told.get("dates", Form().dates)
     values = {**told, "dates": tuple([dates] if isinstance(dates, str) else dates)}
