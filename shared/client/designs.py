@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from shared.client.gauss_kruger import to_degrees
+from shared.client.crs import to_degrees
 from shared.client.landxml import Design, DesignRefused, Tin, read_design
 from shared.client.outgoing import Item, Note, Outgoing, event_id
 from shared.client.volumes import (
@@ -271,7 +271,7 @@ def measure(model: Model, height_m: float = _HEIGHT_M) -> Measured:
 
 def place_of(model: Model) -> tuple[float, float]:
     """(lat, lon) of the middle of the lowest surface, degrees."""
-    lat, lon = to_degrees(*model.surfaces["lowest"].centroid, model.epsg)
+    lon, lat = to_degrees(*model.surfaces["lowest"].centroid, model.epsg)
     return round(lat, 6), round(lon, 6)
 
 

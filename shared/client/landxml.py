@@ -16,7 +16,7 @@ from xml.parsers import expat
 import numpy as np
 import numpy.typing as npt
 
-from shared.client.gauss_kruger import TM35FIN, zone_by_easting, zone_of
+from shared.client.crs import METRIC, eastings_of, epsg_by_easting, systems_of
 from shared.vocabulary.errors import Refused
 
 MOST_BYTES: Final = 300_000_000
@@ -25,7 +25,6 @@ MOST_FACES: Final = 2_000_000
 
 _CHUNK: Final = 1 << 16
 _NORTH: Final = (6_500_000.0, 7_900_000.0)
-_ZONE_HALF_M: Final = 350_000.0
 _PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}")
 _METRES: Final = ("meter", "metre")
 
@@ -297,11 +296,11 @@ class _Reading:
         (east, north), (most_east, most_north) = (
             getattr(points[:, :2], which)(axis=0).tolist() for which in ("min", "max")
         )
-        epsg = self._declared() or told or zone_by_easting(east)
+        epsg = self._declared() or told or epsg_by_easting(east)
         if epsg is None:
             remedy = "Say which with --epsg: 3067, or 3873 to 3885."
             raise UnknownCrs(file=self.file, value="none told", remedy=remedy)
-        least, most = _eastings(epsg)
+        least, most = eastings_of(epsg)
         if not (least < east and most_east < most and _NORTH[0] < north and most_north < _NORTH[1]):
             raise CrsMismatch(
                 file=self.file, north=north, east=east, epsg=epsg, remedy=_reading_of(north, east)
@@ -312,18 +311,10 @@ class _Reading:
         if not self.epsg:
             return None
         code = re.sub(r"^EPSG:", "", self.epsg.strip(), flags=re.IGNORECASE)
-        if code.isdecimal() and (int(code) == TM35FIN or zone_of(int(code)) is not None):
+        if code.isdecimal() and int(code) in METRIC:
             return int(code)
         remedy = "Write it in EPSG:3067, or in a GK zone, EPSG:3873 to 3885."
         raise UnknownCrs(file=self.file, value=self.epsg, remedy=remedy)
-
-
-def _eastings(epsg: int) -> tuple[float, float]:
-    zone = zone_of(epsg)
-    if zone is None:
-        return 50_000.0, 762_000.0
-    middle = zone * 1_000_000 + 500_000.0
-    return middle - _ZONE_HALF_M, middle + _ZONE_HALF_M
 
 
 def _reading_of(north: float, east: float) -> str:
@@ -333,8 +324,8 @@ def _reading_of(north: float, east: float) -> str:
             "The two look swapped: as easting, northing it would be "
             f"{north}, {east}. LandXML wants northing, easting, height."
         )
-    looks = zone_by_easting(east) or (TM35FIN if 50_000 < east < 762_000 else None)
-    also = f" It looks like EPSG:{looks}." if looks else ""
+    looks = systems_of(east, north)
+    also = f" It looks like EPSG:{looks[0]}." if looks else ""
     return f"Mend the coordinate system or the coordinates.{also}"
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from shared.client.gauss_kruger import to_degrees
 from shared.client.landxml import DesignRefused, read_design
 from tests.designs import CORNER, landxml, sheet, surface_xml
 
@@ -118,19 +117,3 @@ def test_a_file_beyond_the_caps_is_refused(tmp_path):
     assert refused.value.code == "design_too_large"
     with pytest.raises(DesignRefused, match="faces, more than 1"):
         read(tmp_path, landxml(surface()), most_faces=1)
-
-
-@pytest.mark.parametrize(
-    ("east", "north", "epsg", "lat", "lon"),
-    [
-        (386_409.813, 6_671_904.081, 3067, 60.1682, 24.9529),
-        (25_497_385.173, 6_672_813.539, 3879, 60.1682, 24.9529),
-        (327_529.609, 6_822_535.681, 3067, 61.4979, 23.7594),
-        (24_487_186.024, 6_820_999.801, 3878, 61.4979, 23.7594),
-    ],
-)
-def test_known_points_come_out_within_a_centimetre(east, north, epsg, lat, lon):
-    assert to_degrees(east, north, epsg) == (
-        pytest.approx(lat, abs=9e-8),
-        pytest.approx(lon, abs=1.8e-7),
-    )
