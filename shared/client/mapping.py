@@ -26,7 +26,7 @@ _KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("gate_fee_eur_per_t", "stones_percent", "moisture_percent"), "number"),
     **dict.fromkeys(("waste_content_percent", "vertical_position_m"), "number"),
     **dict.fromkeys(("total_S_percent", "nag_ph", "lime_need_kg_per_t"), "number"),
-    **dict.fromkeys(("above_groundwater_m", "well_distance_m"), "number"),
+    **dict.fromkeys(("above_groundwater_m", "well_distance_m", "probability"), "number"),
     **dict.fromkeys(("available_from", "available_to", "permit_until"), "date"),
     **dict.fromkeys(("invasive_surveyed_on", "stored_since"), "date"),
     **dict.fromkeys(("accepts_unknown_quality", "accepts_acid_sulphate"), "flag"),
@@ -43,7 +43,7 @@ _KINDS: Final[dict[str, Kind]] = {
 _SET_BY_US: Final = frozenset({"project", "assumptions", "owner", "contacts", "external_revision"})
 _NOT_IN_A_CELL: Final = frozenset(
     {"soil_code", "lab_report", "lab_results", "background_values", "suspected_substances",
-     "invasive_species"}
+     "invasive_species", "estimate", "programme"}
 )  # fmt: skip
 """What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (

@@ -12,7 +12,7 @@ import pytest
 
 from services.registry import handlers, store
 from services.registry.gateways import TableReader
-from shared.client.template import template
+from shared.client.template import headings, template
 from shared.service.due import Worker
 from shared.vocabulary.regions import shipped
 from tests.registry.conftest import (
@@ -202,8 +202,11 @@ async def test_reading_is_bounded_in_a_process_of_its_own(reader: TableReader, c
     """Memory, time and rows: what goes beyond is ended and told."""
     order = {"mapping": "template", "region": REGION.to_json(), "organisation": "acme",
              "edition": "1"}  # fmt: skip
-    content = sheet(*[GOOD | {"Mass ID": f"m{n}", "Note": str(n) * 40} for n in range(3_000)])
-    told = [line async for line in reader.read("m.xlsx", content, None, order)]
+    columns = headings("en")
+    told_rows = [GOOD | {"Mass ID": n, "Quantity": "1200,5"} for n in range(5_000)]
+    lines = [";".join(str(row.get(column, "")) for column in columns) for row in told_rows]
+    content = "\n".join([";".join(columns), *lines]).encode()
+    told = [line async for line in reader.read("m.csv", content, None, order)]
     assert told[-1]["problem"]["code"] == code
 
 

@@ -89,7 +89,7 @@ async def commit(
         return _sign_in(f"/imports/{id}")
     registry = Imports.at(desk_of(request).registry)
     try:
-        await registry.commit(str(id), visitor.seen.token, only_good=only_good)
+        await registry.send(str(id), visitor.seen.token, only_good=only_good)
     except Denied as error:
         if error.status != 409:
             raise

@@ -31,7 +31,7 @@ class Imports(Backend):
         """One import, with its first errors in *language*."""
         return (await self.get(f"/imports/{id}", token, language=language)).body
 
-    async def commit(self, id: str, token: str, *, only_good: bool) -> None:
+    async def send(self, id: str, token: str, *, only_good: bool) -> None:
         """Send what was checked."""
         path = f"/imports/{id}/commit?only_good={str(only_good).lower()}"
         await self.post(path, {}, token)

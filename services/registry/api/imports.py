@@ -66,7 +66,7 @@ async def add_import(
             own_mapping=own,
             region=region or of.region,
             sheet=sheet,
-            commit=not dry_run,
+            at_once=not dry_run,
             only_good=only_good,
         )
         try:

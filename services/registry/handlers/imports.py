@@ -29,7 +29,7 @@ class TooManyOpen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """An import as it was asked for; with *commit* it is sent once checked, if no row is bad."""
+    """An import as it was asked for; with *at_once* it is sent once checked, if no row is bad."""
 
     organisation: str
     actor: str
@@ -40,7 +40,7 @@ class Ordered:
     own_mapping: str | None
     region: str
     sheet: str | None
-    commit: bool
+    at_once: bool
     only_good: bool
 
 
@@ -139,7 +139,7 @@ async def _judge_slice(row: store.ImportRow, work: Work) -> None:
     else:
         row.state = "checked"
         await store.no_more_due(work.session, row.id)
-        if row.commit and (row.only_good or not row.bad):
+        if row.at_once and (row.only_good or not row.bad):
             await commit_import(work, row, only_good=row.only_good)
 
 

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("own_mapping", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("region", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("sheet", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("commit", sa.Boolean(), nullable=False),
+        sa.Column("at_once", sa.Boolean(), nullable=False),
         sa.Column("only_good", sa.Boolean(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=True),

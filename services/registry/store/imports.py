@@ -45,7 +45,7 @@ class ImportRow(SQLModel, table=True):
     own_mapping: str | None = None
     region: str
     sheet: str | None = None
-    commit: bool
+    at_once: bool
     only_good: bool
     state: str = "waiting"
     content: bytes | None = Field(default=None, sa_type=LargeBinary)
