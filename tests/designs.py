@@ -54,7 +54,7 @@ def landxml(
         '<LandXML xmlns="{{release_directory}}" xmlns:im="{{release_directory}}/im" version="1.2">'
         f'<Units><Metric linearUnit="{unit}"/></Units>{system}<Project name="Pähkinäkatu"/>'
         '<Application name="made"><Author createdBy="Drawn By" '
-        'createdByEmail="drawer@example.org"/></Application>'
+        'createdByEmail="drawer@katu.example"/></Application>'
         f"<Surfaces>{''.join(surfaces)}</Surfaces></LandXML>"
     ).encode("iso-8859-1")
 

@@ -302,7 +302,9 @@ def tell(
     yield from model.left_out
     for mass in _masses(measured, model, assumed):
         if mass["quantity"] < _LEAST_M3:
-            text = f"{mass['external_id']}: {mass['quantity']} m3 is not told as a mass"
+            text = (
+                f"{mass['external_id']}: {mass['quantity']} m3 is not told. Withdraw it if it was."
+            )
             yield Note(0, "mass_too_small", text)
             continue
         told = mass | {
