@@ -21,7 +21,7 @@ MAPPING = {
     "cancelled": {"Tila": "mitätöity"},
     "fields": {
         "external_id": {"column": "Kuorma"},
-        "external_revision": {"column": "Versio"},
+        "external_revision": {"column": "Muutos"},
         "forecast": {"column": "Erä"},
         "match_id": {"column": "Sopimus"},
         "outlet": "need_direct",
@@ -32,7 +32,7 @@ MAPPING = {
         "waybill": {"column": "Siirtoasiakirja"},
     },
 }
-HEADER = "Kuorma;Versio;Erä;Sopimus;Laji;Netto;Yksikkö;Pvm;Siirtoasiakirja;Tila\n"
+HEADER = "Kuorma;Muutos;Erä;Sopimus;Laji;Netto;Yksikkö;Pvm;Siirtoasiakirja;Tila\n"
 
 
 def file_of(folder: Path, who: Company, **told: Any) -> Path:
