@@ -133,7 +133,7 @@ async def test_killed_at_any_moment_it_goes_on_where_it_was(
             await until_told(quiet, **wanted)
 
     told, undisturbed = await projects_of(who), await projects_of(quiet)
-    own = {"id", "project_id", "organisation", "reporter", "revision", "changed_at", "at"}
+    own = {"id", "project_id", "organisation", "reporter", "revision", "updated_at"}
 
     def plain(known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         return {
