@@ -1,8 +1,9 @@
-"""What is written from the contracts and the cards: schemas, docs/events.md, docs/asyncapi.json."""
+"""What is written from the contracts and the cards: schemas; of docs, events and both APIs."""
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deploy.compatibility import advice, breaks
 from shared.contracts import EVENTS, HANDED, OUTWARD
 from shared.contracts.base import DRAFT, Event, schema
 from shared.contracts.intake import Handed
+from shared.http import application
 from shared.service import Service, durable_of
 
 ROOT = Path(__file__).parents[1]
@@ -239,7 +241,27 @@ def everything() -> dict[Path, str]:
     told[ROOT / "docs" / "asyncapi.json"] = (
         json.dumps(asyncapi(services), indent=1, ensure_ascii=False) + "\n"
     )
+    for service in services:
+        if service.api is not None and service.name != "portal":  # its pages are for people
+            path = ROOT / "docs" / "openapi" / f"{service.name}.json"
+            told[path] = json.dumps(openapi(service), indent=1, ensure_ascii=False) + "\n"
     return told
+
+
+def openapi(service: Service) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of *service*, as it serves it itself."""
+    app = application(
+        name=service.name, router=service.api, database=None, public_key=None, health=_Unasked()
+    )
+    told: dict[str, Any] = app.openapi()
+    return told
+
+
+class _Unasked:
+    """The health of a service that does not run."""
+
+    async def problems(self) -> Sequence[str]:
+        return ["not running"]
 
 
 def committed(name: str) -> dict[str, Any] | None:

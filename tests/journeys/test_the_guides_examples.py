@@ -1,4 +1,4 @@
-"""The integrator's guide: each of its examples is run as it stands, and does what the guide says."""
+"""The examples of the integrator's guide: each is run as it stands, and does what it says."""
 
 import asyncio
 import json
