@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deploy.cards import cards
-from deploy.compatibility import advice, breaks
+from deploy.compatibility import advice, breaks, leaves_too_early
 from shared.contracts import EVENTS, HANDED, OUTWARD
-from shared.contracts.base import DRAFT, Event, schema
+from shared.contracts.base import DRAFT, Event, notice, schema
 from shared.contracts.intake import Handed
 from shared.http import application
 from shared.service import Service, durable_of
@@ -25,6 +26,7 @@ def handed_schema(contract: type[Handed]) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"/schemas/{contract.name}.json",
         "x-status": "draft" if DRAFT else "published",
+        **notice(contract.deprecated_on),
         **contract.model_json_schema(mode="validation"),
     }
 
@@ -275,8 +277,13 @@ def committed(name: str) -> dict[str, Any] | None:
 
 def broken_contracts() -> list[str]:
     """What to do about each published contract whose readers a change would break."""
+    now = schemas()
     told = []
-    for name, after in schemas().items():
+    for path in sorted(SCHEMAS.glob("*.json")):
+        if path.stem not in now:
+            before = json.loads(path.read_text())
+            told += leaves_too_early(path.stem, before, datetime.now(UTC).date())
+    for name, after in now.items():
         before = committed(name)
         if before is None or before.get("x-status") == "draft":
             continue

@@ -15,6 +15,7 @@ from deploy.cli import (
     planning,
     regions,
     running,
+    webhooks,
 )
 from deploy.cli.terms import say_problem
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 running.register(app)
 app.add_typer(organisations.app, name="org")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
 planning.register(app)

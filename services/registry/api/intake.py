@@ -25,6 +25,7 @@ from shared.http import (
     Reading,
     Working,
     moment_after,
+    notice_headers,
     problem_answer,
 )
 from shared.openapi import about_events
@@ -135,10 +136,13 @@ def answer_of(outcome: Outcome) -> JSONResponse:
     if outcome.receipt is None:
         return problem_answer(422, "envelope_unreadable", "this is no event")
     told = _receipt(outcome.receipt)
+    contract = HANDED.get(outcome.receipt.about)
+    notice = notice_headers(contract.deprecated_on) if contract and contract.deprecated_on else {}
     if outcome.receipt.verdict == "accepted":
-        return JSONResponse(told, 202)
+        return JSONResponse(told, 202, notice)
     code = str(told.pop("code"))
-    return problem_answer(422, code, "the event was rejected; see reasons", **told)
+    detail = "the event was rejected; see reasons"
+    return problem_answer(422, code, detail, headers=notice, **told)
 
 
 def _item(outcome: Outcome) -> dict[str, Any]:
