@@ -256,7 +256,7 @@ class NatsSender(Sender):
             return
         answer = self._waiting.get((receipt.source, receipt.event_id))
         if answer is not None and not answer.done():
-            answer.set_result(verdict_of(receipt.model_dump()))
+            answer.set_result(verdict_of(receipt.model_dump(mode="json")))
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
