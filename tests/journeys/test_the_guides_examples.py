@@ -147,7 +147,7 @@ async def test_the_client_never_doubles_and_says_what_is_wrong(platform: Platfor
                 assert [one.code for one in refused.reasons] == ["event_id_reused"]
             wrong = await client.project("K-9", title="Katu", municipality="000")
             assert [one.code for one in wrong.reasons] == ["municipality_unknown"]
-            misspelt = await client.project("K-9", titel="Katu")
+            misspelt = await client.project("K-9", heading="Katu")
             assert misspelt.verdict == "rejected" and misspelt.reasons
 
             mass = a_forecast(f"K-{at}/m", f"K-{at}").model_dump(exclude_none=True)
