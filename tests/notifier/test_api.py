@@ -336,3 +336,23 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
         "project-added", "project-updated", "confirmation-asked",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]
+
+
+async def test_a_webhook_has_filters_and_can_be_tried(url, database):
+    """What is left out stays as it was; a material that is not known is refused with its remedy."""
+    told = {"organisation": GIVER, "url": "http://127.0.0.1:9/hook", "materials": ["till", "till"]}
+    async with asking(url, AS_KEY) as ask:
+        _, made = await ask.post("/webhooks", json=told)
+        path = f"/webhooks/{made['id']}"
+        _, changed = await ask.patch(path, json={"regions": ["01"]})
+        status, problem = await ask.patch(path, json={"materials": ["tilll"]})
+        tried, posting = await ask.post(f"{path}/test")
+        _, log = await ask.get(f"{path}/deliveries")
+    async with asking(url, person(BO, TAKER)) as ask:
+        foreign, _ = await ask.post(f"{path}/test")
+
+    assert (made["materials"], made["regions"]) == (["till"], [])
+    assert (changed["materials"], changed["regions"]) == (["till"], ["01"])
+    assert (status, problem["code"]) == (422, "material_unknown") and "'till'" in problem["detail"]
+    assert (tried, foreign) == (202, 404)
+    assert [(one["id"], one["event"]) for one in log["items"]] == [(posting["id"], "webhook-test")]
