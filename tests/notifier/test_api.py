@@ -76,7 +76,8 @@ def person(id: UUID, organisation: str | None, *regions: str) -> Asker:
 
 AS_AINO, AS_BO = person(AINO, GIVER), person(BO, TAKER)
 AS_REGINA = person(REGINA, "seutu", "99")
-AS_KEY = Asker(GIVER, "organisation", {GIVER: ()})
+AS_KEY = Asker(GIVER, "organisation", {GIVER: ("reporter",)})
+AS_READER = Asker(str(AINO), "person", {GIVER: ("reader",)})
 
 
 @asynccontextmanager
@@ -336,3 +337,19 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
         "project-added", "project-updated",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]
+
+
+async def test_who_only_reads_sends_nothing_elsewhere(url):
+    """A webhook takes an organisation's matches out: a reader sees it, and makes and changes none."""
+    told = {"organisation": GIVER, "url": "http://127.0.0.1:9/hook"}
+    async with asking(url, AS_KEY) as ask:
+        _, made = await ask.post("/webhooks", json=told)
+    path = f"/webhooks/{made['id']}"
+    async with asking(url, AS_READER) as ask:
+        answers = [
+            await ask.get(path),
+            await ask.post("/webhooks", json=told),
+            await ask.patch(path, json={"url": "http://127.0.0.1:9/other"}),
+            await ask.delete(path),
+        ]
+    assert [status for status, _ in answers] == [200, 403, 404, 404]
