@@ -1,5 +1,6 @@
 """Who may say what on NATS: every contract there is, in the name of every credential."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -77,18 +78,15 @@ async def test_nobody_says_what_is_anothers_to_say(
 
 
 async def test_one_company_that_floods_holds_up_no_other(platform: Platform) -> None:
-    """400 events of one lie at the door: another gets its one receipt before the half of them."""
+    """While 600 events of one come in, another has its receipt before a third of them."""
     loud, quiet = await company(platform, "meluaja"), await company(platform, "hiljainen")
-    import asyncio  # noqa: PLC0415
-
-    flood = asyncio.create_task(
-        loud.hand_in(*(a_project(f"T-{at}") for at in range(400)))
-    )
+    flood = asyncio.create_task(loud.hand_in(*(a_project(f"T-{at}") for at in range(600))))
     await asyncio.sleep(0)
-    one = await quiet.hand_in(a_project("H-1"))
-    _, done = await loud.ask("registry", "GET", "/receipts", limit=200)
+
+    await quiet.hand_in(a_project("H-1"))
     _, own = await quiet.ask("registry", "GET", "/receipts")
-    assert one is not None
-    assert [each["verdict"] for each in own["items"]] == ["accepted"]
-    assert len(done["items"]) <= 200
+    _, done = await loud.ask("registry", "GET", "/receipts", limit=200)
     await flood
+
+    assert [each["verdict"] for each in own["items"]] == ["accepted"]
+    assert len(done["items"]) < 200

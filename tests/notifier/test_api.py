@@ -340,7 +340,7 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
 
 
 async def test_who_only_reads_sends_nothing_elsewhere(url):
-    """A webhook takes an organisation's matches out: a reader sees it, and makes and changes none."""
+    """Webhooks take matches out: a reader sees one, and makes, changes and removes none."""
     told = {"organisation": GIVER, "url": "http://127.0.0.1:9/hook"}
     async with asking(url, AS_KEY) as ask:
         _, made = await ask.post("/webhooks", json=told)
