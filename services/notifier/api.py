@@ -307,9 +307,10 @@ def _filters(told: NewWebhook | ChangedWebhook, known: Any = None) -> dict[str, 
     return wanted
 
 
-async def _webhook(session: Any, id: UUID, asker: Asker) -> Any:
+async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False) -> Any:
     row = await store.webhook(session, id)
-    if row is None or not asker.acts_for(row.organisation):
+    may = asker.acts_for if reads else asker.speaks_for
+    if row is None or not may(row.organisation):
         raise Problem(404, "not_found", f"no webhook {id} of yours")
     return row
 
@@ -319,8 +320,8 @@ async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
     """A new webhook; its secret is shown here and never again."""
-    if not is_token(told.organisation) or not asker.acts_for(told.organisation):
-        raise NotAllowed(f"you do not act for {told.organisation!r}")
+    if not is_token(told.organisation) or not asker.speaks_for(told.organisation):
+        raise NotAllowed(f"you do not speak for {told.organisation!r}")
     url = _checked(told.url, request)
     secret = new_secret()
     most = settings_of(request).notifier_webhooks_per_organisation
@@ -361,7 +362,7 @@ async def webhooks(
 @router.get("/webhooks/{id}")
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
-    return _shown(await _webhook(session, id, asker))
+    return _shown(await _webhook(session, id, asker, reads=True))
 
 
 @router.patch("/webhooks/{id}")
@@ -405,7 +406,7 @@ async def deliveries(
     id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """What was posted and what waits, newest first."""
-    await _webhook(session, id, asker)
+    await _webhook(session, id, asker, reads=True)
     rows = await store.posting_log(session, id, after=after, limit=limit + 1)
     page = rows[:limit]
     return {

@@ -205,11 +205,12 @@ async def listed(
     project: UUID | None = None,
     asked: bool = False,
     without_forecasts: bool = False,
+    public: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
     """A page of what *scope* may see of *kind*, oldest change first, going on after *after*."""
-    wanted = [_VISIBLE]
+    wanted = ["visibility = 'public' AND state->>'status' <> 'draft'" if public else _VISIBLE]
     if region is not None:
         wanted.append("region = :region")
     if organisation is not None:
