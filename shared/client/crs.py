@@ -1,15 +1,15 @@
 """
 Coordinates of the Finnish systems as WGS 84 degrees and back: always x, y (east, north; lon, lat).
 
-Transverse Mercator on GRS 80 by Krüger's series to the fourth power of n, below a millimetre in
-the whole country. ETRS89 is taken as WGS 84, as EPSG's null transformation does.
+ETRS89 is taken as WGS 84, as EPSG's null transformation does.
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
-from math import asinh, atan, atan2, atanh, cos, cosh, degrees, hypot, isfinite, radians, sin, sinh
+from math import isfinite
 from typing import ClassVar, Final, NamedTuple
+
+from pyproj import Transformer
 
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import Region
@@ -18,26 +18,12 @@ WGS84: Final = 4326
 _DEGREES: Final = (4326, 4258)
 _TM35: Final = 3067
 _GK: Final = range(3873, 3886)
-KNOWN: Final = (_TM35, *_GK, *_DEGREES)
+METRIC: Final = (_TM35, *_GK)
+"""Systems in metres, as plans are drawn in."""
 
-_A: Final = 6378137.0
-_F: Final = 1 / 298.257222101
-_N: Final = _F / (2 - _F)
-_E: Final = (_F * (2 - _F)) ** 0.5
-_R: Final = _A / (1 + _N) * (1 + _N**2 / 4 + _N**4 / 64)
-_FORWARD: Final = (
-    _N / 2 - 2 * _N**2 / 3 + 5 * _N**3 / 16 + 41 * _N**4 / 180,
-    13 * _N**2 / 48 - 3 * _N**3 / 5 + 557 * _N**4 / 1440,
-    61 * _N**3 / 240 - 103 * _N**4 / 140,
-    49561 * _N**4 / 161280,
-)
-_BACK: Final = (
-    _N / 2 - 2 * _N**2 / 3 + 37 * _N**3 / 96 - _N**4 / 360,
-    _N**2 / 48 + _N**3 / 15 - 437 * _N**4 / 1440,
-    17 * _N**3 / 480 - 37 * _N**4 / 840,
-    4397 * _N**4 / 161280,
-)
+KNOWN: Final = (*METRIC, *_DEGREES)
 
+_FIRST_ZONE: Final = 19
 _NORTH: Final = (6_580_000.0, 7_800_000.0)
 _EAST_3067: Final = (50_000.0, 762_000.0)
 _GK_HALF_M: Final = 100_000.0
@@ -117,7 +103,7 @@ def read_position(x: float, y: float, epsg: int) -> Position:
 
 def systems_of(x: float, y: float) -> tuple[int, ...]:
     """The systems in which the pair is a place of Finland, by magnitude: one, or none."""
-    return tuple(each for each in (_TM35, *_GK, WGS84) if _in_finland(x, y, each))
+    return tuple(each for each in (*METRIC, WGS84) if _in_finland(x, y, each))
 
 
 def question_outside(position: Position, region: Region) -> None:
@@ -136,54 +122,41 @@ def to_degrees(x: float, y: float, epsg: int) -> Position:
     """The pair *x*, *y* of *epsg* in degrees, whatever its magnitude; raises `UnknownCrs`."""
     if epsg in _DEGREES:
         return Position(x, y)
-    grid = _grid(epsg)
-    xi, eta = y / (grid.scale * _R), (x - grid.false_east) / (grid.scale * _R)
-    steps = tuple(enumerate(_BACK, start=1))
-    xi, eta = (
-        xi - sum(b * sin(2 * k * xi) * cosh(2 * k * eta) for k, b in steps),
-        eta - sum(b * cos(2 * k * xi) * sinh(2 * k * eta) for k, b in steps),
-    )
-    tau = wanted = sin(xi) / hypot(sinh(eta), cos(xi))
-    for _ in range(3):
-        sigma = sinh(_E * atanh(_E * tau / hypot(1, tau)))
-        near = tau * hypot(1, sigma) - sigma * hypot(1, tau)
-        slope = (1 + (1 - _E**2) * tau**2) / ((1 - _E**2) * hypot(1, tau))
-        tau += (wanted - near) / hypot(1, near) * slope
-    lon = grid.meridian + degrees(atan2(sinh(eta), cos(xi)))
-    return Position(lon, degrees(atan(tau)))
+    return Position(*_between(_known(epsg), WGS84).transform(x, y))
 
 
 def from_degrees(lon: float, lat: float, epsg: int) -> tuple[float, float]:
     """The point as x, y of *epsg*; raises `UnknownCrs`."""
     if epsg in _DEGREES:
         return lon, lat
-    grid = _grid(epsg)
-    sine, away = sin(radians(lat)), radians(lon - grid.meridian)
-    tau = sinh(atanh(sine) - _E * atanh(_E * sine))
-    xi, eta = atan2(tau, cos(away)), asinh(sin(away) / hypot(tau, cos(away)))
-    steps = tuple(enumerate(_FORWARD, start=1))
-    north = xi + sum(a * sin(2 * k * xi) * cosh(2 * k * eta) for k, a in steps)
-    east = eta + sum(a * cos(2 * k * xi) * sinh(2 * k * eta) for k, a in steps)
-    return grid.false_east + grid.scale * _R * east, grid.scale * _R * north
+    x, y = _between(WGS84, _known(epsg)).transform(lon, lat)
+    return x, y
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """A transverse Mercator grid: degrees, metres."""
+def eastings_of(epsg: int) -> tuple[float, float]:
+    """Between which eastings, in metres, the places of Finland lie in the metric system *epsg*."""
+    if epsg == _TM35:
+        return _EAST_3067
+    middle = (epsg - _GK.start + _FIRST_ZONE) * 1e6 + 500_000.0
+    return middle - _GK_HALF_M, middle + _GK_HALF_M
 
-    meridian: float
-    scale: float
-    false_east: float
+
+def epsg_by_easting(east: float) -> int | None:
+    """The GK zone whose number an easting begins with, EPSG:3873 to 3885; None for another."""
+    zone = _GK.start + int(east // 1_000_000) - _FIRST_ZONE
+    return zone if zone in _GK else None
 
 
 @cache
-def _grid(epsg: int) -> _Grid:
-    if epsg == _TM35:
-        return _Grid(27.0, 0.9996, 500_000.0)
-    if epsg in _GK:
-        zone = epsg - _GK.start + 19
-        return _Grid(float(zone), 1.0, zone * 1e6 + 500_000.0)
-    raise UnknownCrs(value=str(epsg), remedy="Use EPSG:3067, EPSG:3873 to 3885, 4258 or 4326.")
+def _between(one: int, other: int) -> Transformer:
+    # always x, y: the registry's own order of axes is north, east for GK zones and degrees
+    return Transformer.from_crs(one, other, always_xy=True)
+
+
+def _known(epsg: int) -> int:
+    if epsg not in KNOWN:
+        raise UnknownCrs(value=str(epsg), remedy="Use EPSG:3067, EPSG:3873 to 3885, 4258 or 4326.")
+    return epsg
 
 
 def _fits(x: float, y: float, epsg: int) -> bool:
@@ -197,12 +170,7 @@ def _fits(x: float, y: float, epsg: int) -> bool:
 def _in_finland(x: float, y: float, epsg: int) -> bool:
     if epsg in _DEGREES:
         return 19 <= x <= 32 and 59 <= y <= 71
-    grid = _grid(epsg)
-    low, high = (
-        _EAST_3067
-        if epsg == _TM35
-        else (grid.false_east - _GK_HALF_M, grid.false_east + _GK_HALF_M)
-    )
+    low, high = eastings_of(epsg)
     return low <= x <= high and _NORTH[0] <= y <= _NORTH[1]
 
 

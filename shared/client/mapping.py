@@ -26,7 +26,7 @@ _KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("gate_fee_eur_per_t", "stones_percent", "moisture_percent"), "number"),
     **dict.fromkeys(("waste_content_percent", "vertical_position_m"), "number"),
     **dict.fromkeys(("total_S_percent", "nag_ph", "lime_need_kg_per_t"), "number"),
-    **dict.fromkeys(("above_groundwater_m", "well_distance_m"), "number"),
+    **dict.fromkeys(("above_groundwater_m", "well_distance_m", "probability"), "number"),
     **dict.fromkeys(("available_from", "available_to", "permit_until"), "date"),
     **dict.fromkeys(("invasive_surveyed_on", "stored_since"), "date"),
     **dict.fromkeys(("accepts_unknown_quality", "accepts_acid_sulphate"), "flag"),
@@ -43,7 +43,7 @@ _KINDS: Final[dict[str, Kind]] = {
 _SET_BY_US: Final = frozenset({"project", "assumptions", "owner", "contacts", "external_revision"})
 _NOT_IN_A_CELL: Final = frozenset(
     {"soil_code", "lab_report", "lab_results", "background_values", "suspected_substances",
-     "invasive_species"}
+     "invasive_species", "estimate", "programme"}
 )  # fmt: skip
 """What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (
@@ -210,7 +210,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         name=str(told.get("name", "")),
         about=str(told.get("about", "")),
         region=None if told.get("region") is None else str(told["region"]),
-        form=_form(told.get("file") or {}, compiler),
+        form=form_from(told.get("file") or {}, compiler),
         skip=tuple(_skips(told.get("skip") or [], compiler)),
         organisation=None
         if whose is None
@@ -237,7 +237,8 @@ def _headings(told: Any, compiler: Compiler) -> Iterator[tuple[str, tuple[str, .
         yield str(column), tuple(words)
 
 
-def _form(told: dict[str, Any], compiler: Compiler) -> Form:
+def form_from(told: dict[str, Any], compiler: Compiler) -> Form:
+    """How a file writes, by the words under `file`; faults are noted with *compiler*."""
     compiler.only(told, "file", {*Form.__slots__})
     dates = told.get("dates", Form().dates)
     values = {**told, "dates": tuple([dates] if isinstance(dates, str) else dates)}

@@ -148,8 +148,9 @@ class _Writer:
         look = {"italic": True, "font_color": "#5A6B75"} if example else {}
         plain = self.book.add_format(look)
         day = self.book.add_format({**look, "num_format": "d.m.yyyy"})
+        columns = list(headings(self.language))
         for number, row in enumerate(rows, start=1):
-            for place, column in enumerate(headings(self.language)):
+            for place, column in enumerate(columns):
                 value = row.get(column, "")
                 if value in ("", None):
                     continue

@@ -114,9 +114,10 @@ _OTHER: Final = (
 
 def spoken(error: RowError, language: str) -> str:
     """What is wrong and what to do, in *language* (fi, sv, en)."""
-    if language not in ("fi", "sv"):
+    told = _TEXTS.get(error.code) or (_OTHER if error.code.startswith("not_a_") else None)
+    if language not in ("fi", "sv") or told is None:
         return error.text
-    finnish, swedish = _TEXTS.get(error.code, _OTHER)
+    finnish, swedish = told
     value = repr(error.value[:120]) if error.value else "–"
     text = finnish if language == "fi" else swedish
     return text.format(column=error.column or "–", value=value)

@@ -182,7 +182,7 @@ class Workbook:
 def _cell(told: Scalar) -> str:
     """A cell as text; a number or day is kept beside it."""
     if isinstance(told, str):
-        return told.strip()
+        return told.strip().replace("\0", "\ufffd")
     if isinstance(told, bool):
         return "true" if told else "false"
     if isinstance(told, int | float):

@@ -14,6 +14,7 @@ from shared.contracts.parts import (
     Laboratory,
     Member,
     Place,
+    Programme,
     Quantity,
     SoilCode,
     Source,
@@ -47,6 +48,7 @@ class _ProjectState(Event):
     site_kind: str
     phase: str = "not_applicable"
     probability: float | None = Field(default=None, ge=0, le=1)
+    programme: Programme | None = None
     window: Window | None = None
     contacts: tuple[UUID, ...] = ()
     visibility: Visibility = "parties"

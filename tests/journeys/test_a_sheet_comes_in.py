@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from deploy.allinone import Platform
 from deploy.importing import Imported, import_file
+from shared.access import TokenSource
 from shared.client.template import template
 from shared.vocabulary.regions import shipped
+from tests.conftest import eventually
 from tests.platform import company
 
 REGION = shipped()["01"]
@@ -73,3 +77,26 @@ async def test_what_the_registry_refuses_is_told_by_its_cell(
     cells = {one.cell for one in done.refused()}
     assert cells
     assert all(cell.startswith("Massat!") for cell in cells)
+
+
+async def test_a_sheet_is_handed_in_over_https(platform: Platform) -> None:
+    """Uploaded, checked and sent by the running registry; the forecast is there once."""
+    who = await company(platform, "taulu3")
+    url = platform.system.urls["registry"]
+    headers = await TokenSource(url, who.credentials.https_key).headers()
+    rows = [GOOD | {"Project ID": "SHEET-3", "Mass ID": f"m{n}"} for n in range(3)]
+    async with aiohttp.ClientSession(headers=headers) as session:
+        form = aiohttp.FormData()
+        form.add_field("file", template("sv", REGION, rows), filename="massor.xlsx")
+        async with session.post(f"{url}/imports?dry_run=false", data=form) as answer:
+            assert answer.status == 202, await answer.text()
+            made = await answer.json()
+
+    async def done() -> Any:
+        _, told = await who.ask("registry", "GET", f"/imports/{made['id']}")
+        return told if told["state"] in ("done", "refused", "broken") else None
+
+    told = await eventually(done, within_s=60)
+    assert (told["state"], told["accepted"], told["bad"]) == ("done", 4, 0)
+    _, kept = await who.ask("registry", "GET", "/forecasts")
+    assert len(kept["items"]) == 3

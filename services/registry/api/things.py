@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
-from services.registry.domain import Kind
+from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
 
@@ -33,10 +33,25 @@ Wanting = Annotated[Wanted, Depends()]
 
 @router.get("/projects")
 async def projects(
-    asker: Asking, session: Reading, wanted: Wanting, paging: Paging
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    without: Annotated[
+        Literal["forecasts"] | None,
+        Query(description="seen coming, and nobody has told any masses of it: whom to call"),
+    ] = None,
 ) -> dict[str, Any]:
-    """Projects, the one changed longest ago first."""
-    return await _page("project", asker, session, paging, wanted)
+    """
+    Projects, the one changed longest ago first.
+
+    Those without forecasts have an `early_estimate` where their programme tells type and size.
+    """
+    told = await _page("project", asker, session, paging, wanted,
+                       without_forecasts=without is not None)  # fmt: skip
+    if without is not None:
+        told["items"] = [one | {"early_estimate": early_estimate(one)} for one in told["items"]]
+    return told
 
 
 @router.get("/forecasts")
@@ -120,6 +135,7 @@ async def _page(
     *,
     project: UUID | None = None,
     asked: bool = False,
+    without_forecasts: bool = False,
 ) -> dict[str, Any]:
     found = await store.listed(
         session,
@@ -129,6 +145,7 @@ async def _page(
         organisation=wanted.organisation,
         project=project,
         asked=asked,
+        without_forecasts=without_forecasts,
         after=moment_after(paging.after),
         limit=paging.limit,
     )

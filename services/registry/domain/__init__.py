@@ -18,6 +18,7 @@ from services.registry.domain.people import (
     check_roles,
 )
 from services.registry.domain.register import Mentions, Register, mentions_of, standing
+from services.registry.domain.states import early_estimate
 from services.registry.domain.texts import TEXTS, shown, spoken
 from services.registry.domain.values import (
     EVENTS,
@@ -67,6 +68,7 @@ __all__ = [
     "canonical_id",
     "check_roles",
     "due_at",
+    "early_estimate",
     "items_of",
     "mentions_of",
     "opened",

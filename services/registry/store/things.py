@@ -180,6 +180,11 @@ _VISIBLE = """
 """
 
 
+_WITHOUT_FORECASTS = """
+    NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A thing in a list: its state with its revision, and where the page could go on."""
@@ -199,6 +204,7 @@ async def listed(
     organisation: str | None = None,
     project: UUID | None = None,
     asked: bool = False,
+    without_forecasts: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
@@ -210,6 +216,8 @@ async def listed(
         wanted.append("organisation = :organisation")
     if project is not None and kind == "forecast":
         wanted.append("project_id = :project")
+    if without_forecasts:
+        wanted.append(_WITHOUT_FORECASTS)
     if asked:
         wanted.append("asked_at IS NOT NULL")
     if after is not None:
