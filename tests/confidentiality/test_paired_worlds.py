@@ -16,7 +16,7 @@ from tests.matcher.builders import a_need, a_surplus
 from tests.matcher.conftest import emptied, matcher  # noqa: F401
 from tests.matcher.test_api import ACME, desk  # noqa: F401
 
-PAIRS = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+PAIRS = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 OF_THE_MOMENT = ("match_id", "near_miss_id", "as_of", "changed_at", "born_at")
 
 
@@ -33,8 +33,8 @@ def a_lot(draw: random.Random, organisation: str, **told: Any) -> ForecastUpdate
         project_id=UUID(int=draw.getrandbits(128), version=4),
         organisation=organisation,
         reporter=organisation,
-        tonnes=100 * draw.randint(1, 12),
-        north_km=draw.randint(0, 30),
+        tonnes=draw.randint(100, 1200),
+        north_km=draw.uniform(0, 30),
         window=(first, first + timedelta(days=60)),
         **told,
     )
