@@ -10,6 +10,7 @@ from deploy.cli import (
     connectors,
     dead_letters,
     defaults,
+    designs,
     estimates,
     forecasts,
     freshness,
@@ -38,6 +39,7 @@ running.register(app)
 app.add_typer(organisations.app, name="org")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+designs.register(app)
 connectors.register(app)
 freshness.register(app)
 planning.register(app)

@@ -50,7 +50,7 @@ def to_call(
             "project": one["title"],
             "organisation": one["organisation"],
             "municipality": one["place"]["municipality"],
-            "programme": (one.get("programme") or {}).get("name", ""),
+            "programme": (one.get("programme") or {}).get("title", ""),
             "may bring": ", ".join(
                 f"{part['direction']} {part['material']} {round(part['likely_t'])} t"
                 for part in one["early_estimate"]

@@ -50,7 +50,7 @@ class Programme(Part):
     permit it stands in, and how large it will be, so that its masses can be estimated.
     """
 
-    name: str
+    title: str
     reference: str | None = None
     project_type: str | None = None
     area_m2: float | None = Field(default=None, gt=0)

@@ -4,7 +4,7 @@ from services.registry.domain import early_estimate
 from tests.registry.builders import a_forecast, a_project, knock
 from tests.registry.conftest import ACME, NORTH, UUSIMAA, Door, Http
 
-STREET = {"name": "Street programme 2028", "project_type": "street", "area_m2": 4800}
+STREET = {"title": "Street programme 2028", "project_type": "street", "area_m2": 4800}
 
 
 async def test_what_has_no_forecast_is_listed_with_what_it_may_bring(door: Door, http: Http):
@@ -34,10 +34,10 @@ async def test_what_has_no_forecast_is_listed_with_what_it_may_bring(door: Door,
 
 def test_without_type_or_size_nothing_is_estimated():
     assert early_estimate({}) == []
-    assert early_estimate({"programme": {"name": "x", "project_type": "street"}}) == []
+    assert early_estimate({"programme": {"title": "x", "project_type": "street"}}) == []
     assert early_estimate({"programme": {**STREET, "area_m2": None, "length_m": 100}}) == []
 
 
-async def test_a_programme_must_have_a_name(door: Door):
+async def test_a_programme_must_have_a_title(door: Door):
     codes = await door.codes(knock("project-added", a_project(programme={"area_m2": 100})))
     assert codes == ["field_missing"]

@@ -102,7 +102,7 @@ PROJECT: Mapping[str, Field] = {
     "probability": _PROBABILITY,
     "programme": Field(
         parts={
-            "name": Field(required=True, longest=200),
+            "title": Field(required=True, longest=200),
             "reference": Field(longest=200),
             "project_type": Field(codes=tuple(project_types()), list="project_type"),
             "area_m2": Field("number", above=True),
