@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from shared import telemetry
 from shared.access import Asker, NotAllowed, NotKnown, asker_of
@@ -290,6 +291,21 @@ def working(request: Request) -> BeginWork:
 
 
 Working = Annotated[BeginWork, Depends(working)]
+
+
+def bounded(request: Request, most: int) -> Request:
+    """*request*, whose body is read no further than *most* bytes: then it is a problem."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise Problem(413, "body_too_large", f"send at most {most >> 20} MB at once")
+        return message
+
+    return Request(request.scope, receive)
 
 
 def settings_of(request: Request) -> Any:

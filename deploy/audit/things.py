@@ -12,8 +12,10 @@ from deploy.audit.report import Line, compared
 from shared.contracts import AreaUpdated, ForecastUpdated
 from shared.vocabulary.contamination import classify_lot, is_better
 from shared.vocabulary.regions import Region, region_from
+from shared.vocabulary.tables import table
 from shared.vocabulary.units import to_tonnes
 
+SPREAD = table("estimates")["spread"]
 SPOKEN = (
     "direction", "material", "material_subtype", "use", "quality", "frost_class",
     "max_contamination", "acid_sulphate", "invasive_status", "waste_status", "legal_route",
@@ -72,14 +74,18 @@ def _as_reported(records: Records) -> Line:
 
 def _expected(row: Row, project: Row, region: Region) -> Row:
     said = row["told"]
+    early = said["quantity"] if said.get("estimate") else None
     tonnes = to_tonnes(
         said["quantity"], said["unit"], said["material"],
-        reliability=said.get("reliability", "unknown"), low=said.get("low"), high=said.get("high"),
+        reliability=_grade(row),
+        low=said.get("low", early and early * SPREAD["low"]),
+        high=said.get("high", early and early * SPREAD["high"]),
     )  # fmt: skip
     return {
         "organisation": said.get("owner") or project["organisation"],
         "region": project["region"],
-        "status": "cancelled" if project["withdrawn"] else said["status"],
+        "status": _status(row, project),
+        "reliability": _grade(row),
         "tonnes": (tonnes.low, tonnes.likely, tonnes.high),
         "window": _window(row, project),
         "place": _place(said, project["state"]["place"], region),
@@ -89,12 +95,25 @@ def _expected(row: Row, project: Row, region: Region) -> Row:
     }
 
 
+def _grade(row: Row) -> str:
+    """As it was told; one grade less once its owner missed an answer."""
+    told: str = row["told"].get("reliability", "unknown")
+    return {"A": "B", "B": "C"}.get(told, told) if row["lapsed"] else told
+
+
+def _status(row: Row, project: Row) -> str:
+    """As it was told; cancelled with its project; no offer once two answers were missed."""
+    told: str = "cancelled" if project["withdrawn"] else row["told"]["status"]
+    return "draft" if told == "offered" and row["lapsed"] > 1 else told
+
+
 def _seen(state: Row) -> Row:
     quantity, place, window = state["quantity"], state["place"], state["window"]
     return {
         "organisation": state["organisation"],
         "region": state["region"],
         "status": state["status"],
+        "reliability": state.get("reliability"),
         "tonnes": (quantity["low_t"], quantity["likely_t"], quantity["high_t"]),
         "window": (window["first"], window["last"]),
         "place": (place["municipality"], place["lat"], place["lon"], place["precision"]),

@@ -12,6 +12,7 @@ from services.notifier import domain, store
 from services.notifier.domain import Match, Membership, NearMiss, Reader
 from services.notifier.gateways import Courier, PostOffice, Registry
 from shared.contracts import (
+    ConfirmationAsked,
     MatchChanged,
     MatchFound,
     NearMissFound,
@@ -418,6 +419,55 @@ async def write_digest(row: Any, work: Work) -> None:
         work.wake("mail")
 
 
+# --- questions to owners ----------------------------------------------------------------------
+
+
+async def hear_question(event: ConfirmationAsked, work: Work, *, rules: Rules) -> None:
+    """Ask the owner of a forecast by mail whether it holds; the desk lists what is asked."""
+    if not rules.mail or work.now - event.at > rules.news:
+        return
+    members = await store.who_may_be_told(work.session, [event.organisation], [])
+    asked = domain.asked_of(event.organisation, event.contacts, members)
+    chosen = await store.preferences_of(work.session, set(asked))
+    mails = {
+        uuid7(): (person, why)
+        for person, why in sorted(asked.items())
+        if person not in chosen or chosen[person].mail
+    }
+    rows = [
+        {
+            "id": str(id),
+            "subject_kind": "confirmation",
+            "subject_id": str(event.forecast_id),
+            "subject_revision": event.revision,
+            "recipient": str(person),
+            "channel": "mail",
+            "region": event.region,
+            "told_at": event.at.isoformat(),
+            "result": None,
+        }
+        for id, (person, _) in mails.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    queued = [
+        {
+            "id": str(id),
+            "person": str(person),
+            "kind": "confirmation",
+            "why": why,
+            "organisations": [event.organisation],
+            "told_at": event.at.isoformat(),
+            "found": False,
+            "told": event.model_dump(mode="json", exclude_none=True),
+        }
+        for id, (person, why) in mails.items()
+        if id in fresh
+    ]
+    await store.write_mail(work.session, queued, work.now)
+    if queued:
+        work.wake("mail")
+
+
 # --- what is due ------------------------------------------------------------------------------
 
 
@@ -490,6 +540,10 @@ async def _letter(
             why=row.why,
             places=await _places(registry, items, language),
             portal_url=post.portal_url,
+        )
+    if row.kind == "confirmation":
+        return domain.letter_of_question(
+            row.told, language=language, why=row.why, portal_url=post.portal_url
         )
     if match is None:
         return domain.letter_of_disabled(row.told, language=language, portal_url=post.portal_url)

@@ -17,7 +17,7 @@ Rows of a file become intake events, are sent, and get their receipts.
 The words of a mapping file are told in `mappings/indot.yaml`, which uses them all.
 """
 
-from shared.client.cells import BadTable, Form, MissingColumns, read_rows
+from shared.client.cells import BadTable, Form, MissingColumns
 from shared.client.credentials import Credentials
 from shared.client.facade import Client, OwnMatch
 from shared.client.https_door import HttpSender, Registry
@@ -37,6 +37,7 @@ from shared.client.outgoing import (
 from shared.client.reading import read_events
 from shared.client.regions import region_from_csv
 from shared.client.sending import NotSent, Outcome, Sender, Verdict, send_all
+from shared.client.tables import open_table, read_rows
 
 __all__ = [
     "BadMapping",
@@ -62,6 +63,7 @@ __all__ = [
     "Verdict",
     "event_id",
     "events_from_jsonl",
+    "open_table",
     "prepare",
     "read_events",
     "read_mapping",

@@ -19,6 +19,7 @@ from shared.contracts.matcher import (
 from shared.contracts.notifier import NotificationSent
 from shared.contracts.registry import (
     AreaUpdated,
+    ConfirmationAsked,
     DeliveryReported,
     ForecastUpdated,
     OrganisationUpdated,
@@ -35,6 +36,7 @@ EVENTS: tuple[type[Event], ...] = (
     ForecastUpdated,
     AreaUpdated,
     DeliveryReported,
+    ConfirmationAsked,
     MatchFound,
     MatchChanged,
     NearMissFound,
@@ -49,6 +51,7 @@ __all__ = [
     "HANDED",
     "OUTWARD",
     "AreaUpdated",
+    "ConfirmationAsked",
     "DeliveryRecorded",
     "DeliveryReported",
     "Event",

@@ -7,7 +7,15 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.base import Event, Part
-from shared.contracts.parts import Direction, LabReport, Precision, SoilCode, Visibility
+from shared.contracts.parts import (
+    Direction,
+    Estimate,
+    LabReport,
+    Precision,
+    Programme,
+    SoilCode,
+    Visibility,
+)
 
 
 class Handed(BaseModel):
@@ -40,6 +48,8 @@ class HandedProject(Handed):
     A project: where it is, what kind of site, when it moves earth.
 
     *precision* `municipality` says that the point told is no more exact than the municipality's.
+    *probability*, 0 to 1, is how likely it is to happen, where its owner knows better than its
+    phase tells. *programme* is where it is seen coming from before it has any forecast.
     """
 
     name: ClassVar[str] = "intake.project-added.v1"
@@ -52,6 +62,8 @@ class HandedProject(Handed):
     precision: Precision | None = None
     site_kind: str = "construction_site"
     phase: str = "not_applicable"
+    probability: float | None = Field(default=None, ge=0, le=1)
+    programme: Programme | None = None
     available_from: date | None = None
     available_to: date | None = None
     contacts: tuple[UUID, ...] = ()
@@ -83,6 +95,9 @@ class HandedForecast(Handed):
     With *lab_results* (mg/kg of dry matter by substance) the class of contamination is computed,
     and a better *contamination* told beside them is refused. *background_values* are documented
     natural backgrounds of metals, *suspected_substances* what must have a result as well.
+
+    An amount from before the design tells its *estimate*: the inputs that multiply to *quantity*.
+    It is no better than reliability C, and its bounds are wide where not told.
     """
 
     name: ClassVar[str] = "intake.forecast-updated.v1"
@@ -141,6 +156,7 @@ class HandedForecast(Handed):
     method: str = "estimate"
     low: float | None = Field(default=None, ge=0)
     high: float | None = Field(default=None, ge=0)
+    estimate: Estimate | None = None
     amount_as_of: date | None = None
     reliability: str = "unknown"
     net_of_own_use: bool = False
@@ -152,6 +168,7 @@ class HandedForecast(Handed):
     lon: float | None = None
     site_kind: str | None = None
     phase: str | None = None
+    probability: float | None = Field(default=None, ge=0, le=1)
     transport_payer: Literal["giver", "taker", "shared"] | None = None
     price_eur_per_t: float | None = None
     visibility: Visibility | None = None

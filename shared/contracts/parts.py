@@ -1,6 +1,6 @@
 """The values that several events carry."""
 
-from datetime import date
+from datetime import date, datetime
 from datetime import date as _date
 from typing import Literal
 from uuid import UUID
@@ -28,6 +28,45 @@ class Quantity(Part):
     tag: str = "unverified"
     source: str | None = None
     confidence: str | None = None
+
+
+class Estimate(Part):
+    """
+    How an amount was estimated before there was a design: an area times a depth (`area_depth`), or
+    a length times a cross-section (`length_section`), by the usual of its *project_type*.
+    """
+
+    method: Literal["area_depth", "length_section"]
+    area_m2: float | None = Field(default=None, gt=0)
+    depth_m: float | None = Field(default=None, gt=0)
+    length_m: float | None = Field(default=None, gt=0)
+    section_m2: float | None = Field(default=None, gt=0)
+    project_type: str | None = None
+
+
+class Programme(Part):
+    """
+    Where a project is seen coming from before anybody knows its masses: the programme, zoning or
+    permit it stands in, and how large it will be, so that its masses can be estimated.
+    """
+
+    title: str
+    reference: str | None = None
+    project_type: str | None = None
+    area_m2: float | None = Field(default=None, gt=0)
+    length_m: float | None = Field(default=None, gt=0)
+
+
+class Freshness(Part):
+    """
+    Since when the owner of a forecast is asked whether it still holds. Without an answer its grade
+    drops below the *reliability* it was told with; later it is *stale*, and offered no longer.
+    """
+
+    confirmed_at: datetime
+    asked_at: datetime
+    reliability: str
+    stale: bool = False
 
 
 class SoilCode(Part):

@@ -1,6 +1,6 @@
 """What the registry announces: organisations, projects, forecasts, areas and deliveries."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -9,9 +9,12 @@ from pydantic import Field
 from shared.contracts.base import Event, Part
 from shared.contracts.parts import (
     Direction,
+    Estimate,
+    Freshness,
     Laboratory,
     Member,
     Place,
+    Programme,
     Quantity,
     SoilCode,
     Source,
@@ -44,6 +47,8 @@ class _ProjectState(Event):
     place: Place
     site_kind: str
     phase: str = "not_applicable"
+    probability: float | None = Field(default=None, ge=0, le=1)
+    programme: Programme | None = None
     window: Window | None = None
     contacts: tuple[UUID, ...] = ()
     visibility: Visibility = "parties"
@@ -80,6 +85,7 @@ class ForecastUpdated(Event):
     *contamination* is the class that holds: of the *laboratory* where it has values and no worse
     class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
     *stored_until* is the last day the mass may lie in storage, *storage_alerts* days to remind of.
+    *freshness* stands while its owner is asked whether it holds.
     """
 
     name: ClassVar[str] = "registry.forecast-updated.v1"
@@ -145,6 +151,7 @@ class ForecastUpdated(Event):
     storage_alerts: tuple[date, ...] = ()
 
     quantity: Quantity
+    estimate: Estimate | None = None
     amount_as_of: date | None = None
     net_of_own_use: bool = False
     reliability: str = "unknown"
@@ -153,9 +160,38 @@ class ForecastUpdated(Event):
     place: Place
     site_kind: str = "construction_site"
     phase: str = "not_applicable"
+    probability: float | None = Field(default=None, ge=0, le=1)
     transport_payer: Literal["giver", "taker", "shared"] | None = None
     price_eur_per_t: float | None = None
     source: Source | None = None
+    freshness: Freshness | None = None
+    sample: bool = False
+
+
+class ConfirmationAsked(Event):
+    """
+    The owner of a forecast is asked whether it still holds: to tell it again, or to confirm it.
+
+    Without an answer by *answer_by* its grade drops, and as long after it is offered no longer.
+    """
+
+    name: ClassVar[str] = "registry.confirmation-asked.v1"
+
+    forecast_id: UUID
+    revision: int = Field(ge=1)
+    project_id: UUID
+    organisation: str
+    reporter: str
+    external_id: str
+    contacts: tuple[UUID, ...] = ()
+    title: str
+    direction: Direction
+    material: str
+    likely_t: float = Field(ge=0)
+    window: Window
+    confirmed_at: datetime
+    asked_at: datetime
+    answer_by: datetime
     sample: bool = False
 
 

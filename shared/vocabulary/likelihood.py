@@ -12,16 +12,18 @@ LIKELIHOOD_TAG: Final[Tag] = table("likelihood")["meta"]["tag"]
 
 
 @lru_cache(maxsize=1024)
-def likelihood(reliability: str, phase: str) -> float:
+def likelihood(reliability: str, phase: str, probability: float | None = None) -> float:
     """
     The share 0..1 of forecasts like this that come about as told; unverified, low confidence.
 
-    A code not known here counts as the unknown of its kind.
+    The *probability* that the project happens, where its owner told one, stands in for the share of
+    its phase. A code not known here counts as the unknown of its kind.
     """
     told = table("likelihood")
     by_reliability, by_phase = told["reliability"], told["phase"]
     sure = by_reliability.get(reliability, by_reliability[told["unknown_reliability"]])
     near = by_phase.get(phase, by_phase[told["unknown_phase"]])
+    near = near if probability is None else probability
     return round(float(sure * near), 4)
 
 

@@ -12,8 +12,8 @@ def table(name: str) -> Mapping[str, Any]:
     """
     The table *name* as it stands in `data/<name>.json`, with what this installation set in it:
     materials, units, enumerations, gates, mara, pima, papers, rules, clocks, factors, area_terms,
-    counterfactual, distance_ratio, kpi, glossary, identifiers, crs, likelihood, seutumassa or
-    provenance.
+    counterfactual, distance_ratio, kpi, glossary, identifiers, crs, likelihood, estimates,
+    seutumassa or provenance.
 
     Every reader gets the same object and must not change it. `FileNotFoundError` for another name.
     """

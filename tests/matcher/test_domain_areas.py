@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.matcher.domain import Rules, over, replan
 from shared.vocabulary.distance import road_km
-from tests.matcher.builders import TODAY, a_need, a_surplus, lot
+from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot
 from tests.matcher.waiting import Formulation, an_area, random_region
 
 RULES = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
@@ -66,3 +66,19 @@ def test_nothing_waits_as_long_as_the_storage_clock_runs() -> None:
         return bool(replan([surplus, need], [], RULES, today=TODAY, areas=[area]).changes)
 
     assert waits(1094) and not waits(1095)
+
+
+def test_a_way_that_stands_over_an_area_that_is_no_longer_looked_at_stays() -> None:
+    """What is settled over every area is not undone where only the best few are looked at."""
+    surplus, need = lot(a_surplus(window=SPRING)), lot(a_need(window=AUTUMN, north_km=5))
+    near = [an_area(north_km=2 + step / 10) for step in range(3)]
+    fourth = an_area(north_km=6)
+    (made,) = replan([surplus, need], [], RULES, today=TODAY, areas=[fourth]).changes
+    stands = a_match(
+        surplus, need, route="area", via=fourth.id, tonnes=made.tonnes,
+        cents_per_t=made.cents_per_t, km=made.km, stays_from=made.stays_from,
+        stays_to=made.stays_to,
+    )  # fmt: skip
+    calm = Rules(standing_bonus_cents_per_t=500, area_choices=3)
+
+    assert not replan([surplus, need], [stands], calm, today=TODAY, areas=[*near, fourth]).changes

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from services.matcher.domain import Kind, Rules, explain, is_feasible, judge, worst
+from services.matcher.domain import Kind, Rules, explain, is_feasible, judge, replan, worst
 from services.matcher.domain.cost import arcs
 from shared.vocabulary.papers import PAPERS, in_words
-from tests.matcher.builders import CLEAN, TODAY, a_need, a_surplus, lot
+from tests.matcher.builders import CLEAN, TODAY, a_match, a_need, a_surplus, lot, some_id
 
 FILL = Kind("sand", use="general_fill", accepts_unknown_quality=True)
 SAND = Kind("sand", **CLEAN)
@@ -331,6 +331,46 @@ def test_asphalt_is_limited_to_a_thousand_tonnes_of_a_site():
     assert found.most.tolist() == [1000]
     assert is_feasible(explain(*pair, Rules(), today=TODAY, tonnes=1000))
     assert not is_feasible(explain(*pair, Rules(), today=TODAY, tonnes=1001))
+
+
+def test_a_site_gets_a_thousand_tonnes_of_asphalt_however_many_give_it():
+    """Two givers, two needs of one project, and what was agreed already: together no more."""
+    told = {
+        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
+        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 700,
+    }  # fmt: skip
+    wants = {"material": "asphalt_granulate", "use": "base", "tonnes": 900, **ROAD}
+    givers = [lot(a_surplus(**told, north_km=km)) for km in (1, 2, 3)]
+    needs = [
+        lot(a_need(**wants, project_id=some_id(7))),
+        lot(a_need(**wants, project_id=some_id(7))),
+    ]
+    elsewhere = lot(a_need(**wants, project_id=some_id(8)))
+    rules = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
+
+    def given(matches, *needs):
+        plan = replan([*givers, *needs], matches, rules, today=TODAY)
+        return sum(one.tonnes for one in plan.changes)
+
+    assert given([], *needs) == 1000
+    assert given([], *needs, elsewhere) == 1900
+    agreed = a_match(givers[0], needs[0], state="agreed", tonnes=400)
+    assert given([agreed], *needs) == 600
+
+
+def test_what_a_site_got_from_lots_that_are_not_at_hand_counts_too():
+    """900 t of asphalt lie there already, by matches of other needs of the project."""
+    told = {
+        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
+        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 700,
+    }  # fmt: skip
+    giver = lot(a_surplus(**told))
+    need = lot(a_need(material="asphalt_granulate", use="base", tonnes=900, **ROAD))
+    site = need.project_id, "asphalt_granulate"
+    rules = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
+    (change,) = replan([giver, need], [], rules, today=TODAY, at_sites={site: 900}).changes
+    assert change.tonnes == 100
+    assert not replan([giver, need], [], rules, today=TODAY, at_sites={site: 1000}).changes
 
 
 def test_screening_that_suggests_sulphide_asks_for_a_test():

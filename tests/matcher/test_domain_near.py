@@ -148,7 +148,7 @@ def the_near_misses(*lots, rules=RULES, matches=()):
     surpluses = [one for one in lots if one.is_surplus]
     needs = [one for one in lots if not one.is_surplus]
     left = unmatched(lots, matches)
-    excluded = spoken_for({one.id: one for one in lots}, matches)
+    excluded = spoken_for({one.id: one for one in lots}, matches, rules)
     pairs = near_pairs(surpluses, needs, left, rules, today=TODAY, excluded=excluded)
     return near_misses_of(pairs, surpluses, needs, rules, today=TODAY)
 
@@ -163,6 +163,29 @@ def test_three_weeks_between_two_projects_are_a_near_miss_that_says_so():
         "surplus window_later 21 d", "need window_earlier 21 d",
     ]  # fmt: skip
     assert near.tonnes == 1000
+
+
+def test_a_window_that_has_begun_moves_with_its_days_that_are_gone():
+    """Eleven days of which one is left are eleven days when they come eleven days later."""
+    surplus = lot(a_surplus(tonnes=300, weekly_rate_t=200.0,
+                            window=(date(2027, 1, 16), date(2027, 1, 26))))  # fmt: skip
+    need = lot(a_need(tonnes=300, window=(date(2027, 1, 5), TODAY)))
+    (near,) = the_near_misses(surplus, need)
+    assert (near.tonnes, near.remedies[0]) == (300, Remedy("need", "window_later", days=11))
+
+
+def test_what_is_as_far_as_what_was_declined_for_its_distance_is_no_near_miss():
+    """Who said that 20 km are too many is not told of a window 25 km away, but of one at 5 km."""
+    surplus = lot(a_surplus(window=(date(2027, 3, 1), date(2027, 6, 30))))
+    later = {"window": (date(2027, 7, 21), date(2027, 10, 31))}
+    near, far = lot(a_need(**later, north_km=5)), lot(a_need(**later, north_km=25))
+    other = lot(a_need(north_km=15))
+    declined = a_match(surplus, other, standing=2, state="declined", decline_reason="distance",
+                       km=20.0, barred=f"surplus:{surplus.material}")  # fmt: skip
+    found = {one.need.id for one in the_near_misses(surplus, near, far)}
+    assert found == {near.id, far.id}
+    found = {one.need.id for one in the_near_misses(surplus, near, far, matches=[declined])}
+    assert found == {near.id}
 
 
 def test_a_window_moves_as_far_as_the_load_needs():

@@ -24,6 +24,12 @@ def test_better_known_is_likelier_and_nearer_is_likelier():
     assert likelihood("A", "construction") > likelihood("A", "general_plan")
 
 
+def test_what_its_owner_tells_of_it_stands_in_for_the_phase():
+    """Half as likely a project has half as likely forecasts, of whatever phase; 0 is 0."""
+    assert likelihood("A", "general_plan", 0.5) == likelihood("A", "construction", 1.0) / 2
+    assert likelihood("A", "construction", 0.0) == 0
+
+
 def test_a_code_not_known_counts_as_unknown():
     assert likelihood("Z", "someday") == likelihood("unknown", "not_applicable")
 

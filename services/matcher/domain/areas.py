@@ -15,6 +15,7 @@ from services.matcher.domain.cost import (
     WHOLE,
     Arcs,
     Baseline,
+    Bools,
     Columns,
     Floats,
     Ints,
@@ -225,6 +226,7 @@ def area_arcs(
     *,
     today: date,
     excluded: Collection[tuple[UUID, UUID]] = (),
+    standing: Collection[tuple[UUID, UUID, UUID | None]] = (),
 ) -> Arcs:
     """
     Every way over one of *areas* where a pair cannot go straight: the need begins after the surplus
@@ -233,7 +235,8 @@ def area_arcs(
     It arrives on the last day and leaves on the first it can, so it lies as short as possible; a
     weekly rate makes it arrive from its first day, or leave until its last. What is worked while
     both sides go on passes through and takes no room. Of each pair the
-    `area_choices` that are worth most are given, in the order of rows.
+    `area_choices` that are worth most are given, and those of the ways *standing* (surplus, need,
+    area), in the order of rows.
     """
     both = sides(surpluses, needs)
     found = [
@@ -254,7 +257,30 @@ def area_arcs(
     every, pair = every.take(order), pair[order]
     starts = np.flatnonzero(np.append(True, pair[1:] != pair[:-1])) if len(pair) else pair
     place = np.arange(len(pair)) - np.repeat(starts, np.diff(np.append(starts, len(pair))))
-    return every.take(place < rules.area_choices)
+    kept = place < rules.area_choices
+    return every.take(kept | _stand(every, surpluses, needs, areas, standing))
+
+
+def _stand(
+    every: Arcs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    areas: Sequence[Area],
+    standing: Collection[tuple[UUID, UUID, UUID | None]],
+) -> Bools:
+    """Which of *every* are ways *standing*."""
+    s = {one.id: row for row, one in enumerate(surpluses)}
+    n = {one.id: row for row, one in enumerate(needs)}
+    a = {one.id: row for row, one in enumerate(areas)}
+    keys = [
+        (s[giver] * len(needs) + n[taker]) * len(areas) + a[via]
+        for giver, taker, via in standing
+        if giver in s and taker in n and via in a
+    ]
+    return np.isin(
+        (every.surplus * len(needs) + every.need) * len(areas) + every.area,
+        np.array(keys, dtype=np.int64),
+    )
 
 
 def _over(

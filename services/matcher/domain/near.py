@@ -21,12 +21,13 @@ from services.matcher.domain.cost import (
     cents_of,
     explain,
     regions_meet,
+    road_km_between,
     road_km_of,
     rows_of,
     sides,
 )
 from services.matcher.domain.fit import Finding, judge
-from services.matcher.domain.learn import barred_pairs
+from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.values import (
     HOLDS,
     Kind,
@@ -160,10 +161,27 @@ def unmatched(lots: Iterable[Lot], matches: Iterable[Stands]) -> dict[UUID, int]
     return {id: max(0, kg) // 1000 for id, kg in left.items()}
 
 
-def spoken_for(lots: Mapping[UUID, Lot], matches: Iterable[Stands]) -> set[Pair]:
-    """Pairs that are no near miss whatever fails: they have a match, or were declined for good."""
+def spoken_for(lots: Mapping[UUID, Lot], matches: Iterable[Stands], rules: Rules) -> set[Pair]:
+    """
+    Pairs that are no near miss whatever fails: they have a match, were declined for good, or are as
+    far as one that a side of them declined for its distance.
+    """
     known = list(matches)
-    return {one.pair for one in known if one.standing == HOLDS} | barred_pairs(known, lots)
+    standing = {one.pair for one in known if one.standing == HOLDS}
+    return standing | barred_pairs(known, lots) | _too_far(lots, known, rules)
+
+
+def _too_far(lots: Mapping[UUID, Lot], matches: Iterable[Stands], rules: Rules) -> set[Pair]:
+    limits = reaches(matches, lots)
+    found: set[Pair] = set()
+    for one in {lots[id] for id, _ in limits}:
+        for other in lots.values():
+            if other.direction != one.direction:
+                surplus, need = (one, other) if one.is_surplus else (other, one)
+                km = road_km_between(surplus, need, rules)
+                if is_too_far(surplus, need, km, limits):
+                    found.add((surplus.id, need.id))
+    return found
 
 
 def is_over(lot: Lot, rules: Rules, today: date) -> bool:
@@ -298,7 +316,8 @@ def _block(
     good = (fails == 1) & (~beyond | (km <= reach * (1 + rules.near_beyond_reach)))
     good &= ~elsewhere | (cents > rules.worth_cents_per_t)
     s, n, km, late, cents = s[good], n[good], km[good], late[good], cents[good]
-    lengths = np.minimum((left.last - starts[0])[s], (right.last - starts[1])[n]) + 1
+    # whole: a window that has begun is moved with its days that are gone
+    lengths = np.minimum((left.last - left.first)[s], (right.last - right.first)[n]) + 1
     rate = np.minimum(left.per_day[s], right.per_day[n])
     room = np.where(late, np.minimum(days[s, n] + rules.near_days, lengths), days[s, n])
     most = np.minimum(np.floor(rate * room + 1e-9), 2**40).astype(np.int64)

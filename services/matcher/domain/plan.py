@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from services.matcher.domain.areas import Area, area_arcs, first_day, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
 from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints, arcs
+from services.matcher.domain.fit import most_by_mara
 from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.roads import BY_RATIO, Measured, Pair, Roads, roads_wanted
 from services.matcher.domain.values import (
@@ -27,6 +29,7 @@ from services.matcher.domain.values import (
     Lot,
     Rules,
     Stands,
+    kind_of,
 )
 
 ONSITE_BONUS: Final = 1_000_000
@@ -41,6 +44,8 @@ _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
 Way = tuple[UUID, UUID, UUID | None]
+Site = tuple[UUID, str]
+"""A project, and a material of which the law limits how much it may get."""
 
 
 class Stay(NamedTuple):
@@ -141,6 +146,7 @@ def replan(
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
     roads: Roads | None = None,
+    at_sites: Mapping[Site, int] = MappingProxyType({}),
 ) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
@@ -149,7 +155,8 @@ def replan(
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
     what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
     free matches among them. The order of the arguments has no influence. *roads* are those known
-    between the lots; None where no engine is asked.
+    between the lots; None where no engine is asked. *at_sites* are the tonnes that sites got by
+    matches that are not among *matches*, or not between two of *lots*.
     """
     known = {lot.id: lot for lot in lots}
     areas = sorted(areas, key=lambda one: one.id)
@@ -159,9 +166,12 @@ def replan(
 
     pairs = arcs(surpluses, needs, rules, today=today, excluded=excluded, roads=roads)
     if areas:
-        over = area_arcs(surpluses, needs, areas, rules, today=today, excluded=excluded)
+        over = area_arcs(
+            surpluses, needs, areas, rules, today=today, excluded=excluded, standing=free
+        )
         pairs = _together(pairs, over, len(needs), len(areas))
     pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
+    pairs = _within_site(pairs, surpluses, needs, known, left, free, fixed, at_sites)
     room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
@@ -212,9 +222,11 @@ def optimum_cents(
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
     roads: Roads | None = None,
+    at_sites: Mapping[Site, int] = MappingProxyType({}),
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads)
+    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads,
+                  at_sites=at_sites)  # fmt: skip
     return plan.after_cents
 
 
@@ -321,6 +333,56 @@ def _within_reach(
         )
     ]
     return pairs.take(np.array(near, dtype=np.bool_))
+
+
+def _within_site(
+    pairs: Arcs,
+    surpluses: Sequence[Lot],
+    needs: Sequence[Lot],
+    known: Mapping[UUID, Lot],
+    room: Mapping[UUID, int],
+    free: Mapping[Way, Stands],
+    fixed: Sequence[Stands],
+    at_sites: Mapping[Site, int],
+) -> Arcs:
+    """
+    *pairs* that carry no more to one site than MARA lets into it, however many lots it comes from.
+
+    What is left of the limit is dealt out beforehand, as far as lots have it: to ways that stand,
+    then to those worth most.
+    """
+    limits = np.array(
+        [most_by_mara(kind_of(one.kind)) or UNBOUNDED for one in surpluses], dtype=np.int64
+    )
+    rows = np.flatnonzero(limits[pairs.surplus] < UNBOUNDED)
+    if not len(rows):
+        return pairs
+    left = {site: -tonnes for site, tonnes in at_sites.items()}
+    for match in fixed:
+        if match.surplus_id in known and match.need_id in known and match.standing == HOLDS:
+            site = known[match.need_id].project_id, known[match.surplus_id].material
+            left[site] = left.get(site, 0) - match.tonnes
+    stood = {match.pair for match in free.values()}
+
+    def first_served(row: int) -> tuple[bool, int, int]:
+        ends = surpluses[pairs.surplus[row]].id, needs[pairs.need[row]].id
+        return ends not in stood, -int(pairs.cents[row]), row
+
+    most = pairs.most.copy()
+    dealt: set[Site] = set()
+    had: dict[UUID, int] = {}
+    for row in sorted(rows.tolist(), key=first_served):
+        surplus, need = surpluses[pairs.surplus[row]], needs[pairs.need[row]]
+        site = need.project_id, surplus.material
+        if site not in dealt:
+            dealt.add(site)
+            left[site] = max(0, int(limits[pairs.surplus[row]]) + left.get(site, 0))
+        ends = surplus.id, need.id
+        most[row] = min(int(most[row]), left[site], *(had.setdefault(id, room[id]) for id in ends))
+        left[site] -= int(most[row])
+        for id in ends:
+            had[id] -= int(most[row])
+    return pairs._replace(most=most)
 
 
 def _arcs_of(

@@ -82,10 +82,11 @@ class Lot(NamedTuple):
 
     Whole tonnes; *weekly_t* is what can be loaded or received in a week; *meets* are the regions it
     may meet, joined by commas; *terms* changes when anything does that a match depends on, tonnes
-    aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase).
-    *base_…* is what a tonne of it costs and emits without the platform, at the site *base_area*
-    that is *base_km* away by road; None where no site is known and the fallback of CF-1 holds. The
-    tonnes are what remained on the day *as_of*; *moved_kg* are the loads of that day and after.
+    aside; *beside* is JSON that no rule reads (contacts, sub-region, sample, reliability, phase,
+    probability). *base_…* is what a tonne of it costs and emits without the platform, at the site
+    *base_area* that is *base_km* away by road; None where no site is known and the fallback of CF-1
+    holds. The tonnes are what remained on the day *as_of*; *moved_kg* are the loads of that day
+    and after.
     """
 
     id: UUID

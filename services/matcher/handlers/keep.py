@@ -162,6 +162,7 @@ def heard(event: ForecastUpdated) -> Lot:
                 "sample": event.sample,
                 "reliability": event.reliability,
                 "phase": event.phase,
+                "probability": event.probability,
             }
         ),
         as_of=event.amount_as_of or event.at.date(),

@@ -65,7 +65,7 @@ async def near(row: Any, work: Work, *, rules: Rules) -> None:
 
     plan = await asyncio.to_thread(
         replan_near, lots, left, cells_of_tile(row.tile), known, rules, today=work.today,
-        excluded=spoken_for({lot.id: lot for lot in lots}, matches), areas=areas,
+        excluded=spoken_for({lot.id: lot for lot in lots}, matches, rules), areas=areas,
     )  # fmt: skip
 
     told = await _told(plan.kept, plan.closed, work, rules)
@@ -89,8 +89,8 @@ async def openings_of(lot: Lot, session: Any, rules: Rules, today: date) -> list
     lots, left = await _unmatched(session, cells, today, rules)
     if lot.id not in left:
         return []
-    matches = await store.what_stands_of(session, [lot.id])
-    excluded = spoken_for({one.id: one for one in lots}, matches)
+    matches = await store.what_stands_of(session, left)
+    excluded = spoken_for({one.id: one for one in lots}, matches, rules)
     others = [one for one in lots if one.direction != lot.direction]
     areas = await store.areas_in(session, cells)
     return openings(lot, others, left, rules, today=today, excluded=excluded, areas=areas)

@@ -258,7 +258,10 @@ def likelihood_of(surplus: Lot, need: Lot) -> float:
 def sureness_of(lot: Lot) -> float:
     """How likely *lot* is to come about, 0..1; unverified."""
     beside = _beside(lot.beside)
-    return likelihood(beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"))
+    return likelihood(
+        beside.get("reliability", "unknown"), beside.get("phase", "not_applicable"),
+        beside.get("probability"),
+    )  # fmt: skip
 
 
 def bounds_of(tonnes: int, surplus: Lot, need: Lot) -> dict[str, int]:

@@ -39,6 +39,28 @@ async def what_stands_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Sta
     return [Stands._make(row) for row in await plain_rows(session, _TOUCHING, list(ids))]
 
 
+_AT_SITES = """
+    SELECT need.project_id, surplus.kind, sum(match.tonnes)::bigint
+    FROM lot need
+    JOIN match ON match.need_id = need.id AND match.standing = 1
+    JOIN lot surplus ON surplus.id = match.surplus_id
+    WHERE need.cell = ANY($1::int[]) AND need.project_id = ANY($2::uuid[])
+      AND NOT (need.id = ANY($3::uuid[]) AND surplus.id = ANY($3::uuid[]))
+    GROUP BY 1, 2
+"""
+
+
+async def at_sites(
+    session: AsyncSession, cells: Iterable[int], projects: Iterable[UUID], but: Iterable[UUID]
+) -> list[tuple[UUID, str, int]]:
+    """
+    The tonnes that needs of *projects* in *cells* hold, by project and kind of surplus, by matches
+    that are not between two of the lots *but*.
+    """
+    found = await plain_rows(session, _AT_SITES, list(cells), list(projects), list(but))
+    return [(project, kind, tonnes) for project, kind, tonnes in found]
+
+
 _ORDER = (*Stands._fields, *(name for name in Match._fields if name not in Stands._fields))
 _PLACES = [_ORDER.index(name) for name in Match._fields]
 # what was agreed on is long, and no plan changes it

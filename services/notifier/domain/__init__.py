@@ -10,6 +10,7 @@ from services.notifier.domain.near import (
     near_miss_from,
     what_would_help,
 )
+from services.notifier.domain.questions import asked_of, letter_of_question
 from services.notifier.domain.readers import (
     Membership,
     Reader,
@@ -33,6 +34,7 @@ __all__ = [
     "Reader",
     "after_success",
     "arrived",
+    "asked_of",
     "check_address",
     "check_target",
     "headline",
@@ -41,6 +43,7 @@ __all__ = [
     "letter_about",
     "letter_of_disabled",
     "letter_of_near_misses",
+    "letter_of_question",
     "match_from",
     "near_miss_from",
     "next_try",

@@ -2,10 +2,19 @@
 
 from fastapi import APIRouter
 
-from services.registry.api import by_id, intake, knowledge, organisations, regions, things, tokens
+from services.registry.api import (
+    by_id,
+    imports,
+    intake,
+    knowledge,
+    organisations,
+    regions,
+    things,
+    tokens,
+)
 
 router = APIRouter()
-for part in (tokens, organisations, regions, intake, things, by_id, knowledge):
+for part in (tokens, organisations, regions, intake, imports, things, by_id, knowledge):
     router.include_router(part.router)
 
 __all__ = ["router"]

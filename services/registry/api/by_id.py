@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from services.registry import handlers, store
-from services.registry.api.intake import answer_of, body_of, reporter_of
+from services.registry.api.intake import answer_of, body_of, reporter
 from services.registry.domain import LARGEST_BODY, Kind, Thing, canonical_id
 from services.registry.handlers import Outcome
 from shared.contracts.base import CONTENT_TYPE, encoded, uuid7
@@ -64,7 +64,7 @@ async def say_project(
     if_none_match: NoneMatch = None,
 ) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("project", reporter_of(asker, organisation), external_id, key)
+    said = _Said("project", reporter(asker, organisation), external_id, key)
     return await said.put(request, begin, if_match, if_none_match)
 
 
@@ -80,7 +80,7 @@ async def say_forecast(
     if_none_match: NoneMatch = None,
 ) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
+    said = _Said("forecast", reporter(asker, organisation), external_id, key)
     return await said.put(request, begin, if_match, if_none_match)
 
 
@@ -96,7 +96,7 @@ async def say_area(
     if_none_match: NoneMatch = None,
 ) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("area", reporter_of(asker, organisation), external_id, key)
+    said = _Said("area", reporter(asker, organisation), external_id, key)
     return await said.put(request, begin, if_match, if_none_match)
 
 
@@ -111,7 +111,7 @@ async def withdraw_project(
     if_match: Match = None,
 ) -> JSONResponse:
     """The project will not happen, nor will its forecasts. 404 where it was never told."""
-    said = _Said("project", reporter_of(asker, organisation), external_id, key)
+    said = _Said("project", reporter(asker, organisation), external_id, key)
     return await said.end(request, begin, if_match)
 
 
@@ -126,7 +126,7 @@ async def cancel_forecast(
     if_match: Match = None,
 ) -> JSONResponse:
     """The forecast is cancelled, everything else of it as last told. 404 where never told."""
-    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
+    said = _Said("forecast", reporter(asker, organisation), external_id, key)
     return await said.end(request, begin, if_match)
 
 
@@ -141,16 +141,16 @@ async def close_area(
     if_match: Match = None,
 ) -> JSONResponse:
     """The area is closed, everything else of it as last told. 404 where it was never told."""
-    said = _Said("area", reporter_of(asker, organisation), external_id, key)
+    said = _Said("area", reporter(asker, organisation), external_id, key)
     return await said.end(request, begin, if_match)
 
 
 class _Said:
-    """What *reporter* says of one thing under its own id, told by *key* from any other saying."""
+    """What *speaks* says of one thing under its own id, told by *key* from any other saying."""
 
-    def __init__(self, kind: Kind, reporter: str, external_id: str, key: str | None) -> None:
+    def __init__(self, kind: Kind, speaks: str, external_id: str, key: str | None) -> None:
         self.kind: Kind = kind
-        self.reporter = reporter
+        self.reporter = speaks
         self.external_id = external_id
         self.event_id = (key or "").strip().strip('"') or str(uuid7())
 

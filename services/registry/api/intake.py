@@ -50,7 +50,7 @@ async def hand_in(
     202 with the receipt once it is committed; 422 with every reason when rejected; 409 when the
     same id is being handled at this moment. A batch is answered 200 with a receipt for each.
     """
-    token = reporter_of(asker, organisation)
+    token = reporter(asker, organisation)
     is_batch = request.headers.get("content-type", "").lower().startswith(BATCH)
     body = await body_of(request, LARGEST_BATCH if is_batch else LARGEST_BODY)
     if not is_batch:
@@ -87,7 +87,7 @@ async def receipts(
     return page([_entry(each) for each in found], following, datetime.now(UTC))
 
 
-def reporter_of(asker: Asker, told: str | None) -> str:
+def reporter(asker: Asker, told: str | None) -> str:
     """The organisation that speaks: by the credential, never by the event."""
     may = [token for token in asker.organisations if may_report(asker, token)]
     token = told or (may[0] if len(may) == 1 else None)

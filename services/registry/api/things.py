@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
 
-from services.registry import store
-from services.registry.api.answers import Page, Paging, page, scope_of
-from services.registry.domain import Kind
+from services.registry import handlers, store
+from services.registry.api.answers import Page, Paging, may_report, page, scope_of
+from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
-from shared.http import Asking, Problem, Reading, moment_after
+from shared.http import Asking, Problem, Reading, Working, moment_after
 
 router = APIRouter(tags=["things"])
+MOST_CONFIRMED = 1000
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -31,18 +33,67 @@ Wanting = Annotated[Wanted, Depends()]
 
 @router.get("/projects")
 async def projects(
-    asker: Asking, session: Reading, wanted: Wanting, paging: Paging
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    without: Annotated[
+        Literal["forecasts"] | None,
+        Query(description="seen coming, and nobody has told any masses of it: whom to call"),
+    ] = None,
 ) -> dict[str, Any]:
-    """Projects, the one changed longest ago first."""
-    return await _page("project", asker, session, paging, wanted)
+    """
+    Projects, the one changed longest ago first.
+
+    Those without forecasts have an `early_estimate` where their programme tells type and size.
+    """
+    told = await _page("project", asker, session, paging, wanted,
+                       without_forecasts=without is not None)  # fmt: skip
+    if without is not None:
+        told["items"] = [one | {"early_estimate": early_estimate(one)} for one in told["items"]]
+    return told
 
 
 @router.get("/forecasts")
 async def forecasts(
-    asker: Asking, session: Reading, wanted: Wanting, paging: Paging, project: UUID | None = None
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    project: UUID | None = None,
+    asked: Annotated[
+        bool, Query(description="only those whose owner was asked whether they hold")
+    ] = False,
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
-    return await _page("forecast", asker, session, paging, wanted, project=project)
+    return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+
+
+class Held(BaseModel):
+    """The forecasts that still hold as they were told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    forecasts: tuple[UUID, ...] = Field(min_length=1, max_length=MOST_CONFIRMED)
+
+
+@router.post("/forecasts/confirm")
+async def confirm(told: Held, asker: Asking, begin: Working) -> dict[str, Any]:
+    """
+    Say that forecasts still hold as they were told: as good as telling them again.
+
+    Those that the asker may not report for, or that are not known, are named in `left_out`.
+    """
+    own = None if asker.is_operator else [
+        token for token in asker.organisations if may_report(asker, token)
+    ]  # fmt: skip
+    async with begin() as work:
+        held = await handlers.confirm(told.forecasts, work, by=own)
+    known = {one.id for one in held}
+    return {
+        "confirmed": [{"forecast_id": str(one.id), "revision": one.revision} for one in held],
+        "left_out": [str(id) for id in dict.fromkeys(told.forecasts) if id not in known],
+    }
 
 
 @router.get("/areas")
@@ -83,6 +134,8 @@ async def _page(
     wanted: Wanted,
     *,
     project: UUID | None = None,
+    asked: bool = False,
+    without_forecasts: bool = False,
 ) -> dict[str, Any]:
     found = await store.listed(
         session,
@@ -91,6 +144,8 @@ async def _page(
         region=wanted.region,
         organisation=wanted.organisation,
         project=project,
+        asked=asked,
+        without_forecasts=without_forecasts,
         after=moment_after(paging.after),
         limit=paging.limit,
     )

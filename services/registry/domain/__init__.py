@@ -1,6 +1,7 @@
 """The registry's rules: what may come in at the door, what it becomes, and who may do what."""
 
 from services.registry.domain.fields import FIELDS, KIND_OF
+from services.registry.domain.freshness import Asking, Freshness, due_at
 from services.registry.domain.letter import LARGEST_BODY, Letter, items_of, opened
 from services.registry.domain.people import (
     MANAGES,
@@ -17,6 +18,7 @@ from services.registry.domain.people import (
     check_roles,
 )
 from services.registry.domain.register import Mentions, Register, mentions_of, standing
+from services.registry.domain.states import early_estimate
 from services.registry.domain.texts import TEXTS, shown, spoken
 from services.registry.domain.values import (
     EVENTS,
@@ -43,8 +45,10 @@ __all__ = [
     "ROLES",
     "TEXTS",
     "Accepted",
+    "Asking",
     "Clashes",
     "Denied",
+    "Freshness",
     "Kind",
     "Letter",
     "Membership",
@@ -63,6 +67,8 @@ __all__ = [
     "business_id_scheme",
     "canonical_id",
     "check_roles",
+    "due_at",
+    "early_estimate",
     "items_of",
     "mentions_of",
     "opened",

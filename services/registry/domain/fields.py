@@ -13,6 +13,7 @@ from uuid import UUID
 from services.registry.domain.values import Kind, Reason, field_of, pointer_to
 from shared.vocabulary.contamination import SUBSTANCES
 from shared.vocabulary.enumerations import codes
+from shared.vocabulary.estimates import METHODS, project_types
 from shared.vocabulary.materials import INVASIVE_SPECIES, MATERIALS
 from shared.vocabulary.soils import SYSTEMS, told_readings
 from shared.vocabulary.tables import table
@@ -73,6 +74,7 @@ MOST_MG_PER_KG = 1e6
 _CONCENTRATIONS = Field("number", codes=SUBSTANCE_CODES, list="substance", least=0,
                         most=MOST_MG_PER_KG, by_code=True)  # fmt: skip
 _PERCENT = Field("number", least=0, most=100)
+_PROBABILITY = Field("number", least=0, most=1)
 
 _IDENTITY = {
     "external_id": Field("id", required=True),
@@ -97,6 +99,16 @@ PROJECT: Mapping[str, Field] = {
     "precision": _one_of("place_precision"),
     "site_kind": _one_of("site_kind", "construction_site"),
     "phase": _one_of("phase", "not_applicable"),
+    "probability": _PROBABILITY,
+    "programme": Field(
+        parts={
+            "title": Field(required=True, longest=200),
+            "reference": Field(longest=200),
+            "project_type": Field(codes=tuple(project_types()), list="project_type"),
+            "area_m2": Field("number", above=True),
+            "length_m": Field("number", above=True),
+        }
+    ),
     "available_from": Field("date"),
     "available_to": Field("date"),
     "contacts": Field("uuid", many=True),
@@ -174,6 +186,16 @@ FORECAST: Mapping[str, Field] = {
     "method": _one_of("method", "estimate"),
     "low": Field("number", least=0),
     "high": Field("number", least=0),
+    "estimate": Field(
+        parts={
+            "method": Field(codes=tuple(METHODS), list="estimate_method", required=True),
+            **{
+                name: Field("number", above=True, most=MOST_QUANTITY)
+                for name in ("area_m2", "depth_m", "length_m", "section_m2")
+            },
+            "project_type": Field(codes=tuple(project_types()), list="project_type"),
+        }
+    ),
     "amount_as_of": Field("date"),
     "reliability": _one_of("reliability", "unknown"),
     "net_of_own_use": Field("boolean", default=False),
@@ -183,6 +205,7 @@ FORECAST: Mapping[str, Field] = {
     **_PLACE,
     "site_kind": _one_of("site_kind"),
     "phase": _one_of("phase"),
+    "probability": _PROBABILITY,
     "transport_payer": _one_of("transport_payer"),
     **_PRICE,
     "visibility": _one_of("visibility"),

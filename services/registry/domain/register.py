@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from services.registry.domain.fields import KIND_OF, closest
+from services.registry.domain.freshness import Freshness, went_on
 from services.registry.domain.letter import Letter
 from services.registry.domain.places import place_reasons
 from services.registry.domain.states import (
@@ -232,9 +233,12 @@ class Register:
             hand.thing(known, owner, region.code),
             project_id=project.id,
             anchor=window_of(project.told),
+            fresh=Freshness(hand.now),
         )
         same = known is not None and known.told == hand.content
         verdict = self._take(hand, known, thing, same=same)
+        if verdict.code == "unchanged":
+            return Accepted("unchanged", self.confirm(verdict.thing, hand.now))
         if verdict.code != "taken":
             return verdict
         as_of = (hand.told_at or hand.now).date().isoformat()
@@ -244,6 +248,24 @@ class Register:
         thing = replace(thing, state=forecast_state(thing, project, region))
         self._tell("forecast-updated", thing)
         return Accepted("taken", thing)
+
+    def confirm(self, forecast: Thing, now: datetime) -> Thing:
+        """*forecast*, whose owner says that it holds; told where its grade or offer returns."""
+        return self._freshened(forecast, Freshness(now))
+
+    def go_on(self, forecast: Thing, now: datetime) -> Thing:
+        """*forecast* once its owner is asked whether it holds, or has missed an answer."""
+        return self._freshened(forecast, went_on(forecast.fresh or Freshness(now), now))
+
+    def _freshened(self, forecast: Thing, fresh: Freshness) -> Thing:
+        known = replace(forecast, fresh=fresh)
+        project = self.things[forecast.project_id] if forecast.project_id else None
+        again = retold(known, project, self.regions[project.region]) if project else None
+        if again is None:
+            self._note(known)
+            return known
+        self._tell("forecast-updated", again)
+        return again
 
     def _of_project(self, hand: "_Hand", project: Thing) -> list[Reason]:
         region = self.regions[project.region]

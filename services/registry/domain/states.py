@@ -11,8 +11,10 @@ from services.registry.domain.assay import (
     storage_of,
     suggested_sulphate,
 )
+from services.registry.domain.freshness import graded
 from services.registry.domain.places import place_of
 from services.registry.domain.values import Thing
+from shared.vocabulary.estimates import bounds_of, estimated, size_of
 from shared.vocabulary.regions import Region
 from shared.vocabulary.units import to_tonnes
 
@@ -26,7 +28,7 @@ _AS_TOLD = (
     "stones_percent", "moisture_percent", "waste_content_percent", "vertical_position_m",
     "total_S_percent", "nag_ph", "lime_need_kg_per_t", "invasive_species", "invasive_surveyed_on",
     "storage_site", "stored_since", "storage_purpose", "net_of_own_use",
-    "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
+    "estimate", "reliability", "weekly_rate_t", "transport_payer", "price_eur_per_t",
 )  # fmt: skip
 _AREA_AS_TOLD = (
     "title", "site_kind", "status", "visibility", "materials", "max_contamination",
@@ -53,6 +55,8 @@ def project_state(thing: Thing, region: Region) -> dict[str, Any]:
         place=place_of(told, region),
         site_kind=told["site_kind"],
         phase=told["phase"],
+        probability=told.get("probability"),
+        programme=told.get("programme"),
         window=window_of(told),
         contacts=told.get("contacts", []),
         visibility=told["visibility"],
@@ -64,12 +68,15 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
     """
     What is announced of a forecast, given its project as it now is.
 
-    Place, kind of site, phase and visibility are the project's where not told; region and contacts
-    always are. Withdrawn with its project, it is cancelled; rescheduled with it, it moves along.
-    The day of its amount is the one told, else the one in its state so far. Where there are
-    laboratory values, the class is theirs, unless a worse one was told.
+    Place, kind of site, phase, probability and visibility are the project's where not told; region
+    and contacts always are. Withdrawn with its project, it is cancelled; rescheduled with it, it
+    moves along. The day of its amount is the one told, else the one in its state so far. Where
+    there are laboratory values, the class is theirs, unless a worse one was told.
     """
-    told = thing.told
+    told = {
+        **thing.told,
+        "reliability": graded(thing.told.get("reliability", "unknown"), thing.fresh),
+    }
     as_told = {name: told[name] for name in _AS_TOLD if name in told}
     return _without_nothing(
         forecast_id=str(thing.id),
@@ -77,7 +84,7 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         region=region.code,
         organisation=thing.organisation,
         reporter=thing.reporter,
-        status="cancelled" if project.withdrawn else told["status"],
+        status=_status(thing, project),
         visibility=told.get("visibility") or project.state["visibility"],
         contacts=project.state["contacts"],
         meets=[region.code, *region.meets],
@@ -90,14 +97,55 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         place=_forecast_place(told, project, region),
         site_kind=told.get("site_kind") or project.state["site_kind"],
         phase=told.get("phase") or project.state["phase"],
+        probability=told.get("probability", project.state.get("probability")),
         source=_source(told),
+        freshness=_freshness(thing),
         sample=region.sample,
     )
 
 
+def _status(thing: Thing, project: Thing) -> str:
+    """As it was told; cancelled with its project, and a draft again while nobody confirms it."""
+    told: str = "cancelled" if project.withdrawn else thing.told["status"]
+    return "draft" if told == "offered" and thing.fresh and thing.fresh.is_stale else told
+
+
+def _freshness(thing: Thing) -> dict[str, Any] | None:
+    """Since when an answer is waited for; None while none is."""
+    fresh = thing.fresh
+    if fresh is None or fresh.asked_at is None:
+        return None
+    return {
+        "confirmed_at": fresh.confirmed_at.isoformat(),
+        "asked_at": fresh.asked_at.isoformat(),
+        "reliability": thing.told.get("reliability", "unknown"),
+        "stale": fresh.is_stale,
+    }
+
+
+def early_estimate(project: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the state of a *project* whose programme tells type and size would bring; unverified."""
+    programme = project.get("programme") or {}
+    of_type = programme.get("project_type")
+    size = size_of(of_type, programme) if of_type else None
+    if of_type is None or size is None:
+        return []
+    return [
+        {
+            "direction": one.direction,
+            "material": one.material,
+            **quantity_of(
+                {"quantity": one.quantity, "unit": one.unit, "material": one.material,
+                 "method": "estimate", "reliability": "C", "estimate": one.estimate}
+            ),
+        }
+        for one in estimated(of_type, size)
+    ]  # fmt: skip
+
+
 def same_amount(one: Thing, other: Thing) -> bool:
     """Whether both tell the same amount, so that its day is still the day it was first told."""
-    told = ("quantity", "unit", "low", "high", "material")
+    told = ("quantity", "unit", "low", "high", "material", "estimate")
     return all(one.told.get(name) == other.told.get(name) for name in told)
 
 
@@ -152,17 +200,19 @@ def window_of(told: Mapping[str, Any]) -> dict[str, str] | None:
 
 def quantity_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """
-    How much was told, and what it weighs by the vocabulary: low, likely and high tonnes.
+    How much was told, and what it weighs by the vocabulary: low, likely and high tonnes. An early
+    estimate has the wide bounds of such, where none were told.
 
     Raises the vocabulary's `BadUnit` and `BadQuantity`.
     """
+    low, high = bounds_of(told["quantity"]) if told.get("estimate") else (None, None)
     tonnes = to_tonnes(
         told["quantity"],
         told["unit"],
         told["material"],
         reliability=told.get("reliability", "unknown"),
-        low=told.get("low"),
-        high=told.get("high"),
+        low=told.get("low", low),
+        high=told.get("high", high),
     )
     return {
         "value": told["quantity"],

@@ -195,6 +195,31 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "{field} puuttuu toisen pään vierestä. Kerro molemmat päät tai ei kumpaakaan.",
         "{field} saknas bredvid sin andra ände. Berätta båda ändarna eller ingen.",
     ),
+    "estimate_incomplete": (
+        "{field} is missing. An estimate by {method} multiplies two inputs: tell both.",
+        "{field} puuttuu. Arvio menetelmällä {method} on kahden luvun tulo: kerro molemmat.",
+        "{field} saknas. En uppskattning med {method} är produkten av två tal: berätta båda.",
+    ),
+    "estimate_measured": (
+        "method {value} is no estimate. Leave the estimate out, or tell method estimate.",
+        "Menetelmä {value} ei ole arvio. Jätä estimate pois tai kerro method estimate.",
+        "Metoden {value} är ingen uppskattning. Lämna bort estimate eller berätta method estimate.",
+    ),
+    "estimate_too_sure": (
+        "reliability {value} is more than an early estimate has. Tell C, or leave it out.",
+        "Luotettavuus {value} on enemmän kuin varhaisella arviolla on. Kerro C tai jätä pois.",
+        "Tillförlitlighet {value} är mer än en tidig uppskattning har. Berätta C eller lämna bort.",
+    ),
+    "estimate_without_volume": (
+        "unit {value} is no volume. An early estimate is in m3ktr, m3itd or m3rtr.",
+        "Yksikkö {value} ei ole tilavuus. Varhainen arvio on m3ktr, m3itd tai m3rtr.",
+        "Enheten {value} är ingen volym. En tidig uppskattning är i m3ktr, m3itd eller m3rtr.",
+    ),
+    "estimate_differs": (
+        "quantity {value} is not the {volume} m3 that its estimate multiplies to. Correct one.",
+        "Määrä {value} ei ole arvionsa tulo {volume} m3. Korjaa toinen.",
+        "Mängden {value} är inte produkten {volume} m3 av sin uppskattning. Rätta den ena.",
+    ),
     "low_above_quantity": (
         "{field} {value} is above quantity {quantity}. Give a lower bound.",
         "{field} {value} ylittää määrän {quantity}. Anna alaraja.",

@@ -1,12 +1,14 @@
 """Checks of fields that must agree with each other."""
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 from services.registry.domain.assay import assay_reasons, groundwater_of
 from services.registry.domain.fields import closest
 from services.registry.domain.values import Reason
 from shared.vocabulary.errors import Refused
+from shared.vocabulary.estimates import METHODS, volume_of
 from shared.vocabulary.materials import waste_codes_of
 from shared.vocabulary.soils import check_soil_code, codes_of, told_readings
 from shared.vocabulary.units import UNITS, BadUnit, to_tonnes
@@ -18,7 +20,7 @@ def reasons_together(event: str, said: Mapping[str, Any]) -> list[Reason]:
     if event in ("forecast-updated", "delivery-reported"):
         reasons += [*_unit(said), *_bounds(said)]
     if event == "forecast-updated":
-        reasons += [*_sulphide_clay(said), *_soil_code(said), *_waste_code(said)]
+        reasons += [*_estimate(said), *_sulphide_clay(said), *_soil_code(said), *_waste_code(said)]
         reasons += [*assay_reasons(said), *_groundwater(said), *_invasive(said), *_storage(said)]
     if event == "area-updated":
         reasons += _hazardous_site(said)
@@ -72,6 +74,30 @@ def _bounds(said: Mapping[str, Any]) -> list[Reason]:
         reasons.append(Reason("low_above_quantity", "/low", said["low"], says))
     if said.get("high", quantity) < quantity:
         reasons.append(Reason("high_below_quantity", "/high", said["high"], says))
+    return reasons
+
+
+def _estimate(said: Mapping[str, Any]) -> list[Reason]:
+    """An early estimate tells its inputs, which multiply to its quantity, and is not very sure."""
+    told = said.get("estimate")
+    if told is None or "method" not in told:
+        return []
+    at = "/estimate"
+    missing = [name for name in METHODS[told["method"]] if name not in told]
+    reasons = [
+        Reason("estimate_incomplete", f"{at}/{name}", None, {"method": told["method"]})
+        for name in missing
+    ]
+    if said.get("method", "estimate") != "estimate":
+        reasons.append(Reason("estimate_measured", "/method", said["method"]))
+    if said.get("reliability", "C") in ("A", "B"):
+        reasons.append(Reason("estimate_too_sure", "/reliability", said["reliability"]))
+    if not str(said.get("unit", "m3")).startswith("m3"):
+        reasons.append(Reason("estimate_without_volume", "/unit", said["unit"]))
+    volume, quantity = volume_of(told), said.get("quantity")
+    if volume is not None and quantity is not None and not isclose(volume, quantity, rel_tol=0.005):
+        says = {"volume": f"{volume:g}"}
+        reasons.append(Reason("estimate_differs", "/quantity", quantity, says))
     return reasons
 
 

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
+from services.registry.domain.freshness import Freshness
+
 EVENTS = (
     "project-added",
     "project-updated",
@@ -69,7 +71,7 @@ class Thing:
 
     *told* is what the reporter said, *state* what is announced of it: whole and ready for JSON,
     without the revision. *told_at* is the time the reporter gave the news. *anchor* is the window
-    that a forecast's project had when the forecast was told.
+    that a forecast's project had when the forecast was told; *fresh* is when it was confirmed.
     """
 
     id: UUID
@@ -86,6 +88,7 @@ class Thing:
     project_id: UUID | None = None
     withdrawn: bool = False
     anchor: Mapping[str, str] | None = None
+    fresh: Freshness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,12 +266,17 @@ async def _record(cases: Sequence[_Case], register: Register, desk: _Desk) -> No
     judged = [(case, _judged(case)) for case in cases if case.outcome is None]
     await store.keep_verdicts(work.session, [entry for _, entry in judged], work.now)
 
-    for telling in register.tellings:
-        work.announce(_told(telling, work))
-        _signal(telling, work)
+    tell(register, work)
     for case, entry in judged:
         case.entry = entry
         case.outcome = Outcome(desk.receipt(entry, case.knock, id=entry.receipt_id))
+
+
+def tell(register: Register, work: Work) -> None:
+    """Announce what *register* has to tell, in its order."""
+    for telling in register.tellings:
+        work.announce(_told(telling, work))
+        _signal(telling, work)
 
 
 def _judged(case: _Case) -> store.Entry:

@@ -222,10 +222,39 @@ class ForecastRow(ThingRow, table=True):
 
     __tablename__: ClassVar[str] = "forecast"
     metadata = ledger.metadata
-    __table_args__: ClassVar[Any] = _thing("forecast", Index("ix_forecast_project", "project_id"))
+    __table_args__: ClassVar[Any] = _thing(
+        "forecast",
+        Index("ix_forecast_project", "project_id"),
+        # whose owners are to be asked: after a silence, before the window opens, in vain
+        Index("ix_forecast_confirmed", "confirmed_at", postgresql_where=text("asked_at IS NULL")),
+        Index(
+            "ix_forecast_opens",
+            text("((state -> 'window') ->> 'first')"),
+            postgresql_where=text("asked_at IS NULL"),
+        ),
+        Index("ix_forecast_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
+    )
 
     project_id: UUID = Field(foreign_key="project.id")
     anchor: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    confirmed_at: datetime = Field(
+        sa_type=MOMENT, sa_column_kwargs={"server_default": text("now()")}
+    )
+    asked_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    lapsed: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+
+
+class CalendarRow(SQLModel, table=True):
+    """When the registry looks next at which owners are to be asked; one row."""
+
+    __tablename__: ClassVar[str] = "calendar"
+    metadata = ledger.metadata
+
+    id: int = Field(default=1, primary_key=True)
+    due_at: datetime = Field(sa_type=MOMENT)
+    claimed_by: UUID | None = None
+    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class AreaRow(ThingRow, table=True):

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.domain import Kind, Thing
+from services.registry.domain import Freshness, Kind, Thing
 
 KINDS: tuple[Kind, ...] = ("project", "forecast", "area", "delivery")
 MOST_PAGE = 200
@@ -31,7 +31,13 @@ _COLUMNS = {
 }
 _MORE: dict[Kind, dict[str, str]] = {
     "project": {"withdrawn": "boolean"},
-    "forecast": {"project_id": "uuid", "anchor": "jsonb"},
+    "forecast": {
+        "project_id": "uuid",
+        "anchor": "jsonb",
+        "confirmed_at": "timestamptz",
+        "asked_at": "timestamptz",
+        "lapsed": "integer",
+    },
     "area": {},
     "delivery": {},
 }
@@ -113,6 +119,17 @@ def _row(thing: Thing, now: datetime) -> dict[str, Any]:
         "withdrawn": thing.withdrawn,
         "project_id": str(thing.project_id) if thing.project_id else None,
         "anchor": thing.anchor,
+        **_fresh_row(thing.fresh),
+    }
+
+
+def _fresh_row(fresh: Freshness | None) -> dict[str, Any]:
+    if fresh is None:
+        return {}
+    return {
+        "confirmed_at": fresh.confirmed_at.isoformat(),
+        "asked_at": fresh.asked_at and fresh.asked_at.isoformat(),
+        "lapsed": fresh.lapsed,
     }
 
 
@@ -132,6 +149,11 @@ def _thing(kind: Kind, row: Mapping[Any, Any]) -> Thing:
         project_id=row.get("project_id"),
         withdrawn=row.get("withdrawn", False),
         anchor=_json(row.get("anchor")),
+        fresh=(
+            Freshness(row["confirmed_at"], row["asked_at"], row["lapsed"])
+            if kind == "forecast"
+            else None
+        ),
     )
 
 
@@ -158,6 +180,11 @@ _VISIBLE = """
 """
 
 
+_WITHOUT_FORECASTS = """
+    NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A thing in a list: its state with its revision, and where the page could go on."""
@@ -176,6 +203,8 @@ async def listed(
     region: str | None = None,
     organisation: str | None = None,
     project: UUID | None = None,
+    asked: bool = False,
+    without_forecasts: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
@@ -187,6 +216,10 @@ async def listed(
         wanted.append("organisation = :organisation")
     if project is not None and kind == "forecast":
         wanted.append("project_id = :project")
+    if without_forecasts:
+        wanted.append(_WITHOUT_FORECASTS)
+    if asked:
+        wanted.append("asked_at IS NOT NULL")
     if after is not None:
         wanted.append("(updated_at, id) > (:at, :id)")
     at, last = after or (None, None)
