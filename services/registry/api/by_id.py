@@ -146,11 +146,11 @@ async def close_area(
 
 
 class _Said:
-    """What *reporter* says of one thing under its own id, told by *key* from any other saying."""
+    """What *speaks* says of one thing under its own id, told by *key* from any other saying."""
 
-    def __init__(self, kind: Kind, reporter: str, external_id: str, key: str | None) -> None:
+    def __init__(self, kind: Kind, speaks: str, external_id: str, key: str | None) -> None:
         self.kind: Kind = kind
-        self.reporter = reporter
+        self.reporter = speaks
         self.external_id = external_id
         self.event_id = (key or "").strip().strip('"') or str(uuid7())
 
