@@ -134,7 +134,7 @@ async def _page(
     )
     last = found[-1] if len(found) == paging.limit else None
     following = (last.updated_at, last.id) if last else None
-    return page([_told(each) for each in found], following, datetime.now(UTC))
+    return page([_told(each, asker) for each in found], following, datetime.now(UTC))
 
 
 async def _one(
@@ -146,8 +146,11 @@ async def _one(
     etag = f'"{found.revision}"'
     if if_none_match == etag:
         return Response(status_code=304, headers={"ETag": etag})
-    return JSONResponse(_told(found), headers={"ETag": etag})
+    return JSONResponse(_told(found, asker), headers={"ETag": etag})
 
 
-def _told(each: store.Listed) -> dict[str, Any]:
-    return {**each.state, "revision": each.revision, "updated_at": each.updated_at.isoformat()}
+def _told(each: store.Listed, asker: Asker) -> dict[str, Any]:
+    """The thing; its id in the reporter's own system is for who reports there."""
+    own = {"external_id": each.external_id} if may_report(asker, each.reporter) else {}
+    at = each.updated_at.isoformat()
+    return {**each.state, **own, "revision": each.revision, "updated_at": at}
