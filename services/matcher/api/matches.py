@@ -296,6 +296,7 @@ async def reported_loads(
     refused: bool | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    order: Literal["oldest", "newest"] = "oldest",
 ) -> dict[str, Any]:
     """
     Loads that the asker reported or owns, by when they were told; *refused* are those that count
@@ -310,6 +311,7 @@ async def reported_loads(
         refused=refused,
         after=moment_after(after or None),
         limit=limit,
+        order=order,
     )
     more = cursor(found[-1].at, found[-1].id) if len(found) == limit else None
     return {"items": [_load(one) for one in found], "next": more}

@@ -189,9 +189,16 @@ async def _one(
 def _told(each: store.Listed, asker: Asker | None = None) -> dict[str, Any]:
     """
     The thing as *asker* may see it, or as anybody may: prices and contacts are for its owner, who
-    reported it, and its region's coordinators.
+    reported it, and its region's coordinators; its id in the reporter's own system for who reports
+    there.
     """
-    told = {**each.state, "revision": each.revision, "updated_at": each.updated_at.isoformat()}
+    own = asker is not None and may_report(asker, each.reporter)
+    told = {
+        **each.state,
+        **({"external_id": each.external_id} if own else {}),
+        "revision": each.revision,
+        "updated_at": each.updated_at.isoformat(),
+    }
     if asker is not None and _may_see_whole(asker, each.state):
         return told
     return {name: value for name, value in told.items() if name not in OF_ITS_OWN}

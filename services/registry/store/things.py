@@ -173,6 +173,7 @@ class Scope:
     regions: tuple[str, ...] = ()
 
 
+_LISTED = "id, reporter, external_id, revision, state, updated_at"
 _VISIBLE = """
     (:everything OR organisation = ANY(CAST(:own AS text[]))
      OR reporter = ANY(CAST(:own AS text[])) OR region = ANY(CAST(:regions AS text[]))
@@ -187,9 +188,11 @@ _WITHOUT_FORECASTS = """
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A thing in a list: its state with its revision, and where the page could go on."""
+    """A thing in a list: whose it is, its state with its revision, and where a page could go on."""
 
     id: UUID
+    reporter: str
+    external_id: str
     revision: int
     state: dict[str, Any]
     updated_at: datetime
@@ -226,7 +229,7 @@ async def listed(
     at, last = after or (None, None)
     question = text(
         f"""
-        SELECT id, revision, state, updated_at FROM {kind} WHERE {" AND ".join(wanted)}
+        SELECT {_LISTED} FROM {kind} WHERE {" AND ".join(wanted)}
         ORDER BY updated_at, id LIMIT :limit
         """
     )
@@ -239,9 +242,7 @@ async def listed(
 
 async def seen(session: AsyncSession, kind: Kind, scope: Scope, id: UUID) -> Listed | None:
     """The one thing, when *scope* may see it."""
-    question = text(
-        f"SELECT id, revision, state, updated_at FROM {kind} WHERE id = :id AND {_VISIBLE}"
-    )
+    question = text(f"SELECT {_LISTED} FROM {kind} WHERE id = :id AND {_VISIBLE}")
     row = (await session.execute(question, {"id": id, **_scoped(scope)})).mappings().first()
     return _listed(row) if row else None
 
@@ -255,4 +256,4 @@ def _scoped(scope: Scope) -> dict[str, Any]:
 
 
 def _listed(row: Mapping[Any, Any]) -> Listed:
-    return Listed(row["id"], row["revision"], _json(row["state"]), row["updated_at"])
+    return Listed(**{**row, "state": _json(row["state"])})
