@@ -68,7 +68,7 @@ async def test_the_list_at_the_beginning_then_every_news(
 
     told = known["Katu0"]
     assert (told["window"]["first"], told["window"]["last"]) == ("2028-05-01", "2029-09-30")
-    assert told["programme"] == {"name": "Investointiohjelma", "reference": "4711"}
+    assert told["programme"] == {"title": "Investointiohjelma", "reference": "4711"}
 
 
 async def test_troubles_duplicates_and_rewinds_end_the_same(
