@@ -51,6 +51,7 @@ def a_counter(match: dict[str, Any], who: str = "soraset") -> dict[str, Any]:
     """*who* offers other terms on *match*."""
     match |= {"state": "accepted", "asks": ["kiviset"], "accepted_by": [who], "revision": 2}
     match["need"]["organisation"] = who
+    match["tonnes"] = {"low": 2800, "likely": 2800, "high": 2800}
     return {
         "organisation": who, "decision": "counter", "at": "2026-05-04T07:42:00+00:00",
         "note": "Vain yksi kone on vapaana kesäkuussa.", "tonnes": 2800,
