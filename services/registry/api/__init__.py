@@ -2,10 +2,19 @@
 
 from fastapi import APIRouter
 
-from services.registry.api import imports, intake, knowledge, organisations, regions, things, tokens
+from services.registry.api import (
+    duplicates,
+    imports,
+    intake,
+    knowledge,
+    organisations,
+    regions,
+    things,
+    tokens,
+)
 
 router = APIRouter()
-for part in (tokens, organisations, regions, intake, imports, things, knowledge):
+for part in (tokens, organisations, regions, intake, imports, things, duplicates, knowledge):
     router.include_router(part.router)
 
 __all__ = ["router"]
