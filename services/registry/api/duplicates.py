@@ -1,13 +1,15 @@
-"""What may be the same mass told twice: listed for those who may see both sides."""
+"""What may be the same mass told twice: listed for, and decided by, who may see both sides."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from services.registry import store
-from services.registry.api.answers import Limit, scope_of
-from shared.http import Asking, Reading
+from services.registry import handlers, store
+from services.registry.api.answers import Limit, Told, actor_of, may_report, problems, scope_of
+from shared.access import Asker, NotAllowed
+from shared.http import Asking, Reading, Working
 
 router = APIRouter(tags=["duplicates"])
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
@@ -30,6 +32,41 @@ async def duplicates(
     found = await store.duplicates(session, scope_of(asker), state=state, region=region,
                                    limit=limit)  # fmt: skip
     return {"items": [_pair(each) for each in found], "as_of": datetime.now(UTC).isoformat()}
+
+
+class Decided(Told):
+    """What is decided of a pair; which of them *counts* matters where they are linked."""
+
+    decision: handlers.Decision
+    counts: UUID
+    duplicate: UUID
+
+
+@router.post("/duplicates")
+async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
+    """
+    Link a pair, so that one counts and the other is a draft; refuse it; or unlink it again.
+
+    Whoever reports for the owner or the reporter of either side may, and a coordinator of its
+    region. It is on the trail.
+    """
+    async with problems(), begin() as work:
+        pair = await handlers.decide(
+            work,
+            decision=told.decision,
+            counts=told.counts,
+            duplicate=told.duplicate,
+            scope=scope_of(asker),
+            actor=actor_of(asker),
+        )
+        if not any(_may_decide(asker, side) for side in (pair.one, pair.other)):
+            raise NotAllowed("only who reports for one of them, or coordinates its region, decides")
+    return _pair(pair)
+
+
+def _may_decide(asker: Asker, side: Any) -> bool:
+    tellers = (side["organisation"], side["reporter"])
+    return asker.coordinates(side["region"]) or any(may_report(asker, each) for each in tellers)
 
 
 def _pair(each: store.ListedPair) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from services.registry.domain import (
     shown,
     spoken,
 )
-from services.registry.handlers.duplicates import suggest_duplicates
+from services.registry.handlers.alike import suggest_duplicates
 from shared.contracts import (
     AreaUpdated,
     DeliveryReported,

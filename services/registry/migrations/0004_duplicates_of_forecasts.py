@@ -61,17 +61,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_forecast_municipal_cell", "forecast", ["municipal_cell", "likely_t"], unique=False
     )
-    op.create_index(
-        "ix_forecast_duplicate_of",
-        "forecast",
-        ["duplicate_of"],
-        unique=False,
-        postgresql_where=sa.text("duplicate_of IS NOT NULL"),
-    )
 
 
 def downgrade() -> None:
-    for name in ("duplicate_of", "municipal_cell", "cell"):
+    for name in ("municipal_cell", "cell"):
         op.drop_index(f"ix_forecast_{name}", table_name="forecast")
     op.drop_constraint(op.f("fk_forecast_duplicate_of_forecast"), "forecast", type_="foreignkey")
     for name in ("likely_t", "municipal_cell", "cell", "duplicate_of"):

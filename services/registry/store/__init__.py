@@ -6,7 +6,6 @@ from services.registry.store.duplicates import (
 from services.registry.store.duplicates import (
     Pair,
     beside,
-    counted_by,
     decide,
     duplicate,
     duplicates,
@@ -122,7 +121,6 @@ __all__ = [
     "bind_subject",
     "calendar",
     "change_organisation",
-    "counted_by",
     "decide",
     "drop_errors",
     "drop_import",

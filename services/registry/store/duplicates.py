@@ -173,12 +173,6 @@ async def decide(session: AsyncSession, pair: Pair, *, state: str, by: str, now:
     await session.execute(_DECIDE, told)
 
 
-async def counted_by(session: AsyncSession, id: UUID) -> list[UUID]:
-    """The forecasts that are linked to *id*, which counts for them."""
-    question = text("SELECT id FROM forecast WHERE duplicate_of = :id ORDER BY id")
-    return [row[0] for row in await session.execute(question, {"id": id})]
-
-
 def _listed(row: Mapping[Any, Any]) -> Listed:
     one, other = row["one"], row["other"]
     counts = other if row["one_counts"] == other else one if row["other_counts"] == one else None

@@ -233,14 +233,9 @@ class ForecastRow(ThingRow, table=True):
             postgresql_where=text("asked_at IS NULL"),
         ),
         Index("ix_forecast_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
-        # what may be the same mass, and what is linked to it
+        # what may be the same mass
         Index("ix_forecast_cell", "cell", "likely_t"),
         Index("ix_forecast_municipal_cell", "municipal_cell", "likely_t"),
-        Index(
-            "ix_forecast_duplicate_of",
-            "duplicate_of",
-            postgresql_where=text("duplicate_of IS NOT NULL"),
-        ),
     )
 
     project_id: UUID = Field(foreign_key="project.id")
