@@ -7,18 +7,26 @@ from services.registry import store
 from services.registry.domain import Likeness, Thing, likeness
 from shared.work import Work
 
+MOST = 5
+"""Suggestions for one forecast when it is told: a person looks at each."""
+
 
 async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
     """Suggest what the forecasts among *changed*, kept just now, may be duplicates of."""
     forecasts = {one.id: one for one in changed if one.kind == "forecast"}
     if not forecasts:
         return
-    alike: dict[store.Pair, Likeness] = {}
+    found: dict[UUID, list[tuple[UUID, Likeness]]] = {id: [] for id in forecasts}
     for id, other in await store.beside(work.session, list(forecasts.values())):
-        found = likeness(forecasts[id].state, other)
-        if found is not None:
-            alike[pair_of(id, UUID(other["forecast_id"]))] = found
-    await store.suggest(work.session, forecasts, alike, work.now)
+        alike = likeness(forecasts[id].state, other)
+        if alike is not None:
+            found[id].append((UUID(other["forecast_id"]), alike))
+    most_alike = {
+        pair_of(id, other): alike
+        for id, others in found.items()
+        for other, alike in sorted(others, key=lambda one: (-one[1].score, one[0]))[:MOST]
+    }
+    await store.suggest(work.session, forecasts, most_alike, work.now)
 
 
 def pair_of(one: UUID, other: UUID) -> store.Pair:

@@ -22,18 +22,19 @@ _BESIDE = text(
     f"""
     SELECT mine.id AS mine, beside.id AS beside, beside.state
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS mine(id uuid, project_id uuid, cells text[], municipal_cell text,
-                low float8, likely float8, high float8)
+        AS mine(id uuid, project_id uuid, reporter text, system text,
+                cells text[], municipal_cell text, low float8, likely float8, high float8)
     CROSS JOIN LATERAL (
         SELECT id, state FROM (
-            SELECT id, state, likely_t FROM forecast
+            SELECT * FROM forecast
             WHERE cell = ANY(mine.cells) AND likely_t BETWEEN mine.low AND mine.high
-              AND project_id <> mine.project_id
             UNION ALL
-            SELECT id, state, likely_t FROM forecast
+            SELECT * FROM forecast
             WHERE municipal_cell = mine.municipal_cell
-              AND likely_t BETWEEN mine.low AND mine.high AND project_id <> mine.project_id
+              AND likely_t BETWEEN mine.low AND mine.high
         ) AS near
+        WHERE project_id <> mine.project_id AND (reporter <> mine.reporter
+            OR state #>> '{{source,system}}' IS DISTINCT FROM mine.system)
         ORDER BY abs(likely_t - mine.likely), id LIMIT {MOST_BESIDE}
     ) AS beside
     """
@@ -110,6 +111,8 @@ def _mine(forecast: Thing) -> dict[str, Any]:
     return {
         "id": str(forecast.id),
         "project_id": str(forecast.project_id),
+        "reporter": forecast.reporter,
+        "system": forecast.state.get("source", {}).get("system"),
         "cells": cells_beside(forecast.state),
         "municipal_cell": None if is_exact else municipal_cell(forecast.state),
         "low": low,
