@@ -21,6 +21,7 @@ from deploy.cli import (
     planning,
     regions,
     running,
+    webhooks,
 )
 from deploy.cli.terms import say_problem
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 running.register(app)
 app.add_typer(organisations.app, name="org")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
 designs.register(app)

@@ -177,6 +177,7 @@ class LoadsConfig(Common):
     every_s: float = Field(default=5.0, gt=0, le=86400)
     quiet_s: float = Field(default=5.0, ge=0, le=3600)
     matcher_url: Url | None = None
+    door: Literal["auto", "https"] = "https"
 
 
 CONFIGS: Final[dict[str, type[Common]]] = {

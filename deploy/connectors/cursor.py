@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS position (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS told (
     external_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
     body TEXT NOT NULL, verdict TEXT, code TEXT, missed INTEGER NOT NULL DEFAULT 0,
-    withdrawn INTEGER NOT NULL DEFAULT 0);
+    withdrawn INTEGER NOT NULL DEFAULT 0, returned INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS refused (
     external_id TEXT PRIMARY KEY, reasons TEXT NOT NULL, said TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (digest TEXT PRIMARY KEY, name TEXT NOT NULL);
@@ -34,7 +34,8 @@ class Told:
     """
     What was last told of a thing: its *sequence* since the beginning, its digest and body.
 
-    *verdict* is None while no receipt came: it is then told again under the same id.
+    *verdict* is None while no receipt came: it is then told again under the same id. *returned* is
+    a project that was withdrawn and is there again, though its source counted no version on.
     """
 
     external_id: str
@@ -45,6 +46,7 @@ class Told:
     code: str | None = None
     missed: int = 0
     withdrawn: bool = False
+    returned: bool = False
 
 
 class Cursor:
@@ -98,7 +100,7 @@ class Cursor:
 
     def told(self, ids: Iterable[str] | None = None) -> dict[str, Told]:
         """What was told of *ids*, else of everything."""
-        columns = "external_id, sequence, digest, body, verdict, code, missed, withdrawn"
+        columns = ", ".join(Told.__slots__)
         if ids is None:
             rows = self._base.execute(f"SELECT {columns} FROM told").fetchall()
         else:
@@ -116,16 +118,13 @@ class Cursor:
 
     def note(self, told: Sequence[Told]) -> None:
         """Keep *told*, all or none."""
+        names = Told.__slots__
+        places = ", ".join("?" for _ in names)
         with self._together():
             self._base.executemany(
-                "INSERT OR REPLACE INTO told (external_id, sequence, digest, body, verdict, code, "
-                "missed, withdrawn) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (one.external_id, one.sequence, one.digest, one.body, one.verdict, one.code,
-                     one.missed, one.withdrawn)
-                    for one in told
-                ],
-            )  # fmt: skip
+                f"INSERT OR REPLACE INTO told ({', '.join(names)}) VALUES ({places})",
+                [[getattr(one, name) for name in names] for one in told],
+            )
 
     def note_missed(self, missed: dict[str, int]) -> None:
         """Keep how many polls in a row each thing was missing."""

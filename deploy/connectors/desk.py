@@ -119,7 +119,7 @@ class Desk:
                 event := _named(one, told),
                 self.source,
                 event_id(f"{self.cursor.lineage}/{told.sequence}", event),
-                at=one.at or now(),
+                at=now() if told.returned else one.at or now(),
             )
             for one, told in sending
         }
@@ -161,14 +161,22 @@ def _after(before: Told | None, one: News) -> Told:
     same = before.digest == digest and before.withdrawn == withdrawal
     if same and not (one.again and before.verdict == "rejected"):
         return replace(before, missed=0)
-    return Told(one.event.external_id, before.sequence + 1, digest, body, withdrawn=withdrawal)
+    returned = before.withdrawn and not withdrawal
+    if returned:
+        # the door would take the version it heard last for old news
+        body = one.event.model_copy(update={"external_revision": None}).body().decode()
+    return Told(
+        one.event.external_id, before.sequence + 1, digest, body,
+        withdrawn=withdrawal, returned=returned,
+    )  # fmt: skip
 
 
 def _named(one: News, told: Told) -> Handed:
-    """A project is added the first time, and updated after it."""
-    if isinstance(one.event, HandedProject) and told.sequence > 1:
-        return HandedProjectUpdate.model_validate(one.event.model_dump())
-    return one.event
+    """What is sent; a project is added the first time, and updated after it."""
+    contract = type(one.event)
+    if contract is HandedProject and told.sequence > 1:
+        contract = HandedProjectUpdate
+    return contract.model_validate_json(told.body)
 
 
 def _said_before(told: Told) -> Verdict:

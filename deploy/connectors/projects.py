@@ -160,7 +160,7 @@ def _programme(told: Any, rules: Projects) -> dict[str, Any]:
     }
     known = {name: value for name, value in said.items() if value not in (None, 0)}
     try:
-        return {"programme": Programme(name=rules.programme, **known)}
+        return {"programme": Programme(title=rules.programme, **known)}
     except ValidationError as error:
         raise Ambiguous(_invalid(error.errors()[0])) from error
 

@@ -227,7 +227,7 @@ async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) ->
         for match, told in heard:
             name = "match-found" if match.found else "match-changed"
             concerned = webhook.organisation in match.organisations
-            wanted = webhook.status == "active" and name in webhook.events
+            wanted = webhook.status == "active" and _filter_of(webhook).wants(name, match)
             if concerned and wanted and webhook.created_at <= match.told_at:
                 view = domain.own_view(told, match, webhook.organisation)
                 id = uuid7()
@@ -255,6 +255,15 @@ async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) ->
     await store.queue(work.session, [UUID(row["webhook_id"]) for row in queued], work.now)
     if queued:
         work.wake("webhook")
+
+
+def _filter_of(webhook: Any) -> domain.Filter:
+    return domain.Filter(
+        tuple(webhook.events),
+        tuple(webhook.regions),
+        tuple(webhook.materials),
+        tuple(webhook.municipalities),
+    )
 
 
 async def _move(work: Work, newest: Mapping[UUID, Match]) -> None:
@@ -588,6 +597,38 @@ async def _settle(work: Work, id: UUID, outcome: domain.Outcome, tries: int) -> 
                 attempts=max(tries, 1),
             )
         )
+
+
+async def test_webhook(work: Work, webhook: Any) -> UUID:
+    """Queue a posting that says nothing but that the webhook works; its id."""
+    id = uuid7()
+    body = {
+        "type": "massakoppi.webhook-test.v1",
+        "timestamp": work.now.isoformat(),
+        "data": {"organisation": webhook.organisation, "webhook_id": str(webhook.id)},
+    }
+    told = {
+        "id": str(id),
+        "subject_kind": "webhook",
+        "subject_id": str(id),
+        "subject_revision": 1,
+        "recipient": str(webhook.id),
+        "channel": "webhook",
+        "region": await store.region_of(work.session, webhook.organisation),
+        "told_at": work.now.isoformat(),
+        "result": None,
+    }
+    posting = {
+        "id": str(id),
+        "webhook_id": str(webhook.id),
+        "event": "webhook-test",
+        "body": json.dumps(body, separators=(",", ":")),
+    }
+    await store.notify(work.session, [told], work.now)
+    await store.write_postings(work.session, [posting], work.now)
+    await store.queue(work.session, [webhook.id], work.now)
+    work.wake("webhook")
+    return id
 
 
 async def post_webhook(row: Any, work: Work, *, rules: Rules, courier: Courier) -> None:

@@ -1,5 +1,7 @@
 """
-The client of the door: rows of a file become intake events, are sent, and get their receipts.
+The client of the door. A company's own system uses `Client`; see README.md beside this.
+
+Rows of a file become intake events, are sent, and get their receipts.
 
     from shared.client import HttpSender, prepare, read_events, read_mapping, send_all
     from shared.vocabulary.regions import shipped
@@ -17,6 +19,7 @@ The words of a mapping file are told in `mappings/indot.yaml`, which uses them a
 
 from shared.client.cells import BadTable, Form, MissingColumns
 from shared.client.credentials import Credentials
+from shared.client.facade import Client, OwnMatch
 from shared.client.https_door import HttpSender, Registry
 from shared.client.jsonl import events_from_jsonl
 from shared.client.mapping import BadMapping, FileMapping, read_mapping, shipped_mappings
@@ -39,6 +42,7 @@ from shared.client.tables import open_table, read_rows
 __all__ = [
     "BadMapping",
     "BadTable",
+    "Client",
     "Credentials",
     "FileMapping",
     "Form",
@@ -50,6 +54,7 @@ __all__ = [
     "Note",
     "Outcome",
     "Outgoing",
+    "OwnMatch",
     "Prepared",
     "Registry",
     "RowError",

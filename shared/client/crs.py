@@ -38,19 +38,19 @@ class UnknownCrs(Refused):
 
 
 class BadPosition(Refused):
-    """The pair {value} does not lie in {crs}. {remedy}"""
+    """The pair does not lie in {crs}: {value}. {remedy}"""
 
     code: ClassVar[str] = "coordinates_mismatched"
 
 
 class Swapped(Refused):
-    """The pair {value} stands north before east, or latitude before longitude. {remedy}"""
+    """The pair is the wrong way round for {crs}: {value}. {remedy}"""
 
     code: ClassVar[str] = "coordinates_swapped"
 
 
 class OutsideRegion(Refused):
-    """The point {value} (lat, lon) lies outside of {region}, whose box is {box}. {remedy}"""
+    """The point lies outside of {region}: {value}. {remedy}"""
 
     code: ClassVar[str] = "coordinates_outside_region"
 
@@ -89,13 +89,16 @@ def read_position(x: float, y: float, epsg: int) -> Position:
     if _fits(x, y, epsg):
         return to_degrees(x, y, epsg)
     if _fits(y, x, epsg):
-        turned = to_degrees(y, x, epsg)
-        remedy = (
-            f"As told it is no place in EPSG:{epsg}; the other way round it is "
-            f"{turned.lat:.5f} N, {turned.lon:.5f} E. Write x (east) first."
-        )
-        raise Swapped(value=_pair(x, y), remedy=remedy)
-    raise BadPosition(value=_pair(x, y), crs=f"EPSG:{epsg}", remedy=_other_reading(x, y))
+        turned = f"{_pair(x, y)} = {_written(to_degrees(y, x, epsg))}"
+        raise Swapped(value=turned, crs=f"EPSG:{epsg}", remedy="Write x (east) first.")
+    reading = _other_reading(x, y)
+    if reading is None:
+        remedy = "It is no place of Finland in any system that is read: check both numbers."
+        raise BadPosition(value=_pair(x, y), crs=f"EPSG:{epsg}", remedy=remedy)
+    remedy = (
+        "Say the system that their size shows where the file says another, or mend the numbers."
+    )
+    raise BadPosition(value=f"{_pair(x, y)} = {reading}", crs=f"EPSG:{epsg}", remedy=remedy)
 
 
 def systems_of(x: float, y: float) -> tuple[int, ...]:
@@ -109,9 +112,8 @@ def question_outside(position: Position, region: Region) -> None:
         return
     west, south, east, north = region.bounding_box
     raise OutsideRegion(
-        value=f"{position.lat:.5f}, {position.lon:.5f}",
+        value=f"{_written(position)} ∉ {south:g}…{north:g} N, {west:g}…{east:g} E",
         region=region.name("en"),
-        box=f"{south:g} to {north:g} N, {west:g} to {east:g} E",
         remedy="Check the coordinates and their system, or say the region it lies in.",
     )
 
@@ -172,17 +174,17 @@ def _in_finland(x: float, y: float, epsg: int) -> bool:
     return low <= x <= high and _NORTH[0] <= y <= _NORTH[1]
 
 
-def _other_reading(x: float, y: float) -> str:
+def _other_reading(x: float, y: float) -> str | None:
+    """The system that the pair lies in by its size, either way round, and the point there."""
     readings = [(each, x, y) for each in systems_of(x, y)]
     readings += [(each, y, x) for each in systems_of(y, x)]
-    if not readings:
-        return "It is no place of Finland in any system that is read: check both numbers."
-    epsg, east, north = readings[0]
-    found = to_degrees(east, north, epsg)
-    return (
-        f"By their size they are EPSG:{epsg}, {found.lat:.5f} N, {found.lon:.5f} E. "
-        f"Say that system where the file says another, or mend the numbers."
+    return next(
+        (f"EPSG:{epsg} {_written(to_degrees(e, n, epsg))}" for epsg, e, n in readings), None
     )
+
+
+def _written(position: Position) -> str:
+    return f"{position.lat:.5f} N, {position.lon:.5f} E"
 
 
 def _pair(x: float, y: float) -> str:

@@ -82,7 +82,8 @@ class PlaceRule:
             point = position_in(written, self.crs)
             question_outside(point, region)
         except Refused as error:
-            raise CellError(self.geometry, written[:200], error.code, str(error)) from error
+            value = str(error.told.get("value", written))
+            raise CellError(self.geometry, value, error.code, str(error)) from error
         return point
 
     def _named(

@@ -79,6 +79,28 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Tätä materiaalia ei mitata maassa. Kirjoita m3itd, m3rtr tai t.",
         "Det här materialet mäts inte i mark. Skriv m3itd, m3rtr eller t.",
     ),
+    "coordinates_swapped": (
+        "Koordinaatit {value} ovat väärin päin. Kirjoita itä (x) ensin, sitten pohjoinen (y).",
+        "Koordinaterna {value} står i fel ordning. Skriv öst (x) först och sedan nord (y).",
+    ),
+    "coordinates_mismatched": (
+        "Koordinaatit {value} eivät ole ilmoitetussa koordinaattijärjestelmässä. Tarkista "
+        "järjestelmä ja luvut.",
+        "Koordinaterna {value} ligger inte i det angivna koordinatsystemet. Kontrollera systemet "
+        "och talen.",
+    ),
+    "coordinates_outside_region": (
+        "Piste {value} on alueen ulkopuolella. Tarkista koordinaatit ja järjestelmä.",
+        "Punkten {value} ligger utanför regionen. Kontrollera koordinaterna och systemet.",
+    ),
+    "crs_unknown": (
+        "Koordinaattijärjestelmää ei lueta: {value}. Käytä EPSG:3067, 3873–3885, 4258 tai 4326.",
+        "Koordinatsystemet läses inte: {value}. Använd EPSG:3067, 3873–3885, 4258 eller 4326.",
+    ),
+    "geometry_unreadable": (
+        "Geometriaa ei voi lukea: {value}. Piirrä kohde uudelleen tai vie tiedosto uudelleen.",
+        "Geometrin kan inte läsas: {value}. Rita objektet på nytt eller exportera filen på nytt.",
+    ),
     "no_conversion_factor": (
         "Yksiköstä {value} tonneiksi ei tunneta kerrointa. Ilmoita tonneina.",
         "Ingen faktor är känd från {value} till ton. Ange ton.",
@@ -96,6 +118,6 @@ def spoken(error: RowError, language: str) -> str:
     if language not in ("fi", "sv") or told is None:
         return error.text
     finnish, swedish = told
-    value = repr(error.value[:80]) if error.value else "–"
+    value = repr(error.value[:120]) if error.value else "–"
     text = finnish if language == "fi" else swedish
     return text.format(column=error.column or "–", value=value)

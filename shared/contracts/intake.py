@@ -29,6 +29,7 @@ class Handed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
+    deprecated_on: ClassVar[date | None] = None
 
     external_id: str = Field(min_length=1, max_length=200)
     external_revision: int | None = Field(default=None, ge=0)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ class City:
         )
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        with suppress(ConnectionError):  # the connector was killed
+            return await self._stream(request, answer)
+        return answer
+
+    async def _stream(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
         after = request.headers.get("Last-Event-ID")
         self.asked_after.append(after)
         trouble = self.troubles.pop(0) if self.troubles else ""
@@ -58,7 +64,6 @@ class City:
             return web.Response(status=502 if trouble == "error" else 204)
         if trouble == "page":
             return web.Response(text="<h1>Sign in</h1>", content_type="text/html")
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await answer.prepare(request)
         await answer.write(b"\xef\xbb\xbfevent: stream-open\ndata:\n\nretry: 50\n\n")
         at = int(after.rpartition(":")[2]) if after and trouble != "again" else 0

@@ -32,7 +32,7 @@ def test_what_was_noted_is_there_after_it_was_opened_again(tmp_path: Path) -> No
         assert cursor.told()["p1"].missed == 2
         assert cursor.told(["p1", "unknown"])["p1"].sequence == 2
         assert [one["external_id"] for one in cursor.refused()] == ["p2"]
-        assert cursor.has_read("abc") and not cursor.has_read("abd")
+        assert cursor.has_read("abc") and not cursor.has_read("xyz")
 
 
 def test_a_file_that_is_no_cursor_is_not_touched(tmp_path: Path) -> None:

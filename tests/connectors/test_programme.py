@@ -68,7 +68,7 @@ async def test_the_list_at_the_beginning_then_every_news(
 
     told = known["Katu0"]
     assert (told["window"]["first"], told["window"]["last"]) == ("2028-05-01", "2029-09-30")
-    assert told["programme"] == {"name": "Investointiohjelma", "reference": "4711"}
+    assert told["programme"] == {"title": "Investointiohjelma", "reference": "4711"}
 
 
 async def test_troubles_duplicates_and_rewinds_end_the_same(
@@ -133,7 +133,7 @@ async def test_killed_at_any_moment_it_goes_on_where_it_was(
             await until_told(quiet, **wanted)
 
     told, undisturbed = await projects_of(who), await projects_of(quiet)
-    own = {"id", "project_id", "organisation", "reporter", "revision", "changed_at", "at"}
+    own = {"id", "project_id", "organisation", "reporter", "revision", "updated_at"}
 
     def plain(known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         return {

@@ -202,6 +202,16 @@ async def test_loads_that_count_for_nothing_are_kept_with_their_reason(matcher, 
     ]  # fmt: skip
 
 
+async def test_loads_are_listed_by_when_they_were_told_either_way(matcher, desk):
+    """Page by page to the end, the newest first or last."""
+    for tonnes in (10, 20, 30):
+        await hears_of_loads(matcher, a_report(tonnes, match_id=uuid4()))
+    for order, awaited in (("newest", [30, 20, 10]), ("oldest", [10, 20, 30])):
+        _, page = await desk.get("/deliveries", ACME, order=order, limit=2)
+        _, rest = await desk.get("/deliveries", ACME, order=order, limit=2, after=page["next"])
+        assert [one["tonnes"] for one in (*page["items"], *rest["items"])] == awaited
+
+
 async def test_virgin_material_fills_a_need_and_comes_from_no_lot(matcher):
     """300 t bought for a need of 1 000: 700 t of it are still looked for."""
     need = a_need(tonnes=1000)

@@ -47,21 +47,84 @@ def a_match(**told: Any) -> dict[str, Any]:
     body = {
         "match_id": str(uuid.uuid4()),
         "revision": 1,
+        "region": "99",
         "state": "proposed",
         "route": "direct",
         "surplus": {"organisation": "kiviset", "material": "till", "region": "99",
-                    "place": {"municipality": "049"}},
+                    "forecast_id": str(uuid.uuid4()), "place": {"municipality": "049"}},
         "need": {"organisation": None, "material": "till", "region": "99",
-                 "place": {"municipality": "092"}},
+                 "forecast_id": str(uuid.uuid4()), "place": {"municipality": "092"}},
         "tonnes": {"low": 3000, "likely": 3300, "high": 3600},
         "window": {"first": first.isoformat(), "last": (first + timedelta(27)).isoformat()},
         "distance_km": 17.42,
-        "value": {"cents_per_t": 1234},
+        "value": {"cents_per_t": 1234, "total_cents": 4_072_200, "compensation_cents_per_t": 150},
+        "climate": {"saved_g_per_t": 2400},
+        "reasons": [
+            {"gate": "G1_contamination", "verdict": "pass", "offered": "P0", "wanted": "P0"},
+            {"gate": "G2_waste_status", "verdict": "conditional", "offered": "unknown",
+             "wanted": "known", "papers": ["by_product_decision"]},
+        ],
+        "delivered_t": 0,
+        "left_t": None,
+        "closed_by": None,
         "asks": ["kiviset", "soraset"],
         "accepted_by": [],
         "at": datetime.now(UTC).isoformat(),
+        "born_at": "2026-05-04T06:30:00+00:00",
     }  # fmt: skip
     return {**body, **told}
+
+
+def an_agreement(**told: Any) -> dict[str, Any]:
+    """A match of Kiviset and Soraset that both have accepted: 3 300 t."""
+    body = a_match(
+        state="agreed", asks=[], accepted_by=["kiviset", "soraset"], left_t=3300, revision=3
+    )
+    body["need"]["organisation"] = "soraset"
+    return {**body, **told}
+
+
+def a_load(**told: Any) -> dict[str, Any]:
+    """24,5 t weighed and counted, told by Kiviset."""
+    return {
+        "delivery_id": str(uuid.uuid4()), "revision": 1, "tonnes": 24.5, "material": "till",
+        "moved_on": "2026-05-20", "method": "weighed", "organisation": "kiviset",
+        "reporter": "kiviset", "outlet": "need_direct", "match_id": None, "waybill": "W-1",
+        "haul_km": None, "vehicle": None, "energy": None, "refused": None, "under_match": True,
+        **told,
+    }  # fmt: skip
+
+
+def a_near_miss(**told: Any) -> dict[str, Any]:
+    """Moraine of Kiviset that somebody in Vantaa could take, were it three weeks later."""
+    one = a_match()
+    return {
+        "near_miss_id": str(uuid.uuid4()), "revision": 1, "state": "open", "region": "99",
+        "surplus": one["surplus"], "need": one["need"], "gate": "G9_time",
+        "remedies": [{"who": "surplus", "what": "window_later", "days": 21, "km": None,
+                      "code": None}],
+        "tonnes": {"low": 800, "likely": 800, "high": 800}, "value": {"total_cents": 512_300},
+        "distance_km": 12.4, **told,
+    }  # fmt: skip
+
+
+def an_amount(tonnes: int) -> dict[str, int]:
+    """Tonnes as the plan tells them."""
+    return {"low": tonnes * 8 // 10, "likely": tonnes, "high": tonnes * 12 // 10,
+            "expected": tonnes * 7 // 10}  # fmt: skip
+
+
+def a_plan(first: str, *, rows: int = 1) -> dict[str, Any]:
+    """One month of it, and as many *rows* of moraine from Espoo to Vantaa."""
+    moved = {"tonnes": an_amount(1300), "tonne_km": 22646.0, "value_cents": 1_604_200,
+             "saved_kg": 3120.0}  # fmt: skip
+    nothing = {"tonnes": an_amount(0), "tonne_km": 0.0, "value_cents": 0, "saved_kg": 0.0}
+    sums = {"moved": moved, "onsite": nothing,
+            "unmatched": {"surplus": an_amount(5000), "need": an_amount(400)}}  # fmt: skip
+    row = {"month": first, "material": "till", "from": "049", "to": "092", "route": "direct",
+           "via": None, "state": "agreed", "matches": 1, **moved}  # fmt: skip
+    return {"months": [{"month": first, **sums}], "totals": sums, "rows": [row] * rows,
+            "areas": {}, "unmatched": []}  # fmt: skip
 
 
 @dataclass
@@ -76,6 +139,15 @@ class Services:
     months: list[dict[str, Any]] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
+    said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    loads: list[dict[str, Any]] = field(default_factory=list)
+    near: list[dict[str, Any]] = field(default_factory=list)
+    openings: list[dict[str, Any]] = field(default_factory=list)
+    plan_rows: int = 1
+    forecasts: list[dict[str, Any]] = field(default_factory=list)
+    handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuses: dict[str, Any] | None = None
     down: set[str] = field(default_factory=set)
     hangs: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
@@ -155,10 +227,34 @@ class Services:
             }
         )
 
+    def match_asked(self, request: web.Request) -> dict[str, Any] | None:
+        """The match in the path, when the asker may see it."""
+        asker, id = self.asker(request), request.match_info["id"]
+        for one in self.matches:
+            sides = {one[end]["organisation"] for end in ("surplus", "need")} | {*one["asks"]}
+            if one["match_id"] == id and (
+                asker.coordinates(one["region"]) or sides & set(asker.organisations)
+            ):
+                return one
+        return None
+
+    async def match(self, request: web.Request) -> web.Response:
+        found = self.match_asked(request)
+        if found is None:
+            return web.json_response({"code": "match_not_found"}, status=404)
+        return web.json_response(found)
+
+    async def list_said(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        items = self.said.get(request.match_info["id"], [])
+        return web.json_response({"items": items, "next": None})
+
     async def decide(self, request: web.Request) -> web.Response:
         told = await request.json()
         match = next(one for one in self.matches if one["match_id"] == request.match_info["id"])
         self.decisions.append((match["match_id"], told, dict(request.headers)))
+        if self.refuses is not None:
+            return web.json_response(self.refuses, status=409)
         if request.headers["If-Match"] != f'"{match["revision"]}"':
             changed = [
                 {"field": "revision", "was": 1, "now": 2},
@@ -167,14 +263,113 @@ class Services:
             body = {"code": "match_changed", "match": match, "changed": changed}
             return web.json_response(body, status=409)
         match["revision"] += 1
-        mine = told["organisation"]
-        match["asks"] = [one for one in match["asks"] if one != mine]
-        if told["decision"] == "accept":
-            match["accepted_by"] = [*match["accepted_by"], mine]
-            match["state"] = "accepted" if match["asks"] else "agreed"
-        else:
-            match["state"], match["asks"] = "declined", []
+        mine, window = told["organisation"], told.get("window") or {}
+        self.said.setdefault(match["match_id"], []).append(
+            {"organisation": mine, "decision": told["decision"], "at": "2026-05-04T07:42:00+00:00",
+             "reason": told.get("reason"), "note": told.get("note"), "tonnes": told.get("tonnes"),
+             "first": window.get("first"), "last": window.get("last"), "revision": 2}
+        )  # fmt: skip
+        match told["decision"]:
+            case "accept":
+                match["asks"] = [one for one in match["asks"] if one != mine]
+                match["accepted_by"] = [*match["accepted_by"], mine]
+                match["state"] = "accepted" if match["asks"] else "agreed"
+                match["left_t"] = None if match["asks"] else match["tonnes"]["likely"]
+            case "counter":
+                match["tonnes"] = {"likely": told["tonnes"]}
+                match["window"] = window or match["window"]
+                match["asks"] = [one for one in ("kiviset", "soraset") if one != mine]
+                match["accepted_by"], match["state"] = [mine], "accepted"
+                match["need"]["organisation"] = "soraset"
+            case "undo":
+                match["asks"], match["accepted_by"] = ["kiviset", "soraset"], []
+                match["state"] = "proposed"
+            case "close":
+                match["state"], match["closed_by"] = "done", mine
+            case _:
+                match["state"], match["asks"] = "declined", []
+                match["decline_reason"] = told.get("reason")
         return self.answer({"match": match})
+
+    async def deliver(self, request: web.Request) -> web.Response:
+        told, match = await request.json(), self.match_asked(request)
+        assert match is not None
+        key = request.headers["Idempotency-Key"]
+        if key not in self.keys:
+            id, mine = told.pop("delivery_id", None), told.pop("organisation")
+            twice = any(
+                one["waybill"] == told.get("waybill") and one["reporter"] != mine
+                for one in self.loads
+            )
+            refused = "waybill_told_already" if twice and told.get("waybill") else None
+            found = next((one for one in self.loads if one["delivery_id"] == id), None)
+            if found is None:
+                found = a_load(waybill=None, reporter=mine, match_id=match["match_id"])
+                self.loads.append(found)
+            found |= {**told, "refused": refused}
+            self.keys[key] = found
+            match["delivered_t"] = sum(
+                one["tonnes"] for one in self.loads
+                if one["match_id"] == match["match_id"] and not one["refused"]
+            )  # fmt: skip
+            match["left_t"] = match["tonnes"]["likely"] - match["delivered_t"]
+            match["state"] = "moving"
+            match["revision"] += 1
+        return web.json_response({**self.keys[key], **self.balance_of(match)})
+
+    def balance_of(self, match: dict[str, Any]) -> dict[str, Any]:
+        carried = match["state"] in ("agreed", "moving", "done")
+        return {"state": match["state"], "delivered_t": match["delivered_t"],
+                "agreed_t": match["tonnes"]["likely"] if carried else None,
+                "left_t": match["left_t"] if carried else None}  # fmt: skip
+
+    async def loads_of_match(self, request: web.Request) -> web.Response:
+        match = self.match_asked(request)
+        assert match is not None
+        items = [one for one in self.loads if one["match_id"] == match["match_id"]]
+        return web.json_response({"items": items, **self.balance_of(match), "next": None})
+
+    async def list_loads(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        assert request.query["order"] == "newest"
+        only_refused = request.query.get("refused") == "true"
+        items = [one for one in self.loads[::-1] if one["refused"] or not only_refused]
+        return web.json_response({"items": items, "next": None})
+
+    async def list_near(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        return self.answer({"items": self.near, "next": None})
+
+    async def list_openings(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        known = {one["surplus"]["forecast_id"] for one in self.near}
+        if request.match_info["forecast"] not in known:
+            return web.json_response({"code": "lot_not_found"}, status=404)
+        return self.answer({"items": self.openings})
+
+    async def plan(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        if self.plan_rows > 1000:
+            return web.json_response({"code": "plan_too_large"}, status=413)
+        return self.answer(a_plan(request.query["from"], rows=self.plan_rows))
+
+    async def organisations(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        items = [{"token": "kiviset", "title": "Kiviset Oy"},
+                 {"token": "soraset", "title": "Soraset <Oy>"}]  # fmt: skip
+        return web.json_response({"items": items, "next": None})
+
+    async def list_forecasts(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        return web.json_response({"items": self.forecasts, "next": None})
+
+    async def intake(self, request: web.Request) -> web.Response:
+        event = await request.json()
+        if self.refuses is not None:
+            return web.json_response(self.refuses, status=422)
+        assert request.content_type == "application/cloudevents+json"
+        self.handed[event["id"]] = (request.query["organisation"], event)
+        return web.json_response({"verdict": "accepted"}, status=202)
 
     async def balance(self, request: web.Request) -> web.Response:
         self.asker(request)
@@ -218,11 +413,22 @@ class Services:
                 web.post("/tokens", self.tokens),
                 web.get("/regions", self.regions),
                 web.get("/regions/{code}", self.region),
+                web.get("/organisations", self.organisations),
+                web.get("/forecasts", self.list_forecasts),
+                web.post("/intake", self.intake),
             ],
             "matcher": [
                 web.get("/matches", self.list_matches),
                 web.get("/counts", self.counts),
+                web.get("/matches/{id}", self.match),
+                web.get("/matches/{id}/decisions", self.list_said),
                 web.post("/matches/{id}/decisions", self.decide),
+                web.get("/matches/{id}/deliveries", self.loads_of_match),
+                web.post("/matches/{id}/deliveries", self.deliver),
+                web.get("/deliveries", self.list_loads),
+                web.get("/near-misses", self.list_near),
+                web.get("/openings/{forecast}", self.list_openings),
+                web.get("/plan", self.plan),
             ],
             "indicators": [
                 web.get("/balance", self.balance),

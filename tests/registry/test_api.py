@@ -561,6 +561,16 @@ async def test_pages_go_on_without_a_gap(http: Http):
     assert len(of_project["items"]) == 25
 
 
+async def test_a_forecast_bears_its_reporters_own_id_for_who_reports_there(http: Http):
+    """Loads are told against it by that id; who only reads is not told what others call it."""
+    await hand_in(http, "project-added", a_project())
+    await hand_in(http, "forecast-updated", a_forecast("F-7"))
+    for asker, own in ((ACME, "F-7"), (ACMES_COORDINATOR, "F-7"), (UUSIMAA, None)):
+        _, page = await http.ask("GET", "/forecasts", by=asker)
+        (told,) = page["items"]
+        assert told.get("external_id") == own
+
+
 async def test_one_thing_has_its_revision_as_its_tag(http: Http):
     """What has not changed is not sent again."""
     _, receipt = await hand_in(http, "project-added", a_project())
@@ -612,10 +622,10 @@ async def test_the_door_computes_the_class_and_refuses_a_better_one(http: Http):
 
 
 async def test_no_route_answers_without_a_token(http: Http):
-    """Every route but tokens and keys asks who asks: also one that is added tomorrow."""
+    """Every route but tokens, keys and open data asks who asks: also one that is added tomorrow."""
     asked = 0
     for path, operations in http.app.openapi()["paths"].items():
-        if path in ("/tokens", "/keys"):
+        if path in ("/tokens", "/keys", "/open/forecasts"):
             continue
         for method in operations:
             one = path.replace("{token}", "acme").replace("{owner}", "acme")

@@ -12,6 +12,7 @@ from shared.client.crs import from_degrees
 from shared.client.geometry import BadGeometry, point_of
 from shared.client.geopackage import geometry_in
 from shared.client.reading import events_of, form_told, table_of
+from shared.client.texts import spoken
 from shared.vocabulary.regions import shipped
 
 REGION = shipped()["01"]
@@ -375,3 +376,16 @@ def test_a_broken_package_is_refused_whole(tmp_path, mapping):
         read(other, mapping)
     with pytest.raises(BadTable, match="EPSG:2154"):
         read(package(tmp_path, [(None, {})], epsg=2154), mapping)
+
+
+@pytest.mark.parametrize("language", ["fi", "sv", "en"])
+def test_both_readings_are_told_in_the_readers_language(tmp_path, mapping, language):
+    """What was written, and where it would lie."""
+    east, north = from_degrees(LON, LAT, 3067)
+    rows = [feature(point(*xy), id=str(id)) for id, xy in enumerate([(LAT, LON), (east, north)])]
+    swapped, other = read(collection(tmp_path, *rows), mapping).errors
+    assert "60.16820 N, 24.95290 E" in spoken(swapped, language)
+    assert "EPSG:3067 60.16820 N, 24.95290 E" in spoken(other, language)
+    away = read(collection(tmp_path, feature(point(23.7594, 61.4979))), mapping).errors[0]
+    assert "61.49790 N, 23.75940 E" in spoken(away, language)
+    assert f"{REGION.bounding_box[1]:g}…{REGION.bounding_box[3]:g} N" in spoken(away, language)

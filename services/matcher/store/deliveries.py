@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -39,19 +39,21 @@ _KEEP = text(
     """
 )
 _UNDER = text("SELECT id FROM delivery WHERE subject = :subject AND key = :key")
-_SEEN = text(
-    f"""
-    SELECT {LOAD} FROM delivery
+_LIST = """
+    SELECT {load} FROM delivery
     WHERE (:all OR region = ANY(CAST(:regions AS text[]))
            OR organisation = ANY(CAST(:organisations AS text[]))
            OR reporter = ANY(CAST(:organisations AS text[])))
       AND (CAST(:region AS text) IS NULL OR region = :region)
       AND (CAST(:refused AS boolean) IS NULL OR (refused IS NOT NULL) = :refused)
       AND (CAST(:after_at AS timestamptz) IS NULL
-           OR (at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
-    ORDER BY at, id LIMIT :limit
-    """
-)
+           OR (at, id) {beyond} (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY at {way}, id {way} LIMIT :limit
+"""
+_SEEN = {
+    "oldest": text(_LIST.format(load=LOAD, beyond=">", way="ASC")),
+    "newest": text(_LIST.format(load=LOAD, beyond="<", way="DESC")),
+}
 
 
 async def loads(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Load]:
@@ -98,6 +100,7 @@ async def loads_seen_by(
     refused: bool | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
+    order: Literal["oldest", "newest"] = "oldest",
 ) -> list[Load]:
     """Up to *limit* loads that the asker may see, by when they were told."""
     told: dict[str, Any] = {
@@ -110,4 +113,4 @@ async def loads_seen_by(
         "after_id": after[1] if after else None,
         "limit": limit,
     }
-    return [Load._make(row) for row in await session.execute(_SEEN, told)]
+    return [Load._make(row) for row in await session.execute(_SEEN[order], told)]

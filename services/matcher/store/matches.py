@@ -271,10 +271,14 @@ _OVER = text(
     ORDER BY match.last, match.id LIMIT :limit
     """
 )
+_OF_SIDES = """
+    (CAST(:own AS text[]) IS NULL OR surplus_organisation = ANY(CAST(:own AS text[]))
+     OR need_organisation = ANY(CAST(:own AS text[])))
+"""
 _DECLINES = text(
-    """
+    f"""
     SELECT coalesce(decline_reason, 'other') AS reason, count(*) AS count FROM match
-    WHERE region = :region AND state = 'declined' GROUP BY 1 ORDER BY 2 DESC, 1
+    WHERE region = :region AND state = 'declined' AND {_OF_SIDES} GROUP BY 1 ORDER BY 2 DESC, 1
     """
 )
 
@@ -315,9 +319,11 @@ async def matches_over(session: AsyncSession, today: date, limit: int) -> list[U
     return [row.id for row in found]
 
 
-async def declines_in(session: AsyncSession, region: str) -> dict[str, int]:
-    """How many matches of *region* were declined, by reason."""
-    found = await session.execute(_DECLINES, {"region": region})
+async def declines_in(
+    session: AsyncSession, region: str, organisations: Sequence[str] | None
+) -> dict[str, int]:
+    """How many matches of *region* were declined, by reason; of *organisations*, or (None) all."""
+    found = await session.execute(_DECLINES, {"region": region, "own": organisations})
     return {str(row[0]): int(row[1]) for row in found}
 
 
@@ -340,17 +346,25 @@ async def standing_figures(session: AsyncSession) -> tuple[int, int, int, int]:
 _COUNTS = text(
     """
     SELECT
-        (SELECT count(*) FROM lot WHERE region = :region AND is_open) AS open_lots,
+        (SELECT count(*) FROM lot WHERE region = :region AND is_open
+             AND (CAST(:own AS text[]) IS NULL OR organisation = ANY(CAST(:own AS text[]))
+                  OR visibility IN ('forum', 'public'))) AS open_lots,
         count(*) FILTER (WHERE state IN ('proposed', 'accepted')) AS proposed,
         coalesce(sum(tonnes) FILTER (WHERE state IN ('proposed', 'accepted')), 0) AS proposed_t,
         count(*) FILTER (WHERE state IN ('agreed', 'moving', 'done')) AS agreed,
         coalesce(sum(tonnes) FILTER (WHERE state IN ('agreed', 'moving', 'done')), 0) AS agreed_t
-    FROM match WHERE region = :region AND route <> 'onsite'
-    """
+    FROM match WHERE region = :region AND route <> 'onsite' AND """
+    + _OF_SIDES
 )
 
 
-async def counts_of(session: AsyncSession, region: str) -> dict[str, int]:
-    """Open lots, and what is proposed and agreed between projects, in *region*; tonnes likely."""
-    row = (await session.execute(_COUNTS, {"region": region})).one()
+async def counts_of(
+    session: AsyncSession, region: str, organisations: Sequence[str] | None
+) -> dict[str, int]:
+    """
+    Open lots, and what is proposed and agreed between projects, in *region*; tonnes likely.
+
+    Of all, or of what *organisations* may see.
+    """
+    row = (await session.execute(_COUNTS, {"region": region, "own": organisations})).one()
     return {name: int(value) for name, value in row._mapping.items()}

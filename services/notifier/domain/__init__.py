@@ -1,7 +1,7 @@
 """Who is told what, in which words, and which addresses a webhook may enter; pure."""
 
 from services.notifier.domain.letters import Letter, letter_about, letter_of_disabled
-from services.notifier.domain.matches import Match, match_from, own_view, tab_of
+from services.notifier.domain.matches import Filter, Match, match_from, own_view, tab_of
 from services.notifier.domain.near import (
     NearMiss,
     headline,
@@ -25,6 +25,7 @@ from services.notifier.domain.targets import BadTarget, check_address, check_tar
 __all__ = [
     "BadTarget",
     "Endpoint",
+    "Filter",
     "Letter",
     "Match",
     "Membership",

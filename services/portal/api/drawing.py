@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from services.portal.api import words
 from services.portal.api.assets import static_url
-from services.portal.domain import formats, marks
+from services.portal.domain import formats, marks, near
 
 
 @cache
@@ -22,7 +22,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"f": formats, "m": marks, "static": static_url, "languages": words.NAMES}
+    made.globals |= {
+        "f": formats, "m": marks, "n": near, "static": static_url, "languages": words.NAMES,
+    }  # fmt: skip
     return made
 
 

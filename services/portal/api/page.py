@@ -9,9 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from services.portal.api import words
 from services.portal.api.cookies import LANGUAGE
 from services.portal.api.desk import desk_of
-from services.portal.api.drawing import draw
-from services.portal.api.fragments import View, drawn_all, view_of
+from services.portal.api.fragments import drawn_all
+from services.portal.api.parts import View, view_of
 from services.portal.api.route import PageRoute
+from services.portal.api.shell import NONE, Trouble, shell
 from services.portal.api.visitor import Visiting, change_cookie, put
 from services.portal.domain.paths import local_path
 from shared.http import Problem
@@ -26,28 +27,17 @@ async def page(request: Request, visitor: Visiting, region: str = "", did: str =
     """The page; *did* is what this person has just decided."""
     view = await view_of(desk_of(request), visitor, region)
     notice = words.Words(visitor.language)(f"did.{did}") if did in TOLD else ""
-    return HTMLResponse(await page_html(request, view, notice=notice))
+    return HTMLResponse(await page_html(view, notice=notice))
 
 
-async def page_html(request: Request, view: View, *, notice: str = "", problem: str = "") -> str:
-    """The whole page, with a *notice* or a *problem* above."""
+async def page_html(view: View, *, notice: str = "", problem: Trouble = NONE) -> str:
+    """The live page whole, with a *notice* or a *problem* above."""
     parts = await drawn_all(view)
     names = await view.desk.names()
-    path = request.url.path if request.method == "GET" else "/"
-    return draw(
-        "page.html",
-        view.visitor.language,
-        view=view,
-        region=view.region,
-        regions=titles(names, view.visitor.language),
-        visitor=view.visitor,
-        parts=parts,
-        notice=notice,
-        problem=problem,
-        can_sign_in=view.desk.oidc is not None,
-        here=f"{path}?region={view.region.code}",
-        beat_s=view.desk.streams.beat_s,
-    )
+    return shell(
+        "page.html", view, parts=parts, notice=notice, problem=problem,
+        here=f"/?region={view.region.code}", regions=titles(names, view.visitor.language),
+    )  # fmt: skip
 
 
 def titles(names: Mapping[str, Mapping[str, str]], language: str) -> list[tuple[str, str]]:

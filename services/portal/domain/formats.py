@@ -1,5 +1,6 @@
 """How numbers, weeks and moments are written: the same Finnish forms in every language."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,6 +19,11 @@ MONTHS = {
 }  # fmt: skip
 
 
+_GAPS = re.compile(r"\s")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
+_FINNISH_DAY = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}", re.ASCII)
+
+
 def number(value: float, decimals: int = 0) -> str:
     """*value* as `12 345,6`: no-break space in thousands, comma, true minus; halves go up."""
     exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
@@ -28,6 +34,17 @@ def number(value: float, decimals: int = 0) -> str:
 def tonnes(value: float) -> str:
     """Whole tonnes: `3 300 t`."""
     return f"{number(value)}{GAP}t"
+
+
+def load(value: float) -> str:
+    """Tonnes of loads with the decimals they have, three at most: `24,5 t`."""
+    decimals = next(n for n in range(4) if n == 3 or abs(value - round(value, n)) < 5e-7)
+    return f"{number(value, decimals)}{GAP}t"
+
+
+def euros(cents: int) -> str:
+    """Cents as whole euros: `1 234 €`."""
+    return f"{number(cents / 100)}{GAP}€"
 
 
 def kilometres(value: float) -> str:
@@ -69,6 +86,29 @@ def day(one: date) -> str:
 def clock(moment: datetime, language: str) -> str:
     """`klo 10.42`, in the zone that *moment* bears."""
     return f"{CLOCK[language]}{GAP}{moment.hour}.{moment.minute:02d}"
+
+
+def day_and_clock(moment: datetime, language: str) -> str:
+    """`18.5.2026 klo 10.42`, in the zone that *moment* bears."""
+    return f"{day(moment.date())} {clock(moment, language)}"
+
+
+def read_number(told: str) -> float | None:
+    """What a person wrote as a number: `1 234,5` or `1234.5`; None when it is none."""
+    text = _GAPS.sub("", told).replace(",", ".").replace(MINUS, "-")
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def read_day(told: str) -> date | None:
+    """`2026-05-18`, as browsers tell it, or `18.5.2026`; None when it is no day."""
+    text = told.strip()
+    try:
+        if _FINNISH_DAY.fullmatch(text):
+            one, month_, year = (int(part) for part in text.split("."))
+            return date(year, month_, one)
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
 
 
 def month(code: str, language: str) -> str:

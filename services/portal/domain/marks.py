@@ -1,8 +1,11 @@
 """How a material, a state and an indicator look on the page: never by colour alone."""
 
+from collections.abc import Iterable
 from typing import Final
 
+from shared.vocabulary.enumerations import names
 from shared.vocabulary.materials import MATERIALS
+from shared.vocabulary.papers import paper_name as name_of_paper
 from shared.vocabulary.tables import table
 
 STATES: Final = ("forecast", "proposed", "agreed", "delivered")
@@ -30,6 +33,21 @@ def material_name(material: str, language: str) -> str:
     known = MATERIALS.get(material)
     name = known.names.get(language, material) if known else material
     return name[:1].upper() + name[1:]
+
+
+def word(enumeration: str, code: str, language: str) -> str:
+    """What *code* of an *enumeration* of the vocabulary is called; the code where none knows it."""
+    return names(enumeration, code, language)
+
+
+def named(enumeration: str, every: Iterable[str], language: str) -> list[tuple[str, str]]:
+    """Each of *every* code with its word, to choose from."""
+    return [(code, word(enumeration, code, language)) for code in every]
+
+
+def paper_name(id: str, language: str) -> str:
+    """What the paper *id* is called."""
+    return name_of_paper(id, language)
 
 
 def state_shape(state: str) -> str:

@@ -69,6 +69,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class OwnForecast:
+    """A forecast that this reader's organisation reports, under its own *external_id*."""
+
+    id: str
+    external_id: str
+    direction: str
+    material: str
+    municipality: str
+    tonnes: int
+
+
+@dataclass(frozen=True)
 class Figure:
     """One indicator in one state; *value* is None where nothing can be divided by."""
 

@@ -5,12 +5,12 @@ from services.portal.gateways.backends import (
     Backend,
     Denied,
     Indicators,
-    Matcher,
     Notifier,
     Registry,
     Seen,
 )
 from services.portal.gateways.imports import Imports
+from services.portal.gateways.matching import Matcher
 from services.portal.gateways.oidc import BadSignIn, Identity, Oidc, ProviderAway
 from services.portal.gateways.sessions import Ended, Sessions
 

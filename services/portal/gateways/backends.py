@@ -4,17 +4,19 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
 from services.portal.domain.charts.balance import Month
-from services.portal.domain.rows import Counts, Entry, Figure, MatchRow, Notice
+from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
 BALANCE_PAGES = 20
+FORECAST_PAGES = 5
 
 
 class Away(Exception):
@@ -133,6 +135,7 @@ class Registry(Backend):
         super().__init__(name, url, session, timeout_s)
         self._names: tuple[float, Mapping[str, Mapping[str, str]]] = (0.0, {})
         self._regions: dict[str, tuple[float, Region]] = {}
+        self._titles: tuple[float, Mapping[str, str]] = (0.0, {})
 
     async def person(self, id_token: str) -> Seen:
         """What the registry knows of the bearer of *id_token*; `Denied` with 401 when nothing."""
@@ -170,54 +173,50 @@ class Registry(Backend):
         self._regions[code] = (time.monotonic(), region)
         return region
 
+    async def titles(self, token: str) -> Mapping[str, str]:
+        """Token → title of every organisation, at most a minute old."""
+        asked_at, known = self._titles
+        if known and time.monotonic() - asked_at < REGIONS_KEPT_S:
+            return known
+        answer = await self.get("/organisations", token)
+        found = {str(one["token"]): str(one["title"]) for one in answer.items}
+        self._titles = (time.monotonic(), found)
+        return found
 
-class Matcher(Backend):
-    """Matches, and decisions on them."""
+    async def forecasts(self, region: str, organisation: str, token: str) -> Sequence[OwnForecast]:
+        """The forecasts of *organisation* that it reports itself, under its own ids."""
+        found: list[OwnForecast] = []
+        after: str | None = None
+        for _ in range(FORECAST_PAGES):
+            answer = await self.get(
+                "/forecasts", token, region=region, organisation=organisation, after=after,
+                limit=200,
+            )  # fmt: skip
+            found += [
+                OwnForecast(
+                    str(one["forecast_id"]), str(one["external_id"]), str(one["direction"]),
+                    str(one["material"]), str(one["place"]["municipality"]),
+                    int(one["quantity"]["likely_t"]),
+                )
+                for one in answer.items
+                if one.get("external_id") and one["organisation"] == organisation
+            ]  # fmt: skip
+            after = answer.body.get("next")
+            if after is None:
+                break
+        return found
 
-    async def matches(
-        self,
-        region: str,
-        token: str,
-        *,
-        states: Sequence[str],
-        organisation: str | None = None,
-        limit: int = 200,
-    ) -> tuple[Sequence[MatchRow], datetime | None]:
-        """The latest matches of *region* in *states* that the bearer of *token* may see."""
-        answer = await self.get(
-            "/matches", token, region=region, organisation=organisation, state=states,
-            order="newest", limit=limit,
-        )  # fmt: skip
-        return [match_row(each) for each in answer.items], answer.as_of
-
-    async def counts(self, region: str, token: str) -> tuple[Counts, datetime | None]:
-        """How many lots are open and matches stand in *region*, without saying whose."""
-        answer = await self.get("/counts", token, region=region)
-        told = answer.body
-        counts = Counts(
-            int(told["open_lots"]),
-            int(told["proposed"]),
-            float(told["proposed_t"]),
-            int(told["agreed"]),
-            float(told["agreed_t"]),
-        )
-        return counts, answer.as_of
-
-    async def match(self, id: str, token: str) -> MatchRow:
-        """One match as it is now."""
-        told = (await self.get(f"/matches/{id}", token)).body
-        return match_row(told.get("match", told))
-
-    async def decide(
-        self, id: str, token: str, *, decision: str, revision: int, key: str,
-        organisation: str, reason: str | None, tab: str,
+    async def hand_in(
+        self, event: str, id: str, body: Mapping[str, Any], token: str, *,
+        organisation: str, language: str,
     ) -> None:  # fmt: skip
-        """Decide for *organisation*; the same *key* twice is one decision. `Denied` with 409."""
-        body = {"decision": decision, "organisation": organisation}
-        if reason:
-            body["reason"] = reason
-        headers = {"If_Match": f'"{revision}"', "Idempotency_Key": key, "X_Tab": tab}
-        await self.post(f"/matches/{id}/decisions", body, token, **headers)
+        """Hand in one event under *id*, once; `Denied` with 422 and its reasons when refused."""
+        told = {"specversion": "1.0", "id": id, "source": "/massakoppi/portal",
+                "type": event, "data": body}  # fmt: skip
+        await self.post(
+            f"/intake?{urlencode({'organisation': organisation})}", told, token,
+            Content_Type="application/cloudevents+json", Accept_Language=language,
+        )  # fmt: skip
 
 
 class Indicators(Backend):
@@ -286,32 +285,6 @@ class Notifier(Backend):
             for row in answer.items
         ]
         return notices, answer.as_of
-
-
-def match_row(told: Mapping[str, Any]) -> MatchRow:
-    """A match as the matcher tells it, as a row."""
-    surplus, need = told["surplus"], told["need"]
-    parties = [one for one in (surplus.get("organisation"), need.get("organisation")) if one]
-    at = next((told[name] for name in ("changed_at", "told_at", "at") if told.get(name)), None)
-    return MatchRow(
-        id=str(told.get("match_id") or told["id"]),
-        revision=int(told["revision"]),
-        state=str(told["state"]),
-        material=str(surplus["material"]),
-        tonnes=int(told["tonnes"]["likely"]),
-        origin=str(surplus["place"]["municipality"]),
-        destination=str(need["place"]["municipality"]),
-        km=float(told["distance_km"]),
-        first=date.fromisoformat(told["window"]["first"]),
-        last=date.fromisoformat(told["window"]["last"]),
-        cents_per_t=int(told["value"]["cents_per_t"]),
-        route=str(told.get("route") or "direct"),
-        via=(told.get("via") or {}).get("title"),
-        asks=tuple(told.get("asks") or ()),
-        accepted_by=tuple(told.get("accepted_by") or ()),
-        parties=tuple(parties),
-        told_at=moment(at),
-    )
 
 
 def moment(told: Any) -> datetime | None:

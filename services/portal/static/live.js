@@ -21,7 +21,8 @@ async function refresh(part) {
   flying.set(name, false);
   const slow = setTimeout(() => part.setAttribute("aria-busy", "true"), 300);
   try {
-    const answer = await fetch(`/fragments/${name}?region=${encodeURIComponent(page.region)}`,
+    const asked = new URLSearchParams({ region: page.region, about: part.dataset.about ?? "" });
+    const answer = await fetch(`/fragments/${name}?${asked}`,
       { headers: { "X-Tab": tab }, credentials: "same-origin" });
     const reader = answer.headers.get("X-Reader");
     if (reader && reader !== page.reader) return signedOut();
@@ -56,10 +57,15 @@ function put(part, html, focus) {
   const before = new Set([...part.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
   const open = [...part.querySelectorAll("details[open]")].map((one) => one.id);
   const id = focus?.id;
+  const typed = [...part.querySelectorAll("[data-typed] :is(input, textarea, select)[id]")].map((one) => [one.id, one.value]);
   known.set(part.dataset.part, html);
   part.innerHTML = html;
   delete part.dataset.failed;
   for (const one of open) document.getElementById(one)?.setAttribute("open", "");
+  for (const [field, value] of typed) {            // what was typed is never lost
+    const one = document.getElementById(field);
+    if (one) { one.value = value; one.form.dataset.typed = ""; }
+  }
   if (focus) {
     const next = (id && document.getElementById(id)) || part.querySelector("h3[tabindex], h2");
     if (next?.tagName === "H2") next.tabIndex = -1;
@@ -71,24 +77,23 @@ function put(part, html, focus) {
   count();
 }
 
+function made(tag, kind, text) {
+  return Object.assign(document.createElement(tag), { className: kind, textContent: text });
+}
+
 function offer(part, html) {                       // rows never move under the hand
   part.querySelector(".pill")?.remove();
-  const pill = document.createElement("button");
-  pill.className = "button pill";
-  pill.textContent = words.show;
+  const pill = made("button", "button pill", words.show);
   pill.onclick = () => put(part, html, pill);
   part.querySelector(".head").append(pill);
 }
 
 function stale(part) {
   if (part.querySelector(".stale, [data-retry]")) return;
-  const note = document.createElement("p");
-  note.className = "stale";
-  const retry = document.createElement("button");
-  retry.className = "button quiet";
+  const note = made("p", "stale", `${words.stale} `);
+  const retry = made("button", "button quiet", words.retry);
   retry.dataset.retry = "";
-  retry.textContent = words.retry;
-  note.append(`${words.stale} `, retry);
+  note.append(retry);
   part.append(note);
 }
 
@@ -113,7 +118,8 @@ const all = () => parts.forEach(refresh);
 // ---- decisions: one reply with every part that changed ----
 document.addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter;
-  if (!form.action.endsWith("/decisions")) return;
+  const place = form.closest("[data-part]");
+  if (!place) return;
   event.preventDefault();
   if (form.getAttribute("aria-busy")) return;
   form.setAttribute("aria-busy", "true");
@@ -124,24 +130,36 @@ document.addEventListener("submit", async (event) => {
     const reply = new DOMParser().parseFromString(await answer.text(), "text/html");
     const notice = reply.querySelector("[data-notice]");
     if (!notice) return location.assign(answer.redirected ? answer.url : location.href);
-    const place = form.closest("[data-part]");
+    const mend = notice.querySelector("a[href^='#']")?.hash.slice(1);
+    if (!notice.querySelector(".bad")) {
+      delete form.dataset.typed;
+      if (told.has("decision")) form.closest("details")?.removeAttribute("open");
+    }
     for (const told of reply.querySelectorAll("[data-part]")) {
       const part = document.getElementById(told.dataset.part);
       if (told.hasAttribute("data-failed")) stale(part); else show(part, told.innerHTML, true);
     }
     document.getElementById("notice").replaceChildren(...notice.childNodes);
-    if (!place.contains(document.activeElement)) {
+    const field = mend && document.getElementById(mend);
+    if (field) {
+      field.ariaInvalid = "true";
+      field.setAttribute("aria-describedby", "problem");
+      field.focus();
+    } else if (!place.contains(document.activeElement)) {
       const next = place.querySelector("h3[tabindex], h2");
       if (next?.tagName === "H2") next.tabIndex = -1;
       next?.focus();
     }
   } catch {
-    const failed = document.createElement("p");
-    failed.className = "notice bad";
+    const failed = made("p", "notice bad", words.failed);
     failed.setAttribute("role", "alert");
-    failed.textContent = words.failed;
     document.getElementById("notice").replaceChildren(failed);
   } finally { form.removeAttribute("aria-busy"); }
+});
+
+document.addEventListener("input", ({ target }) => {
+  target.ariaInvalid = null;
+  if (target.form?.closest("[data-part]")) target.form.dataset.typed = "";
 });
 
 document.addEventListener("click", (event) => {
@@ -221,7 +239,8 @@ setInterval(() => {
   heardAt = Date.now();
   if (source) open(); else lead(true);
 }, Math.max(beat / 3, 200));
-setInterval(() => { if (!document.hidden) refresh(document.getElementById("counts")); }, 60000);
+const counts = document.getElementById("counts");
+if (counts) setInterval(() => { if (!document.hidden) refresh(counts); }, 60000);
 
 connected("connecting");
 count();

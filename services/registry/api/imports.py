@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 
 from services.registry import handlers, store
 from services.registry.api.answers import known, may_report
-from services.registry.api.intake import reporter
+from services.registry.api.intake import reporter_of
 from shared.access import Asker
 from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
@@ -47,7 +47,7 @@ async def add_import(
 
     202 with the import: ask `GET /imports/{id}` until it is `checked`, `done` or `refused`.
     """
-    token = reporter(asker, organisation)
+    token = reporter_of(asker, organisation)
     if mapping not in shipped_mappings() or mapping in NOT_MAPPINGS:
         there = [each for each in shipped_mappings() if each not in NOT_MAPPINGS]
         raise Problem(422, "mapping_unknown", f"use one of: {', '.join(there)}, or send your own")

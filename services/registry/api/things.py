@@ -17,6 +17,7 @@ from shared.http import Asking, Problem, Reading, Working, moment_after
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
+OF_ITS_OWN = ("price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts")
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -67,6 +68,25 @@ async def forecasts(
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
     return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+
+
+@router.get("/open/forecasts")
+async def open_forecasts(
+    session: Reading, paging: Paging, region: Annotated[str | None, Query(max_length=16)] = None
+) -> dict[str, Any]:
+    """Open data, without a credential: forecasts that their owners made public, and no others."""
+    found = await store.listed(
+        session,
+        "forecast",
+        store.Scope(),
+        region=region,
+        public=True,
+        after=moment_after(paging.after),
+        limit=paging.limit,
+    )
+    last = found[-1] if len(found) == paging.limit else None
+    following = (last.updated_at, last.id) if last else None
+    return page([_told(each) for each in found], following, datetime.now(UTC))
 
 
 class Held(BaseModel):
@@ -151,7 +171,7 @@ async def _page(
     )
     last = found[-1] if len(found) == paging.limit else None
     following = (last.updated_at, last.id) if last else None
-    return page([_told(each) for each in found], following, datetime.now(UTC))
+    return page([_told(each, asker) for each in found], following, datetime.now(UTC))
 
 
 async def _one(
@@ -163,8 +183,28 @@ async def _one(
     etag = f'"{found.revision}"'
     if if_none_match == etag:
         return Response(status_code=304, headers={"ETag": etag})
-    return JSONResponse(_told(found), headers={"ETag": etag})
+    return JSONResponse(_told(found, asker), headers={"ETag": etag})
 
 
-def _told(each: store.Listed) -> dict[str, Any]:
-    return {**each.state, "revision": each.revision, "updated_at": each.updated_at.isoformat()}
+def _told(each: store.Listed, asker: Asker | None = None) -> dict[str, Any]:
+    """
+    The thing as *asker* may see it, or as anybody may: prices and contacts are for its owner, who
+    reported it, and its region's coordinators; its id in the reporter's own system for who reports
+    there.
+    """
+    own = asker is not None and may_report(asker, each.reporter)
+    told = {
+        **each.state,
+        **({"external_id": each.external_id} if own else {}),
+        "revision": each.revision,
+        "updated_at": each.updated_at.isoformat(),
+    }
+    if asker is not None and _may_see_whole(asker, each.state):
+        return told
+    return {name: value for name, value in told.items() if name not in OF_ITS_OWN}
+
+
+def _may_see_whole(asker: Asker, state: dict[str, Any]) -> bool:
+    if asker.sees_all or asker.coordinates(state["region"]):
+        return True
+    return bool({state["organisation"], state.get("reporter")} & set(asker.organisations))

@@ -189,6 +189,7 @@ class Scope:
     regions: tuple[str, ...] = ()
 
 
+_LISTED = "id, reporter, external_id, revision, state, updated_at"
 VISIBLE = """
     (:everything OR organisation = ANY(CAST(:own AS text[]))
      OR reporter = ANY(CAST(:own AS text[])) OR region = ANY(CAST(:regions AS text[]))
@@ -203,9 +204,11 @@ _WITHOUT_FORECASTS = """
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A thing in a list: its state with its revision, and where the page could go on."""
+    """A thing in a list: whose it is, its state with its revision, and where a page could go on."""
 
     id: UUID
+    reporter: str
+    external_id: str
     revision: int
     state: dict[str, Any]
     updated_at: datetime
@@ -221,11 +224,12 @@ async def listed(
     project: UUID | None = None,
     asked: bool = False,
     without_forecasts: bool = False,
+    public: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
     """A page of what *scope* may see of *kind*, oldest change first, going on after *after*."""
-    wanted = [VISIBLE]
+    wanted = ["visibility = 'public' AND state->>'status' <> 'draft'" if public else VISIBLE]
     if region is not None:
         wanted.append("region = :region")
     if organisation is not None:
@@ -241,7 +245,7 @@ async def listed(
     at, last = after or (None, None)
     question = text(
         f"""
-        SELECT id, revision, state, updated_at FROM {kind} WHERE {" AND ".join(wanted)}
+        SELECT {_LISTED} FROM {kind} WHERE {" AND ".join(wanted)}
         ORDER BY updated_at, id LIMIT :limit
         """
     )
@@ -254,9 +258,7 @@ async def listed(
 
 async def seen(session: AsyncSession, kind: Kind, scope: Scope, id: UUID) -> Listed | None:
     """The one thing, when *scope* may see it."""
-    question = text(
-        f"SELECT id, revision, state, updated_at FROM {kind} WHERE id = :id AND {VISIBLE}"
-    )
+    question = text(f"SELECT {_LISTED} FROM {kind} WHERE id = :id AND {VISIBLE}")
     row = (await session.execute(question, {"id": id, **scoped(scope)})).mappings().first()
     return _listed(row) if row else None
 
@@ -271,4 +273,4 @@ def scoped(scope: Scope) -> dict[str, Any]:
 
 
 def _listed(row: Mapping[Any, Any]) -> Listed:
-    return Listed(row["id"], row["revision"], from_json(row["state"]), row["updated_at"])
+    return Listed(**{**row, "state": from_json(row["state"])})

@@ -1,0 +1,271 @@
+"""What the parts of the pages hold: each asked by itself, for one reader, of one region."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.portal.api.desk import Desk
+from services.portal.api.visitor import Visitor
+from services.portal.domain import near as nearly
+from services.portal.domain import rows, whole
+from services.portal.domain.charts.balance import balance_chart, window
+from services.portal.gateways import Away, Denied, Seen
+from shared.contracts.base import now
+from shared.http import Problem
+from shared.vocabulary.regions import Region, UnknownPlace
+
+Context = dict[str, Any]
+ORGANISATIONS_ASKED = 3
+NEAR_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    Who looks at which region, through which desk.
+
+    *about* is what the page is about beside it: a match, a forecast, or which loads; *after* is
+    where its list goes on, and *asked* what was asked for already.
+    """
+
+    desk: Desk
+    visitor: Visitor
+    region: Region
+    about: str = ""
+    after: str | None = None
+    asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict, compare=False)
+
+    @property
+    def seen(self) -> Seen:
+        """The reader, where only known ones are let in; a 401 `Problem` for anybody."""
+        if self.visitor.seen is None:
+            raise Problem(401, "sign_in_first", "sign in to see this")
+        return self.visitor.seen
+
+    async def match(self) -> whole.WholeMatch:
+        """The match that the page is about, asked for once."""
+        if "match" not in self.asked:
+            asking = self.desk.matcher.match(self.about, self.seen.token)
+            self.asked["match"] = asyncio.ensure_future(asking)
+        found: whole.WholeMatch = await self.asked["match"]
+        return found
+
+    async def titles(self) -> Mapping[str, str]:
+        """Token → title of organisations; none while the registry is away."""
+        try:
+            return await self.desk.registry.titles(self.seen.token)
+        except (Away, Denied):
+            return {}
+
+    def today(self) -> str:
+        """The day of the installation's zone, as `2026-11-24`."""
+        return now().astimezone(self.desk.zone).date().isoformat()
+
+    def place(self, code: str) -> str:
+        """The name of a municipality, in the reader's language; the code where none is known."""
+        try:
+            return self.region.place(code).name(self.visitor.language)
+        except UnknownPlace:
+            return code
+
+    def shown(self, moment: datetime | None) -> datetime | None:
+        """*moment* in the installation's zone."""
+        return moment.astimezone(self.desk.zone) if moment else None
+
+
+async def matches(view: View) -> Context:
+    """The latest matches, for those who may see them."""
+    seen = view.visitor.seen
+    if seen is None:
+        return {"rows": None, "as_of": None}
+    found, as_of = await view.desk.matcher.matches(
+        view.region.code, seen.token, states=rows.ARRIVED, limit=rows.SHOWN
+    )
+    return {"rows": rows.latest(found), "as_of": as_of}
+
+
+async def counts(view: View) -> Context:
+    """How much is open, proposed and agreed."""
+    token = await view.desk.service_token()
+    told, as_of = await view.desk.matcher.counts(view.region.code, token)
+    return {"counts": told, "as_of": as_of}
+
+
+async def balance(view: View) -> Context:
+    """Surplus and need by month as a chart and its table."""
+    token = await view.desk.service_token()
+    months, as_of = await view.desk.indicators.balance(view.region.code, token)
+    this_month = now().astimezone(view.desk.zone).strftime("%Y-%m")
+    shown = window(months, this_month)
+    chart = balance_chart(shown, this_month, view.visitor.language)
+    return {"chart": chart, "as_of": as_of}
+
+
+async def figures(view: View) -> Context:
+    """The indicators in their states."""
+    token = await view.desk.service_token()
+    found, as_of = await view.desk.indicators.figures(view.region.code, token)
+    unverified = [one.unverified_share for one in found if one.unverified_share]
+    return {
+        "lines": rows.figure_lines(found),
+        "states": states_of(found),
+        "unverified": max(unverified, default=0.0),
+        "as_of": as_of,
+    }
+
+
+async def inbox(view: View) -> Context:
+    """What waits for this person: the matcher's present state over the notifier's entries."""
+    seen = view.visitor.seen
+    if seen is None:
+        return {"inbox": None, "as_of": None, "notices_away": False}
+    mine = list(seen.organisations)
+    asked: Sequence[str | None] = mine if 0 < len(mine) <= ORGANISATIONS_ASKED else [None]
+    region, matcher = view.region.code, view.desk.matcher
+    entries = asyncio.create_task(_entries(view.desk, seen.token))
+    try:
+        answers = await asyncio.gather(
+            *(
+                matcher.matches(region, seen.token, states=rows.OPEN, organisation=one)
+                for one in asked
+            )
+        )
+    finally:
+        told = await entries
+    found = [row for answer, _ in answers for row in answer]
+    return {
+        "inbox": rows.inbox_of(found, told or (), mine),
+        "as_of": answers[0][1],
+        "notices_away": told is None,
+    }
+
+
+async def near(view: View) -> Context:
+    """What almost fits, for those who were told of it."""
+    seen = view.visitor.seen
+    if seen is None:
+        return {"rows": (), "as_of": None}
+    found, as_of = await view.desk.notifier.notices(
+        view.region.code, view.visitor.language, seen.token, limit=NEAR_SHOWN
+    )
+    return {"rows": found, "as_of": as_of}
+
+
+async def match(view: View) -> Context:
+    """The match that the page is about, what was said of it, and what this reader may do."""
+    found, said, titles = await asyncio.gather(
+        view.match(), view.desk.matcher.said(view.about, view.seen.token), view.titles()
+    )
+    return {
+        "match": found,
+        "row": found.row,
+        "said": [(one, view.shown(one.at)) for one in said],
+        "offer": whole.standing_offer(found, said),
+        "born_at": view.shown(found.born_at),
+        "acts": acts(view, found),
+        "titles": titles,
+        "as_of": None,
+    }
+
+
+async def loads(view: View) -> Context:
+    """The loads of the match that the page is about, and the form that reports more."""
+    found, told, titles = await asyncio.gather(
+        view.match(), view.desk.matcher.loads(view.about, view.seen.token), view.titles()
+    )
+    return {
+        "match": found,
+        "loads": told,
+        "acts": acts(view, found),
+        "titles": titles,
+        "today": view.today(),
+        "as_of": None,
+    }
+
+
+def acts(view: View, match: whole.WholeMatch) -> whole.Acts:
+    """What the reader may do with *match*."""
+    seen = view.seen
+    return whole.acts_of(match, whole.speaks_for(match, tuple(seen.organisations), seen.regions))
+
+
+async def reported(view: View) -> Context:
+    """The newest loads that the reader may see; only those that count for nothing, when asked."""
+    (found, more), titles = await asyncio.gather(
+        view.desk.matcher.reported(
+            view.region.code, view.seen.token, after=view.after,
+            refused=True if view.about == "refused" else None,
+        ),
+        view.titles(),
+    )  # fmt: skip
+    return {"rows": found, "more": more, "titles": titles, "as_of": None}
+
+
+async def near_misses(view: View) -> Context:
+    """Everything that almost fits, by what would have to change."""
+    (found, more, as_of), titles = await asyncio.gather(
+        view.desk.matcher.near_misses(view.region.code, view.seen.token), view.titles()
+    )
+    own = set(view.seen.organisations)
+    return {
+        "kinds": nearly.by_kind(found),
+        "more": more,
+        "titles": titles,
+        "sees_all": view.region.code in view.seen.regions,
+        "own": own,
+        "as_of": as_of,
+    }
+
+
+async def openings(view: View) -> Context:
+    """What one change of the forecast that the page is about would open."""
+    found, as_of = await view.desk.matcher.openings(view.about, view.seen.token)
+    return {"rows": found, "as_of": as_of}
+
+
+PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
+    "counts": counts,
+    "matches": matches,
+    "inbox": inbox,
+    "near": near,
+    "balance": balance,
+    "figures": figures,
+    "match": match,
+    "loads": loads,
+    "reported": reported,
+    "near_misses": near_misses,
+    "openings": openings,
+}
+FRONT = ("counts", "matches", "inbox", "near", "balance", "figures")
+OF_ONE = ("match", "loads", "openings")
+
+
+def its_id(told: str) -> str:
+    """*told* as the id of a thing; a 404 `Problem` when it cannot be one."""
+    try:
+        return str(UUID(told))
+    except ValueError as error:
+        raise Problem(404, "not_found", "there is no such thing") from error
+
+
+async def view_of(
+    desk: Desk, visitor: Visitor, region: str, about: str = "", after: str | None = None
+) -> View:
+    """The view on *region*, the installation's own when empty."""
+    return View(desk, visitor, await desk.region(region), about, after)
+
+
+async def _entries(desk: Desk, token: str) -> Sequence[rows.Entry] | None:
+    try:
+        return (await desk.notifier.inbox(token))[0]
+    except (Away, Denied):
+        return None
+
+
+def states_of(figures: Sequence[rows.Figure]) -> tuple[str, ...]:
+    """The states to show as columns: the three projections, and delivered once there is any."""
+    told = {one.state for one in figures if one.value is not None}
+    return ("forecast", "proposed", "agreed", *(("delivered",) if "delivered" in told else ()))
