@@ -11,6 +11,7 @@ from deploy.cli import (
     dead_letters,
     defaults,
     designs,
+    duplicates,
     estimates,
     forecasts,
     freshness,
@@ -44,6 +45,7 @@ forecasts.register(app)
 designs.register(app)
 connectors.register(app)
 freshness.register(app)
+duplicates.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)

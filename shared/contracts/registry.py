@@ -85,7 +85,8 @@ class ForecastUpdated(Event):
     *contamination* is the class that holds: of the *laboratory* where it has values and no worse
     class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
     *stored_until* is the last day the mass may lie in storage, *storage_alerts* days to remind of.
-    *freshness* stands while its owner is asked whether it holds.
+    *freshness* stands while its owner is asked whether it holds. A *duplicate* is the same mass as
+    another forecast, which counts for both; until it is unlinked it is a draft.
     """
 
     name: ClassVar[str] = "registry.forecast-updated.v1"
@@ -165,6 +166,7 @@ class ForecastUpdated(Event):
     price_eur_per_t: float | None = None
     source: Source | None = None
     freshness: Freshness | None = None
+    duplicate: bool = False
     sample: bool = False
 
 

@@ -119,6 +119,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "registry POST /regions": {"json": {}},
     "registry POST /intake": {"params": {"organisation": OWN}, "data": b"{}"},
     "registry POST /forecasts/confirm": {"json": {"forecasts": [NOBODY]}},
+    "registry POST /duplicates": {
+        "json": {"decision": "refuse", "counts": NOBODY, "duplicate": NOBODY}
+    },
     "matcher GET /counts": {"params": {"region": "01"}},
     "matcher GET /declines": {"params": {"region": "01"}},
     "matcher GET /explain": {"params": {"surplus": "{forecast}", "need": NOBODY}},

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.registry.api import (
     by_id,
+    duplicates,
     imports,
     intake,
     knowledge,
@@ -14,7 +15,7 @@ from services.registry.api import (
 )
 
 router = APIRouter()
-for part in (tokens, organisations, regions, intake, imports, things, by_id, knowledge):
+for part in (tokens, organisations, regions, intake, imports, things, by_id, duplicates, knowledge):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -1,5 +1,13 @@
 """The registry's rules: what may come in at the door, what it becomes, and who may do what."""
 
+from services.registry.domain.duplicates import (
+    Likeness,
+    cell_of,
+    cells_beside,
+    likeness,
+    municipal_cell,
+    tonnes_alike,
+)
 from services.registry.domain.fields import FIELDS, KIND_OF
 from services.registry.domain.freshness import Asking, Freshness, due_at
 from services.registry.domain.letter import LARGEST_BODY, Letter, items_of, opened
@@ -51,6 +59,7 @@ __all__ = [
     "Freshness",
     "Kind",
     "Letter",
+    "Likeness",
     "Membership",
     "Mentions",
     "Organisation",
@@ -66,13 +75,18 @@ __all__ = [
     "Waits",
     "business_id_scheme",
     "canonical_id",
+    "cell_of",
+    "cells_beside",
     "check_roles",
     "due_at",
     "early_estimate",
     "items_of",
+    "likeness",
     "mentions_of",
+    "municipal_cell",
     "opened",
     "shown",
     "spoken",
     "standing",
+    "tonnes_alike",
 ]

@@ -100,13 +100,19 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         probability=told.get("probability", project.state.get("probability")),
         source=_source(told),
         freshness=_freshness(thing),
+        duplicate=True if thing.duplicate_of else None,
         sample=region.sample,
     )
 
 
 def _status(thing: Thing, project: Thing) -> str:
-    """As it was told; cancelled with its project, and a draft again while nobody confirms it."""
+    """
+    As it was told; cancelled with its project, and a draft again while nobody confirms it, or while
+    another forecast counts for it.
+    """
     told: str = "cancelled" if project.withdrawn else thing.told["status"]
+    if thing.duplicate_of is not None and told != "cancelled":
+        return "draft"
     return "draft" if told == "offered" and thing.fresh and thing.fresh.is_stale else told
 
 

@@ -1,5 +1,6 @@
 """What the registry does when something happens: load, decide, record."""
 
+from services.registry.handlers.duplicates import Decision, decide
 from services.registry.handlers.freshness import confirm, look_at_calendar
 from services.registry.handlers.imports import (
     Ordered,
@@ -26,6 +27,7 @@ from services.registry.handlers.organisations import (
 )
 
 __all__ = [
+    "Decision",
     "NewKey",
     "Ordered",
     "Outcome",
@@ -41,6 +43,7 @@ __all__ = [
     "change_status",
     "commit_import",
     "confirm",
+    "decide",
     "drop_mandate",
     "drop_member",
     "go_on_with_import",

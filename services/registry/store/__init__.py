@@ -1,5 +1,16 @@
 """The registry's tables, and the questions it asks them."""
 
+from services.registry.store.duplicates import (
+    Listed as ListedPair,
+)
+from services.registry.store.duplicates import (
+    Pair,
+    beside,
+    decide,
+    duplicate,
+    duplicates,
+    suggest,
+)
 from services.registry.store.freshness import calendar, look_again, unsure
 from services.registry.store.imports import (
     ImportErrorRow,
@@ -93,8 +104,10 @@ __all__ = [
     "Key",
     "KeyRow",
     "Listed",
+    "ListedPair",
     "MembershipRow",
     "OrganisationRow",
+    "Pair",
     "PersonRow",
     "Scope",
     "TrailRow",
@@ -104,15 +117,19 @@ __all__ = [
     "add_organisation",
     "add_person",
     "add_region",
+    "beside",
     "bind_subject",
     "calendar",
     "change_organisation",
+    "decide",
     "drop_errors",
     "drop_import",
     "drop_mandate",
     "drop_membership",
     "drop_slice",
     "drop_slices",
+    "duplicate",
+    "duplicates",
     "enter",
     "errors_of",
     "forecasts_of",
@@ -157,6 +174,7 @@ __all__ = [
     "shrink_session",
     "slice_of",
     "stay",
+    "suggest",
     "things",
     "trail",
     "unsure",
