@@ -270,7 +270,7 @@ async def test_loads_are_reported_and_the_match_is_closed_without_leaving_the_pa
 
     await page.get_by_text("Päätä osuma").click()
     await page.get_by_role("button", name="Päätä ja vapauta loput").click()
-    await expect(page.get_by_text("Kiviset Oy päätti osuman")).to_be_visible()
+    await expect(page.get_by_text("Toimittamatta jäi 3\u00a0280\u00a0t")).to_be_visible()
     await expect(page.get_by_role("button", name="Päätä ja vapauta loput")).to_have_count(0)
     assert await page.evaluate("window.same")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,6 +64,22 @@ async def test_a_signal_says_only_who_has_news(
     async with listening(browser, portal) as heard:
         await portal.hears("matcher", "match", id="secret", origin="tab1")
         assert await heard.next("signal") == ("signal", {"from": "matcher", "origin": "tab1"})
+
+
+async def test_what_came_while_a_page_was_on_its_way_is_told_when_it_listens(
+    portal: Portal, browser: aiohttp.ClientSession
+) -> None:
+    """Between the page and its stream nothing is missed; what was before the page is old."""
+    await portal.hears("matcher", "delivery")
+    await portal.hears("indicators", "figure", "01")
+    await portal.hears("notifier", "inbox", organisation="soraset")
+    now = time.time()
+    async with browser.get(f"{portal.url}/events?region=99&drawn={now}") as answer:
+        heard = Heard(answer)
+        assert await heard.next("signal", "beat") == ("signal", {"from": "matcher", "origin": ""})
+        assert (await heard.next("signal", "beat"))[0] == "beat"
+    async with browser.get(f"{portal.url}/events?region=99&drawn={now + 60}") as answer:
+        assert (await Heard(answer).next("signal", "beat"))[0] == "beat"
 
 
 async def test_a_stream_hears_its_own_region_only(

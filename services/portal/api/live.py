@@ -29,13 +29,17 @@ async def listens(app: FastAPI, subject: str, body: bytes) -> None:
 
 
 @router.get("/events")
-async def events(request: Request, visitor: Visiting, region: str = "") -> Response:
-    """The stream of one page."""
+async def events(
+    request: Request, visitor: Visiting, region: str = "", drawn: float | None = None
+) -> Response:
+    """The stream of one page; *drawn* is when the page was begun, in seconds since 1970."""
     desk = desk_of(request)
     if desk.streams.full:
         raise Problem(503, "streams_full", "try again in a moment")
     shown = await desk.region(region)
     client = Client(shown.code, visitor.seen)
+    if drawn is not None:
+        desk.streams.catch_up(client, drawn)
 
     async def still_known() -> bool:
         return await known(desk, visitor, client)

@@ -1,6 +1,7 @@
 """What the parts of the pages hold: each asked by itself, for one reader, of one region."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +29,8 @@ class View:
     Who looks at which region, through which desk.
 
     *about* is what the page is about beside it: a match, a forecast, or which loads; *after* is
-    where its list goes on, and *asked* what was asked for already.
+    where its list goes on, *begun* when it was begun to be drawn, and *asked* what was asked for
+    already.
     """
 
     desk: Desk
@@ -36,6 +38,7 @@ class View:
     region: Region
     about: str = ""
     after: str | None = None
+    begun: float = field(default_factory=time.time, compare=False)
     asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict, compare=False)
 
     @property

@@ -16,6 +16,8 @@ from shared.work import Signal
 PAUSE_S = {"matcher": 0.5, "indicators": 2.0}  # between two signals of one service to one page
 ALL_S = 0.3
 CLOSING_S = 1.0
+HEARD_KEPT = 5000
+SLACK_S = 1.0  # replicas' clocks differ
 
 
 @dataclass(eq=False)
@@ -76,6 +78,7 @@ class Streams:
     def __init__(self, *, beat_s: float, slow_s: float, room: int) -> None:
         self.beat_s, self.slow_s, self.room = beat_s, slow_s, room
         self.clients: set[Client] = set()
+        self.heard: dict[tuple[str, str, str], tuple[float, Signal]] = {}
         self.closed = False
 
     @property
@@ -84,8 +87,18 @@ class Streams:
 
     def publish(self, service: str, signal: Signal) -> None:
         """Tell every page that *signal* concerns."""
+        self.heard.pop(key := (service, signal.region, signal.organisation), None)
+        self.heard[key] = (time.time(), signal)  # the latest at the end
+        if len(self.heard) > HEARD_KEPT:
+            del self.heard[next(iter(self.heard))]
         for client in self.clients:
             if client.concerned(service, signal):
+                client.hear(service, signal)
+
+    def catch_up(self, client: Client, drawn: float) -> None:
+        """Tell *client* what came between *drawn*, when its page was begun, and its stream."""
+        for (service, _, _), (at, signal) in self.heard.items():
+            if at >= drawn - SLACK_S and client.concerned(service, signal):
                 client.hear(service, signal)
 
     def resync(self) -> None:

@@ -159,7 +159,7 @@ document.addEventListener("submit", async (event) => {
 
 document.addEventListener("input", ({ target }) => {
   target.ariaInvalid = null;
-  if (target.form?.closest("[data-part]")) target.form.dataset.typed = "";
+  if (target.form) target.form.dataset.typed = "";
 });
 
 document.addEventListener("click", (event) => {
@@ -196,7 +196,7 @@ let heardAt = Date.now(), opened = false, source = null;
 
 function hear({ kind, from, origin }) {
   heardAt = Date.now();
-  if (kind === "here") opened = true;
+  if (kind === "here" && !opened) { opened = true; all(); }
   if (kind === "bye") return connected("broken");
   if (kind === "signed-out") return signedOut();
   connected("live");
@@ -211,7 +211,7 @@ function hear({ kind, from, origin }) {
 
 function open() {
   source?.close();
-  source = new EventSource(`/events?region=${encodeURIComponent(page.region)}`);
+  source = new EventSource(`/events?${new URLSearchParams({ region: page.region, drawn: page.drawn })}`);
   for (const kind of ["hello", "beat", "signal", "resync", "bye", "signed-out"]) {
     source.addEventListener(kind, (event) => {
       const told = { kind, ...JSON.parse(event.data) };
