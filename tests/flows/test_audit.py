@@ -139,9 +139,11 @@ async def giver(platform: Platform) -> Company:
     made = await company(platform, "tosi")
     taker = await company(platform, "vero")
     await _coordinator(platform, "tosi")
-    await made.hand_in(a_project("p"), a_forecast("s", "p"))
-    await made.hand_in(a_forecast("r", "p", waste_status="unknown", quantity=700.0))
-    await taker.hand_in(a_project("p"), a_need("n", "p", quantity=1600.0))
+    # of a material that no other test tells
+    told = {"material": "gravel"}
+    await made.hand_in(a_project("p"), a_forecast("s", "p", **told))
+    await made.hand_in(a_forecast("r", "p", waste_status="unknown", quantity=700.0, **told))
+    await taker.hand_in(a_project("p"), a_need("n", "p", quantity=1600.0, **told))
     await first_match(made, state="proposed")
     load = HandedDelivery(
         external_id="D-1", forecast="s", outlet="disposal", material="till", quantity=20,
