@@ -1,9 +1,11 @@
 """What may change in a published contract, and what would break its readers."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
-WORDS = {"title", "description", "$schema", "$id", "$defs", "x-status"}
+WORDS = {"title", "description", "$schema", "$id", "$defs", "x-status", "deprecated",
+         "x-deprecated-on", "x-stays-until"}  # fmt: skip
 WALKED = {"properties", "required", "items", "anyOf"}
 Schema = Mapping[str, Any]
 
@@ -74,3 +76,18 @@ def advice(name: str, before: Schema | None, after: Schema, *, draft: bool) -> s
         f"Take it back, and make a new class named {owner_and_event}.v{int(version) + 1}, "
         f"announced beside the old one until no durable reads .v{version}"
     )
+
+
+def leaves_too_early(name: str, before: Schema, today: date) -> list[str]:
+    """Why contract *name*, whose schema was *before* and which is gone, may not go on *today*."""
+    if before.get("x-status") == "draft":
+        return []
+    until = before.get("x-stays-until")
+    if until is None:
+        return [
+            f"{name} is published and gone without notice: take it back, set deprecated_on, "
+            "and remove it 12 months later at the earliest"
+        ]
+    if today < date.fromisoformat(until):
+        return [f"{name} stays until {until}, 12 months after notice: take it back until then"]
+    return []

@@ -1,16 +1,19 @@
-"""What is written from the contracts and the cards: schemas, docs/events.md, docs/asyncapi.json."""
+"""What is written from the contracts and the cards: schemas; of docs, events and both APIs."""
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deploy.cards import cards
-from deploy.compatibility import advice, breaks
+from deploy.compatibility import advice, breaks, leaves_too_early
 from shared.contracts import EVENTS, HANDED, OUTWARD
-from shared.contracts.base import DRAFT, Event, schema
+from shared.contracts.base import DRAFT, Event, notice, schema
 from shared.contracts.intake import Handed
+from shared.http import application
 from shared.service import Service, durable_of
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +26,7 @@ def handed_schema(contract: type[Handed]) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"/schemas/{contract.name}.json",
         "x-status": "draft" if DRAFT else "published",
+        **notice(contract.deprecated_on),
         **contract.model_json_schema(mode="validation"),
     }
 
@@ -239,7 +243,27 @@ def everything() -> dict[Path, str]:
     told[ROOT / "docs" / "asyncapi.json"] = (
         json.dumps(asyncapi(services), indent=1, ensure_ascii=False) + "\n"
     )
+    for service in services:
+        if service.api is not None and service.name != "portal":  # its pages are for people
+            path = ROOT / "docs" / "openapi" / f"{service.name}.json"
+            told[path] = json.dumps(openapi(service), indent=1, ensure_ascii=False) + "\n"
     return told
+
+
+def openapi(service: Service) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of *service*, as it serves it itself."""
+    app = application(
+        name=service.name, router=service.api, database=None, public_key=None, health=_Unasked()
+    )
+    told: dict[str, Any] = app.openapi()
+    return told
+
+
+class _Unasked:
+    """The health of a service that does not run."""
+
+    async def problems(self) -> Sequence[str]:
+        return ["not running"]
 
 
 def committed(name: str) -> dict[str, Any] | None:
@@ -253,8 +277,13 @@ def committed(name: str) -> dict[str, Any] | None:
 
 def broken_contracts() -> list[str]:
     """What to do about each published contract whose readers a change would break."""
+    now = schemas()
     told = []
-    for name, after in schemas().items():
+    for path in sorted(SCHEMAS.glob("*.json")):
+        if path.stem not in now:
+            before = json.loads(path.read_text())
+            told += leaves_too_early(path.stem, before, datetime.now(UTC).date())
+    for name, after in now.items():
         before = committed(name)
         if before is None or before.get("x-status") == "draft":
             continue

@@ -109,6 +109,27 @@ async def add_organisation(
     return Credentials(token, system.nats_url, key.seed, system.urls["registry"], made["key"])
 
 
+SANDBOX = "99"
+"""The sample region: its masses meet each other only, and count in no official figure."""
+
+
+async def add_twin(
+    system: System, ask: Asking, token: str, *, twin: str | None = None
+) -> Credentials:
+    """The sandbox twin of organisation *token*, with keys of its own, in the sample region."""
+    told = await ask("registry", "GET", f"/organisations/{token}")
+    if told["region"] == SANDBOX:
+        raise ValueError(f"{token} lies in the sample region itself: use it as it is")
+    return await add_organisation(
+        system,
+        ask,
+        token=twin or f"{token}-sandbox",
+        title=f"{told['title']} (sandbox)",
+        region=SANDBOX,
+        actor_type=told["actor_type"],
+    )
+
+
 async def register_nats_key(ask: Asking, token: str) -> NatsKey:
     """A fresh NKey, its public half known to the registry."""
     key = new_nats_key()

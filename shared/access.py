@@ -56,7 +56,14 @@ class Asker:
         return self.is_operator or region in self.regions
 
     def acts_for(self, organisation: str) -> bool:
+        """May see what is *organisation*'s."""
         return self.is_operator or organisation in self.organisations
+
+    def speaks_for(self, organisation: str) -> bool:
+        """May decide and tell as *organisation*: a person who only reads there may not."""
+        return self.is_operator or any(
+            role != "reader" for role in self.organisations.get(organisation, ())
+        )
 
 
 def new_key() -> str:

@@ -4,21 +4,28 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime
+from email.utils import format_datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc.jwk import OKPKey
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from shared import telemetry
 from shared.access import Asker, NotAllowed, NotKnown, asker_of
+from shared.contracts.base import last_day
+from shared.openapi import document
+from shared.pace import Pace
+from shared.settings import SharedSettings
 from shared.work import Database, Work, is_outage
 
 PROBLEM = "application/problem+json"
@@ -30,12 +37,21 @@ class Problem(Exception):
     """
     An answer of RFC 9457: *status*, a stable *code*, a *detail* that names the remedy.
 
-    *more* are members beside the standard ones, such as `reasons`.
+    *headers* go with it; *more* are members beside the standard ones, such as `reasons`.
     """
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.more = status, code, detail, more
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.more = headers, more
 
 
 def problem_answer(
@@ -82,6 +98,16 @@ def _moment(told: str) -> datetime:
     return found
 
 
+def notice_headers(deprecated_on: date) -> dict[str, str]:
+    """`Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of what is under notice since then."""
+    since = datetime.combine(deprecated_on, datetime.min.time(), UTC)
+    until = datetime.combine(last_day(deprecated_on), datetime.min.time(), UTC)
+    return {
+        "Deprecation": f"@{int(since.timestamp())}",
+        "Sunset": format_datetime(until, usegmt=True),
+    }
+
+
 class Health(Protocol):
     """What `/readyz` asks of the running service."""
 
@@ -113,6 +139,7 @@ def application(
     app.state.public_key = public_key
     app.state.settings = settings
     app.state.name = name
+    app.state.pace = _pace(settings)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
@@ -135,13 +162,28 @@ def application(
     _tell_problems(app)
     if router is not None:
         app.include_router(router)
+
+    def told() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = told  # type: ignore[method-assign]  # FastAPI's way to tell it otherwise
     return app
+
+
+def _pace(settings: SharedSettings | None) -> Pace | None:
+    if settings is None or settings.http_requests_per_s == 0:
+        return None
+    return Pace(settings.http_requests_per_s, settings.http_requests_at_once)
 
 
 def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def told(_: Request, error: Problem) -> JSONResponse:
-        return problem_answer(error.status, error.code, error.detail, **error.more)
+        return problem_answer(
+            error.status, error.code, error.detail, headers=error.headers, **error.more
+        )
 
     @app.exception_handler(NotKnown)
     async def unknown(_: Request, error: NotKnown) -> JSONResponse:
@@ -151,6 +193,11 @@ def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(NotAllowed)
     async def refused(_: Request, error: NotAllowed) -> JSONResponse:
         return problem_answer(403, "not_allowed", str(error) or "this is not yours to do")
+
+    @app.exception_handler(TooOften)
+    async def too_often(_: Request, error: TooOften) -> JSONResponse:
+        headers = {"Retry-After": str(error.wait_s)}
+        return problem_answer(429, "too_many_requests", str(error), headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -182,14 +229,34 @@ def _tell_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, away)
 
 
-def asker(request: Request) -> Asker:
-    """Who asks, from the bearer token; raises `NotKnown`."""
+class TooOften(Exception):
+    """Who asks asked too often, and may again in *wait_s* seconds."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"ask again in {wait_s} s")
+        self.wait_s = wait_s
+
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="token", bearerFormat="JWT",
+    description="from POST /tokens of the registry, against a key; it holds five minutes",
+)  # fmt: skip
+
+
+def asker(
+    request: Request, _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+) -> Asker:
+    """Who asks, from the bearer token; raises `NotKnown`, and `TooOften` for who is no service."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotKnown("no bearer token")
     if request.app.state.public_key is None:
         raise NotKnown("this service has no key to check a token with")
-    return asker_of(token, request.app.state.public_key)
+    found = asker_of(token, request.app.state.public_key)
+    pace: Pace | None = request.app.state.pace
+    if pace is not None and not found.sees_all and (wait_s := pace.wait_s(found.subject)):
+        raise TooOften(wait_s)
+    return found
 
 
 Asking = Annotated[Asker, Depends(asker)]
@@ -224,6 +291,21 @@ def working(request: Request) -> BeginWork:
 
 
 Working = Annotated[BeginWork, Depends(working)]
+
+
+def bounded(request: Request, most: int) -> Request:
+    """*request*, whose body is read no further than *most* bytes: then it is a problem."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise Problem(413, "body_too_large", f"send at most {most >> 20} MB at once")
+        return message
+
+    return Request(request.scope, receive)
 
 
 def settings_of(request: Request) -> Any:

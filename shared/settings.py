@@ -32,6 +32,10 @@ class SharedSettings(BaseSettings):
     service_key_file: Path | None = Field(None, description="this service's key for a token")
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, ge=0, le=65535, description="0: any free port")
+    http_requests_per_s: float = Field(
+        100.0, ge=0, description="of one who asks and is no service, in each process; 0: any"
+    )
+    http_requests_at_once: int = Field(500, ge=1, description="before that rate holds")
     pool_connections: int = Field(8, ge=2, le=100)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True

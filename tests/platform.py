@@ -152,7 +152,7 @@ async def first_match(who: Company, **query: Any) -> dict[str, Any]:
         there = await matches_of(who, **query)
         return there[0] if there else None
 
-    match: dict[str, Any] = await eventually(found)
+    match: dict[str, Any] = await eventually(found, within_s=60)
     return match
 
 

@@ -102,8 +102,13 @@ def _grade(row: Row) -> str:
 
 
 def _status(row: Row, project: Row) -> str:
-    """As it was told; cancelled with its project; no offer once two answers were missed."""
+    """
+    As it was told; cancelled with its project; no offer once two answers were missed, nor while
+    another forecast counts for it.
+    """
     told: str = "cancelled" if project["withdrawn"] else row["told"]["status"]
+    if row["duplicate_of"] is not None and told != "cancelled":
+        return "draft"
     return "draft" if told == "offered" and row["lapsed"] > 1 else told
 
 

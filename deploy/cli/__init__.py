@@ -6,8 +6,12 @@ import typer
 
 from deploy.cli import (
     checks,
+    coming,
+    connectors,
     dead_letters,
     defaults,
+    designs,
+    duplicates,
     estimates,
     forecasts,
     freshness,
@@ -17,6 +21,7 @@ from deploy.cli import (
     planning,
     regions,
     running,
+    webhooks,
 )
 from deploy.cli.terms import say_problem
 
@@ -34,12 +39,17 @@ app = typer.Typer(
 )
 running.register(app)
 app.add_typer(organisations.app, name="org")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(regions.app, name="region")
 forecasts.register(app)
+designs.register(app)
+connectors.register(app)
 freshness.register(app)
+duplicates.register(app)
 planning.register(app)
 checks.register(app)
 defaults.register(app)
+coming.register(app)
 estimates.register(app)
 nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -68,13 +78,14 @@ def in_one_line(error: Exception) -> str | None:
     from sqlalchemy.exc import DBAPIError
 
     from deploy.asking import Answered
+    from deploy.connectors.lists import SourceAway
     from deploy.organisations import NotReloaded
     from deploy.servers import NotStarted
     from deploy.system import NotRunning
     from shared.access import NotKnown
     from shared.client import NotSent
 
-    known = (Answered, NotKnown, NotRunning, NotStarted, NotReloaded, NotSent)
+    known = (Answered, NotKnown, NotRunning, NotStarted, NotReloaded, NotSent, SourceAway)
     if isinstance(error, (*known, FileNotFoundError)):
         return str(error)
     if isinstance(error, (aiohttp.ClientError, NatsError, DBAPIError, OSError, TimeoutError)):

@@ -84,6 +84,30 @@ def add(
     _show_once(*asking(data, go), as_json)
 
 
+@app.command()
+def twin(
+    token: Token,
+    named: Annotated[
+        str | None, typer.Option("--as", help="its token; the organisation's and -sandbox")
+    ] = None,
+    save: Save = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Make an organisation's sandbox twin in region 99, with keys of its own, to try things with.
+
+    What it tells meets only what other sandboxes tell, and is in no official figure.
+    """
+    from deploy.organisations import add_twin
+
+    async def go(system: System, ask: "Asking") -> "tuple[Credentials, Any]":
+        told = await add_twin(system, ask, token, twin=named)
+        return told, told.save(system) if save else None
+
+    _show_once(*asking(data, go), as_json)
+
+
 @app.command("list")
 def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Every organisation, with status and region."""

@@ -34,6 +34,7 @@ Grain = Literal["month", "quarter", "year"]
 State = Literal["forecast", "proposed", "agreed", "delivered"]
 STATES = ("forecast", "proposed", "agreed", "delivered")
 LARGEST_PAGE = 200
+FEWEST_ORGANISATIONS = 3
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])", re.ASCII)
 AS_CSV = "text/csv"
 
@@ -206,7 +207,24 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
         _may_see(asker, code, region)
     if scope == "project":
         await _may_see_project(asker, session, code)
-    return store.Asked(scope, code, region, material=one_substance(material) if material else None)
+    asked = store.Asked(scope, code, region, material=one_substance(material) if material else None)
+    await _must_hide_each(asker, session, asked)
+    return asked
+
+
+async def _must_hide_each(asker: Asker, session: Reading, asked: store.Asked) -> None:
+    """Sums of a place are told to companies only when too many take part to be told apart."""
+    if asked.scope not in ("municipality", "sub_region"):
+        return
+    if asker.sees_all or (asked.region is not None and asker.coordinates(asked.region)):
+        return
+    if await store.organisations_in(session, asked) < FEWEST_ORGANISATIONS:
+        raise Problem(
+            403,
+            "too_few_organisations",
+            f"sums of a place are told when {FEWEST_ORGANISATIONS} organisations or more have "
+            "masses there: ask for the region, or as its coordinator",
+        )
 
 
 def _may_see(asker: Asker, organisation: str, region: str | None) -> None:

@@ -860,6 +860,16 @@ async def title_of(session: AsyncSession, kind: str, code: str) -> TitleRow | No
     return await session.get(TitleRow, (kind, code))
 
 
+async def organisations_in(session: AsyncSession, asked: Asked) -> int:
+    """How many organisations the lots of the asked municipality or sub-region are of."""
+    question = f"""
+        SELECT count(DISTINCT organisation) FROM lot
+        WHERE region = :region AND {asked.scope} = :code AND kg > 0
+    """
+    told = {"region": asked.region, "code": asked.code}
+    return int((await session.execute(text(question), told)).scalar_one())
+
+
 async def owner_of(session: AsyncSession, project: UUID) -> tuple[str, str] | None:
     """The organisation and region of *project*, if it has been heard of."""
     title = await title_of(session, "project", str(project))

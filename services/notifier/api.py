@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -18,10 +19,12 @@ from services.notifier.domain import (
 )
 from services.notifier.domain.matches import TABS, Tab
 from services.notifier.gateways import new_secret, target_of
+from services.notifier.handlers import test_webhook
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
 from shared.vocabulary.identifiers import is_token
+from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
 
 router = APIRouter()
@@ -250,12 +253,19 @@ async def choose(told: Preferences, asker: Asking, begin: Working) -> Preference
 # --- webhooks ---------------------------------------------------------------------------------
 
 
+Code = Annotated[str, Field(min_length=1, max_length=64)]
+MOST_CODES = 400  # more than any country has municipalities
+
+
 class NewWebhook(Handed):
-    """Where an organisation wants to be told, and of what."""
+    """Where an organisation wants to be told, and of what: an empty list of codes is any."""
 
     organisation: str
     url: str = Field(max_length=2000)
     events: tuple[Name, ...] = Field(("match-found", "match-changed"), min_length=1)
+    regions: tuple[Code, ...] = Field((), max_length=MOST_CODES)
+    materials: tuple[Code, ...] = Field((), max_length=MOST_CODES)
+    municipalities: tuple[Code, ...] = Field((), max_length=MOST_CODES)
 
 
 class ChangedWebhook(Handed):
@@ -263,6 +273,9 @@ class ChangedWebhook(Handed):
 
     url: str | None = Field(None, max_length=2000)
     events: tuple[Name, ...] | None = Field(None, min_length=1)
+    regions: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
+    materials: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
+    municipalities: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
     status: Literal["active", "disabled"] | None = None
 
 
@@ -274,9 +287,30 @@ def _checked(url: str, request: Request) -> str:
         raise Problem(422, "url_refused", str(error), reasons=[reason]) from error
 
 
-async def _webhook(session: Any, id: UUID, asker: Asker) -> Any:
+FILTERS = ("events", "regions", "materials", "municipalities")
+
+
+def _filters(told: NewWebhook | ChangedWebhook, known: Any = None) -> dict[str, list[str]]:
+    """What *told* wants to be told of, each code once; what it leaves out stays as *known*."""
+    for material in told.materials or ():
+        if material not in MATERIALS:
+            close = get_close_matches(material, MATERIALS, n=1)
+            text = f"material {material!r} is not known here" + (
+                f"; did you mean {close[0]!r}?" if close else "; see the list of materials"
+            )
+            reason = {"pointer": "/materials", "code": "material_unknown", "text": text}
+            raise Problem(422, "material_unknown", text, reasons=[reason])
+    wanted = {}
+    for name in FILTERS:
+        codes = getattr(told, name)
+        wanted[name] = list(dict.fromkeys(getattr(known, name) if codes is None else codes))
+    return wanted
+
+
+async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False) -> Any:
     row = await store.webhook(session, id)
-    if row is None or not asker.acts_for(row.organisation):
+    may = asker.acts_for if reads else asker.speaks_for
+    if row is None or not may(row.organisation):
         raise Problem(404, "not_found", f"no webhook {id} of yours")
     return row
 
@@ -286,8 +320,8 @@ async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
     """A new webhook; its secret is shown here and never again."""
-    if not is_token(told.organisation) or not asker.acts_for(told.organisation):
-        raise NotAllowed(f"you do not act for {told.organisation!r}")
+    if not is_token(told.organisation) or not asker.speaks_for(told.organisation):
+        raise NotAllowed(f"you do not speak for {told.organisation!r}")
     url = _checked(told.url, request)
     secret = new_secret()
     most = settings_of(request).notifier_webhooks_per_organisation
@@ -302,7 +336,7 @@ async def add_webhook(
             "id": id,
             "organisation": told.organisation,
             "url": url,
-            "events": list(dict.fromkeys(told.events)),
+            **_filters(told),
             "secret": secret,
             "created_by": asker.subject if asker.kind == "person" else "",
             "created_at": work.now,
@@ -328,7 +362,7 @@ async def webhooks(
 @router.get("/webhooks/{id}")
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
-    return _shown(await _webhook(session, id, asker))
+    return _shown(await _webhook(session, id, asker, reads=True))
 
 
 @router.patch("/webhooks/{id}")
@@ -339,8 +373,8 @@ async def change_webhook(
     async with begin() as work:
         known = await _webhook(work.session, id, asker)
         url = _checked(told.url, request) if told.url else known.url
-        events = list(dict.fromkeys(told.events)) if told.events else known.events
-        row = {"id": id, "url": url, "events": events, "status": told.status or known.status}
+        row = {"id": id, "url": url, "status": told.status or known.status}
+        row |= _filters(told, known)
         await store.change_webhook(work.session, row)
         await store.queue(work.session, [id], work.now)
         kept = await store.webhook(work.session, id)
@@ -356,12 +390,23 @@ async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
         await store.remove_webhook(work.session, id)
 
 
+@router.post("/webhooks/{id}/test", status_code=202)
+async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+    """Post `massakoppi.webhook-test.v1`, signed as all is; the log says what came of it."""
+    async with begin() as work:
+        known = await _webhook(work.session, id, asker)
+        if known.status != "active":
+            raise Problem(409, "webhook_disabled", "enable the webhook first: status active")
+        delivery = await test_webhook(work, known)
+    return {"id": str(delivery), "queued": True}
+
+
 @router.get("/webhooks/{id}/deliveries")
 async def deliveries(
     id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """What was posted and what waits, newest first."""
-    await _webhook(session, id, asker)
+    await _webhook(session, id, asker, reads=True)
     rows = await store.posting_log(session, id, after=after, limit=limit + 1)
     page = rows[:limit]
     return {
@@ -390,7 +435,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "id": str(row.id),
         "organisation": row.organisation,
         "url": row.url,
-        "events": list(row.events),
+        **{name: list(getattr(row, name)) for name in FILTERS},
         "status": row.status,
         "reason": row.reason,
         "failures": row.failures,

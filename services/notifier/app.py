@@ -8,6 +8,7 @@ from services.notifier.api import router
 from services.notifier.gateways import Courier, PostOffice, Registry
 from services.notifier.settings import Settings
 from shared.contracts import (
+    ConfirmationAsked,
     MatchChanged,
     MatchFound,
     NearMissFound,
@@ -42,6 +43,7 @@ def build(settings: Settings) -> Service:
             MatchFound: matches,
             MatchChanged: matches,
             NearMissFound: batch(partial(handlers.hear_near_misses, rules=rules), size=100),
+            ConfirmationAsked: partial(handlers.hear_question, rules=rules),
             OrganisationUpdated: partial(handlers.hear_organisation, rules=rules),
             ProjectAdded: projects,
             ProjectUpdated: projects,

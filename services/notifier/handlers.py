@@ -12,6 +12,7 @@ from services.notifier import domain, store
 from services.notifier.domain import Match, Membership, NearMiss, Reader
 from services.notifier.gateways import Courier, PostOffice, Registry
 from shared.contracts import (
+    ConfirmationAsked,
     MatchChanged,
     MatchFound,
     NearMissFound,
@@ -226,7 +227,7 @@ async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) ->
         for match, told in heard:
             name = "match-found" if match.found else "match-changed"
             concerned = webhook.organisation in match.organisations
-            wanted = webhook.status == "active" and name in webhook.events
+            wanted = webhook.status == "active" and _filter_of(webhook).wants(name, match)
             if concerned and wanted and webhook.created_at <= match.told_at:
                 view = domain.own_view(told, match, webhook.organisation)
                 id = uuid7()
@@ -254,6 +255,15 @@ async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) ->
     await store.queue(work.session, [UUID(row["webhook_id"]) for row in queued], work.now)
     if queued:
         work.wake("webhook")
+
+
+def _filter_of(webhook: Any) -> domain.Filter:
+    return domain.Filter(
+        tuple(webhook.events),
+        tuple(webhook.regions),
+        tuple(webhook.materials),
+        tuple(webhook.municipalities),
+    )
 
 
 async def _move(work: Work, newest: Mapping[UUID, Match]) -> None:
@@ -409,6 +419,55 @@ async def write_digest(row: Any, work: Work) -> None:
         work.wake("mail")
 
 
+# --- questions to owners ----------------------------------------------------------------------
+
+
+async def hear_question(event: ConfirmationAsked, work: Work, *, rules: Rules) -> None:
+    """Ask the owner of a forecast by mail whether it holds; the desk lists what is asked."""
+    if not rules.mail or work.now - event.at > rules.news:
+        return
+    members = await store.who_may_be_told(work.session, [event.organisation], [])
+    asked = domain.asked_of(event.organisation, event.contacts, members)
+    chosen = await store.preferences_of(work.session, set(asked))
+    mails = {
+        uuid7(): (person, why)
+        for person, why in sorted(asked.items())
+        if person not in chosen or chosen[person].mail
+    }
+    rows = [
+        {
+            "id": str(id),
+            "subject_kind": "confirmation",
+            "subject_id": str(event.forecast_id),
+            "subject_revision": event.revision,
+            "recipient": str(person),
+            "channel": "mail",
+            "region": event.region,
+            "told_at": event.at.isoformat(),
+            "result": None,
+        }
+        for id, (person, _) in mails.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    queued = [
+        {
+            "id": str(id),
+            "person": str(person),
+            "kind": "confirmation",
+            "why": why,
+            "organisations": [event.organisation],
+            "told_at": event.at.isoformat(),
+            "found": False,
+            "told": event.model_dump(mode="json", exclude_none=True),
+        }
+        for id, (person, why) in mails.items()
+        if id in fresh
+    ]
+    await store.write_mail(work.session, queued, work.now)
+    if queued:
+        work.wake("mail")
+
+
 # --- what is due ------------------------------------------------------------------------------
 
 
@@ -482,6 +541,10 @@ async def _letter(
             places=await _places(registry, items, language),
             portal_url=post.portal_url,
         )
+    if row.kind == "confirmation":
+        return domain.letter_of_question(
+            row.told, language=language, why=row.why, portal_url=post.portal_url
+        )
     if match is None:
         return domain.letter_of_disabled(row.told, language=language, portal_url=post.portal_url)
     places = await _places(registry, [row.told], language)
@@ -534,6 +597,38 @@ async def _settle(work: Work, id: UUID, outcome: domain.Outcome, tries: int) -> 
                 attempts=max(tries, 1),
             )
         )
+
+
+async def test_webhook(work: Work, webhook: Any) -> UUID:
+    """Queue a posting that says nothing but that the webhook works; its id."""
+    id = uuid7()
+    body = {
+        "type": "massakoppi.webhook-test.v1",
+        "timestamp": work.now.isoformat(),
+        "data": {"organisation": webhook.organisation, "webhook_id": str(webhook.id)},
+    }
+    told = {
+        "id": str(id),
+        "subject_kind": "webhook",
+        "subject_id": str(id),
+        "subject_revision": 1,
+        "recipient": str(webhook.id),
+        "channel": "webhook",
+        "region": await store.region_of(work.session, webhook.organisation),
+        "told_at": work.now.isoformat(),
+        "result": None,
+    }
+    posting = {
+        "id": str(id),
+        "webhook_id": str(webhook.id),
+        "event": "webhook-test",
+        "body": json.dumps(body, separators=(",", ":")),
+    }
+    await store.notify(work.session, [told], work.now)
+    await store.write_postings(work.session, [posting], work.now)
+    await store.queue(work.session, [webhook.id], work.now)
+    work.wake("webhook")
+    return id
 
 
 async def post_webhook(row: Any, work: Work, *, rules: Rules, courier: Courier) -> None:

@@ -283,6 +283,9 @@ class WebhookRow(SQLModel, table=True):
     organisation: str = words()
     url: str = words()
     events: list[str] = texts()
+    regions: list[str] = texts()
+    materials: list[str] = texts()
+    municipalities: list[str] = texts()
     secret: str = words()
     created_by: str = words()
     created_at: datetime = moment()
@@ -463,6 +466,14 @@ KEEP_PROJECTS = text(
 )
 PROJECTS = text("SELECT * FROM project WHERE id = ANY(CAST(:ids AS uuid[]))")
 TITLES = text("SELECT token, title FROM organisation WHERE token = ANY(CAST(:tokens AS text[]))")
+
+
+async def region_of(session: AsyncSession, organisation: str) -> str:
+    """The region of *organisation*, `-` while it is not known."""
+    found = await session.execute(
+        text("SELECT region FROM organisation WHERE token = :token"), {"token": organisation}
+    )
+    return found.scalar_one_or_none() or "-"
 
 
 async def keep_projects(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -1008,13 +1019,18 @@ WEBHOOKS_OF = text(
 WEBHOOK = text("SELECT * FROM webhook WHERE id = :id")
 ADD_WEBHOOK = text(
     """
-    INSERT INTO webhook (id, organisation, url, events, secret, created_by, created_at)
-    VALUES (:id, :organisation, :url, CAST(:events AS text[]), :secret, :created_by, :created_at)
+    INSERT INTO webhook (id, organisation, url, events, regions, materials, municipalities,
+                         secret, created_by, created_at)
+    VALUES (:id, :organisation, :url, CAST(:events AS text[]), CAST(:regions AS text[]),
+            CAST(:materials AS text[]), CAST(:municipalities AS text[]), :secret, :created_by,
+            :created_at)
     """
 )
 CHANGE_WEBHOOK = text(
     """
     UPDATE webhook SET url = :url, events = CAST(:events AS text[]), status = :status,
+        regions = CAST(:regions AS text[]), materials = CAST(:materials AS text[]),
+        municipalities = CAST(:municipalities AS text[]),
         reason = CASE WHEN :status = 'active' THEN NULL ELSE reason END,
         failures = CASE WHEN :status = 'active' THEN 0 ELSE failures END, resting_until = NULL,
         due_at = CASE WHEN :status = 'active' THEN due_at END
@@ -1118,7 +1134,7 @@ async def add_webhook(session: AsyncSession, row: Mapping[str, Any]) -> None:
 
 
 async def change_webhook(session: AsyncSession, row: Mapping[str, Any]) -> None:
-    """Change url, events and status; an active one begins without failures."""
+    """Change where, of what and whether; an active one begins without failures."""
     await session.execute(CHANGE_WEBHOOK, dict(row))
 
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.registry import api, handlers, store
 from services.registry.domain import Asking
+from services.registry.gateways import TableReader
 from services.registry.settings import Settings
 from shared.contracts import (
     AreaUpdated,
@@ -45,12 +46,13 @@ def build(settings: Settings) -> Service:
             ConfirmationAsked,
         ),
         works_off={
+            store.import_due: partial(handlers.go_on_with_import, reader=reader_of(settings)),
             store.calendar: partial(
                 handlers.look_at_calendar,
                 asking=asking_of(settings),
                 zone=settings.zone,
                 every=timedelta(seconds=settings.registry_calendar_every_s),
-            )
+            ),
         },
         also_tells=(Receipt,),
         api=api.router,
@@ -64,6 +66,15 @@ def asking_of(settings: Settings) -> Asking:
         silence=timedelta(days=settings.registry_confirm_after_days),
         before=timedelta(days=settings.registry_confirm_before_days),
         patience=timedelta(days=settings.registry_confirm_within_days),
+    )
+
+
+def reader_of(settings: Settings) -> TableReader:
+    """What reads tables handed in, within the bounds of *settings*."""
+    return TableReader(
+        settings.registry_import_memory_mb,
+        settings.registry_import_s,
+        settings.registry_import_rows,
     )
 
 

@@ -1,9 +1,13 @@
-"""The world beyond: the key files that provision writes, and the OIDC provider."""
+"""The world beyond: the key files that provision writes, the OIDC provider, tables handed in."""
 
 import asyncio
 import hmac
 import json
+import sys
+import tempfile
 import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,8 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 KEYS_LIFE_S = 600.0
 LEAST_PAUSE_S = 5.0
 LEEWAY_S = 30
+_LONGEST_LINE = 16 << 20  # bytes; a slice of events
+_BEAT_S = 5.0
 
 
 class KeyFiles:
@@ -128,3 +134,69 @@ class Provider:
                 raise NotKnown(f"the provider calls itself {about.get('issuer')!r}")
             async with session.get(about["jwks_uri"]) as answer:
                 return KeySet.import_key_set(await answer.json(content_type=None))
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """
+    Reads a table that somebody handed in, in a process of its own: at most *memory_mb* and
+    *seconds*, *most_rows* rows; whatever it does, the service goes on.
+    """
+
+    memory_mb: int
+    seconds: float
+    most_rows: int
+
+    async def read(
+        self, name: str, content: bytes, own_mapping: str | None, order: dict[str, Any]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """
+        The lines of `shared.client.slices`, `reading` while the next is waited for, and a `problem`
+        when it does not come to an end.
+        """
+        with tempfile.TemporaryDirectory(prefix="massakoppi-import-") as folder:
+            file = Path(folder) / f"table{Path(name).suffix[:8]}"
+            file.write_bytes(content)
+            told = {**order, "memory_mb": self.memory_mb, "most_rows": self.most_rows}
+            if own_mapping is not None:
+                mapping = Path(folder) / "mapping.yaml"
+                mapping.write_text(own_mapping, "utf-8")
+                told["mapping"] = str(mapping)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "shared.client.slices", str(file),
+                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_LINE,
+            )  # fmt: skip
+            try:
+                async for line in self._lines(process, json.dumps(told).encode()):
+                    yield line
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+
+    async def _lines(self, process: Process, order: bytes) -> AsyncIterator[dict[str, Any]]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        until = time.monotonic() + self.seconds
+        process.stdin.write(order)
+        process.stdin.close()
+        ended = False
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                why = f"It takes more than {self.seconds:g} seconds to read: split it."
+                yield {"problem": {"code": "table_too_slow", "text": why}}
+                return
+            try:
+                line = await asyncio.wait_for(process.stdout.readline(), min(left, _BEAT_S))
+            except TimeoutError:
+                yield {"reading": True}
+                continue
+            if not line:
+                break
+            told = json.loads(line)
+            ended = ended or "end" in told or "problem" in told
+            yield told
+        if not ended:
+            why = f"Reading it takes more than {self.memory_mb} MB, or it is broken: split it."
+            yield {"problem": {"code": "table_too_large", "text": why}}

@@ -37,3 +37,11 @@ class Settings(SharedSettings):
     registry_patience_s: float = Field(
         60.0, ge=0, description="how long a forecast that came before its project waits for it"
     )
+    registry_import_mb: int = Field(20, ge=1, le=50, description="MB of a table handed in, at most")
+    registry_import_rows: int = Field(100_000, ge=1, description="rows of a table, at most")
+    registry_import_memory_mb: int = Field(
+        1_500, ge=400, description="address space of the process that reads a table, MB"
+    )
+    registry_import_s: float = Field(
+        300.0, gt=0, le=330, description="how long reading a table may take, seconds"
+    )

@@ -1,5 +1,7 @@
 """
-The client of the door: rows of a file become intake events, are sent, and get their receipts.
+The client of the door. A company's own system uses `Client`; see README.md beside this.
+
+Rows of a file become intake events, are sent, and get their receipts.
 
     from shared.client import HttpSender, prepare, read_events, read_mapping, send_all
     from shared.vocabulary.regions import shipped
@@ -15,8 +17,9 @@ The client of the door: rows of a file become intake events, are sent, and get t
 The words of a mapping file are told in `mappings/indot.yaml`, which uses them all.
 """
 
-from shared.client.cells import BadTable, Form, MissingColumns, read_rows
+from shared.client.cells import BadTable, Form, MissingColumns
 from shared.client.credentials import Credentials
+from shared.client.facade import Client, OwnMatch
 from shared.client.https_door import HttpSender, Registry
 from shared.client.jsonl import events_from_jsonl
 from shared.client.mapping import BadMapping, FileMapping, read_mapping, shipped_mappings
@@ -34,10 +37,12 @@ from shared.client.outgoing import (
 from shared.client.reading import read_events
 from shared.client.regions import region_from_csv
 from shared.client.sending import NotSent, Outcome, Sender, Verdict, send_all
+from shared.client.tables import open_table, read_rows
 
 __all__ = [
     "BadMapping",
     "BadTable",
+    "Client",
     "Credentials",
     "FileMapping",
     "Form",
@@ -49,6 +54,7 @@ __all__ = [
     "Note",
     "Outcome",
     "Outgoing",
+    "OwnMatch",
     "Prepared",
     "Registry",
     "RowError",
@@ -57,6 +63,7 @@ __all__ = [
     "Verdict",
     "event_id",
     "events_from_jsonl",
+    "open_table",
     "prepare",
     "read_events",
     "read_mapping",

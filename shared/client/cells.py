@@ -1,15 +1,13 @@
-"""A table as it lies in a file: its form, its rows, and numbers and dates as people write them."""
+"""The cells of a table: how a file writes, and numbers and dates as people write them."""
 
-import csv
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from math import isfinite
-from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,10 +15,8 @@ from shared.vocabulary.errors import Refused
 
 Decimal = Literal["auto", ",", "."]
 
-DELIMITERS: Final = (";", "\t", ",")
 _SPACES: Final = "\u0020\u00a0\u2007\u2009\u202f'’"
-_CHUNK: Final = 1 << 20
-_LARGEST_CELL: Final = 10_000_000  # a polygon in a cell is long
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PARTS: Final = {"yyyy": r"(?P<y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})"}
 
 
@@ -42,16 +38,30 @@ class BadCell(Refused):
     code: ClassVar[str] = "cell_unreadable"
 
 
+class Cell(str):
+    """A cell's text, and the number or day itself where the file holds one."""
+
+    __slots__ = ("value",)
+    value: float | date | None
+
+    def __new__(cls, text: str, value: float | date | None = None) -> "Cell":
+        made = super().__new__(cls, text)
+        made.value = value
+        return made
+
+
 class Row(NamedTuple):
     """
     One row of a table: its number as a spreadsheet shows it, and its cells by column.
 
-    *beyond* are cells to the right of the last column: the row has come apart.
+    *beyond* are cells to the right of the last column: the row has come apart. *faults* tells by
+    column what is wrong with a cell that holds no value, such as `#REF!`.
     """
 
     number: int
     cells: Mapping[str, str]
     beyond: tuple[str, ...] = ()
+    faults: Mapping[str, str] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,62 +70,20 @@ class Form:
     How a file writes.
 
     *encoding* and *delimiter* may be `auto`: UTF-8 (else UTF-16 by its mark, else Windows-1252) and
-    whichever of `;`, tab and `,` the header has most of. *decimal* `auto` refuses a number that two
-    readers would read differently. *dates* are tried in their order. *header* is a row number.
+    whichever of `;`, tab and `,` finds the columns. *decimal* `auto` takes the mark that the file's
+    other numbers show, and refuses a number that two readers would read differently. *dates* are
+    tried in their order; `auto` stands for the usual ones. *header* is a row number, or `auto`: the
+    first row that has the columns. *sheet* is a workbook's sheet by name; `auto` is the first shown
+    one that has them.
     """
 
     encoding: str = "auto"
     delimiter: str = "auto"
     decimal: Decimal = "auto"
     dates: tuple[str, ...] = ("yyyy-mm-dd",)
-    header: int = 1
+    header: int | Literal["auto"] = "auto"
     time_zone: str = "UTC"
-
-
-def read_rows(path: str | Path, form: Form, *, columns: Collection[str] = ()) -> Iterator[Row]:
-    """
-    The rows of the CSV file at *path*, one at a time; empty rows are left out.
-
-    Cells are stripped; a row that is too short ends in empty ones (Excel cuts them off). Raises
-    `BadTable`, and `MissingColumns` naming all of *columns* that the header lacks, before the first
-    row is given.
-    """
-    csv.field_size_limit(_LARGEST_CELL)
-    encoding = _encoding(Path(path)) if form.encoding == "auto" else form.encoding
-    try:
-        with Path(path).open(encoding=encoding, newline="") as file:
-            yield from _rows(file, str(path), form, columns)
-    except (UnicodeError, LookupError) as error:
-        remedy = f"It is not {encoding}: say its encoding in the mapping."
-        raise BadTable(value=str(path), remedy=remedy) from error
-    except csv.Error as error:
-        raise BadTable(value=str(path), remedy=f"{error}.") from error
-
-
-def _rows(file: Iterator[str], name: str, form: Form, columns: Collection[str]) -> Iterator[Row]:
-    for _ in range(form.header - 1):
-        next(file, None)
-    first = next(file, "")
-    delimiter = _delimiter(first) if form.delimiter == "auto" else form.delimiter
-    reader = csv.reader(_again(first, file), delimiter=delimiter)
-    header = [normal(cell) for cell in next(reader, [])]
-    if not any(header):
-        raise BadTable(value=name, remedy=f"Row {form.header} has no column names.")
-    twice = [title for title, times in Counter(filter(None, header)).items() if times > 1]
-    if twice:
-        remedy = f"Each column needs a name of its own: {', '.join(twice)} stands twice."
-        raise BadTable(value=name, remedy=remedy)
-    missing = [title for title in columns if title not in header]
-    if missing:
-        remedy = f"It has: {', '.join(filter(None, header))}."
-        raise MissingColumns(value=", ".join(missing), remedy=remedy)
-    for number, cells in enumerate(reader, start=form.header + 1):
-        stripped = [cell.strip() for cell in cells]
-        if not any(stripped):
-            continue
-        beyond = tuple(filter(None, stripped[len(header) :]))
-        stripped += [""] * (len(header) - len(stripped))
-        yield Row(number, dict(zip(header, stripped, strict=False)), beyond)
+    sheet: str = "auto"
 
 
 def normal(text: str) -> str:
@@ -135,8 +103,7 @@ def number_in(text: str, decimal: Decimal = "auto") -> float:
     With *decimal* `auto`, the last of comma and point is the decimal mark, and `1,234` or `1.234`
     is refused, since it is one number to one reader and another to the next. Raises `BadCell`.
     """
-    written = text.strip().replace("−", "-")
-    plain = re.sub(rf"(?<=\d)[{_SPACES}](?=\d{{3}}(?!\d))", "", written)
+    plain = _plain(text)
     mark = _decimal_mark(plain, text) if decimal == "auto" else decimal
     other = "." if mark == "," else ","
     grouped = rf"\d{{1,3}}(?:\{other}\d{{3}})+|\d+"
@@ -150,14 +117,38 @@ def number_in(text: str, decimal: Decimal = "auto") -> float:
     return number
 
 
-def _decimal_mark(plain: str, text: str) -> str:
+def marks_of(texts: Iterable[str]) -> frozenset[str]:
+    """The decimal marks that *texts* show without doubt; numbers that could be either show none."""
+    return frozenset(mark for text in texts if (mark := _shown_mark(_plain(text))) is not None)
+
+
+def _plain(text: str) -> str:
+    written = text.strip().replace("−", "-")
+    return re.sub(rf"(?<=\d)[{_SPACES}](?=\d{{3}}(?!\d))", "", written)
+
+
+def _shown_mark(plain: str) -> str | None:
     comma, point = plain.rfind(","), plain.rfind(".")
     if comma >= 0 and point >= 0:
         return "," if comma > point else "."
-    if re.fullmatch(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", plain, re.ASCII):
-        remedy = "Say in the mapping which mark is the decimal one: `decimal: ','` or `'.'`."
+    if max(comma, point) < 0 or not re.fullmatch(r"[+-]?[\d.,]*\d", plain, re.ASCII):
+        return None
+    mark, other = (",", ".") if comma >= 0 else (".", ",")
+    if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+", plain, re.ASCII):
+        return None if plain.count(mark) == 1 else other
+    return mark
+
+
+def _decimal_mark(plain: str, text: str) -> str:
+    shown = _shown_mark(plain)
+    if shown is not None:
+        return shown
+    if "," in plain or "." in plain:
+        mark = "," if "," in plain else "."
+        readings = f"{plain.replace(mark, '')} or {plain.replace(mark, '.')}"
+        remedy = f"It is {readings}: say which mark is the decimal one, `decimal: ','` or `'.'`."
         raise BadCell(value=text, wanted="one number only", remedy=remedy)
-    return "," if comma >= 0 else "."
+    return "."
 
 
 def date_in(text: str, forms: Collection[str], zone: ZoneInfo) -> date:
@@ -166,8 +157,14 @@ def date_in(text: str, forms: Collection[str], zone: ZoneInfo) -> date:
 
     A form is written with `yyyy`, `m` and `d` (`d.m.yyyy`, `m/yyyy`; a leading zero may stand or
     not), or is `instant` (ISO 8601 with a time; its day is that of *zone*) or `milliseconds` since
-    1970. Raises `BadCell`.
+    1970. `auto` stands for the usual ones; 3/4/2027 is then refused, since it is a day in March to
+    one reader and in April to the next. Raises `BadCell`.
     """
+    if "auto" in forms:
+        forms = [each for form in forms for each in (USUAL_DATES if form == "auto" else (form,))]
+        if not {"d/m/yyyy", "m/d/yyyy"} & set(forms):
+            _one_day_only(text)
+            forms = [*forms, "d/m/yyyy", "m/d/yyyy"]
     for form in forms:
         found = _instant(text, form, zone) if form in _MOMENTS else _day(text, form)
         if found is not None:
@@ -175,7 +172,30 @@ def date_in(text: str, forms: Collection[str], zone: ZoneInfo) -> date:
     raise BadCell(value=text, wanted="a date", remedy=f"Write it as {' or '.join(forms)}.")
 
 
+USUAL_DATES: Final = ("yyyy-mm-dd", "d.m.yyyy", "yyyy-mm", "m/yyyy", "m.yyyy", "instant")
 _MOMENTS: Final = ("instant", "milliseconds")
+
+
+def slashed_forms(texts: Iterable[str]) -> frozenset[str]:
+    """Which of d/m/yyyy and m/d/yyyy *texts* show without doubt: a part above twelve is a day."""
+    shown = set()
+    for text in texts:
+        day, month = (_day(text, form) for form in ("d/m/yyyy", "m/d/yyyy"))
+        if (day is None) != (month is None):
+            shown.add("d/m/yyyy" if month is None else "m/d/yyyy")
+    return frozenset(shown)
+
+
+def is_month(text: str) -> bool:
+    """Whether *text* writes a month without a day."""
+    return re.fullmatch(r"\d{4}-\d{1,2}|\d{1,2}[./]\d{4}", text.strip(), re.ASCII) is not None
+
+
+def _one_day_only(text: str) -> None:
+    first, second = _day(text, "d/m/yyyy"), _day(text, "m/d/yyyy")
+    if first is not None and second is not None and first != second:
+        remedy = f"It is {first} or {second}: write it like 31.5.2027 or 2027-05-31."
+        raise BadCell(value=text, wanted="one day only", remedy=remedy)
 
 
 def _instant(text: str, form: str, zone: ZoneInfo) -> date | None:
@@ -209,26 +229,3 @@ def date_pattern(form: str) -> re.Pattern[str]:
     return re.compile(
         "".join(_PARTS.get(part if part == "yyyy" else part[:1], re.escape(part)) for part in parts)
     )
-
-
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _delimiter(header: str) -> str:
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=bare.count)
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            return "utf-16"
-    try:
-        with path.open(encoding="utf-8-sig") as text:
-            while text.read(_CHUNK):
-                pass
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from shared.client.cells import folded
 from shared.client.rules import Choice, Column, Condition, Constant, Rule, Template
 from shared.client.values import Kind, checked
+from shared.client.words import words_of
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class Compiler:
         part = {"first of month": "first", "last of month": "last"}.get(told.get("to", ""))
         if "to" in told and part is None:
             self.faults.append(f"{where}.to: say first of month, or last of month")
+        if told.get("month", "last") != "last":
+            self.faults.append(f"{where}.month: say last; else a month is its first day")
         plus = told.get("plus") or {}
         self.only(plus, f"{where}.plus", {"days", "months"})
         return Column(
@@ -74,14 +77,17 @@ class Compiler:
             otherwise=self.rule(told["else"], kind, f"{where}.else") if "else" in told else None,
             empty=self.rule(told["empty"], kind, f"{where}.empty") if "empty" in told else None,
             part=part,
+            month=told.get("month"),
             days=int(plus.get("days", 0)),
             months=int(plus.get("months", 0)),
             assumed=assumed,
         )
 
     def _table(self, told: Any, kind: Kind, where: str) -> dict[str, Rule]:
+        if told == "vocabulary":
+            return self._vocabulary(kind, where)
         if not isinstance(told, dict):
-            self.faults.append(f"{where}.table: write word: value, one a line")
+            self.faults.append(f"{where}.table: write word: value, one a line, or vocabulary")
             return {}
         rules: dict[str, Rule] = {}
         for word, meant in told.items():
@@ -89,6 +95,12 @@ class Compiler:
                 self.faults.append(f"{where}.table: quote the word {word} ('yes', 'no', 'on')")
             rules[folded(str(word))] = self.rule(meant, kind, f"{where}.table.{word}")
         return rules
+
+    def _vocabulary(self, kind: Kind, where: str) -> dict[str, Rule]:
+        words = words_of(kind)
+        if not words:
+            self.faults.append(f"{where}.table: the vocabulary has no words for {kind}")
+        return {word: Constant(code) for word, code in words.items()}
 
     def _ranges(self, told: Any, kind: Kind, where: str) -> Iterator[tuple[int, int, Rule]]:
         for written, meant in told.items():
@@ -164,7 +176,7 @@ class Compiler:
                 self.faults.append(f"{where}.{name}: not a word here; use {', '.join(known)}")
 
 
-_OPTIONS: Final = {"column": ("table", "ranges", "else", "empty", "to", "plus")}
+_OPTIONS: Final = {"column": ("table", "ranges", "else", "empty", "to", "month", "plus")}
 
 
 def _words(told: Any) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """A mapping file: what the columns of a table mean, and the events that its rows become."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from shared.client.cells import BadCell, Form, date_pattern, folded
+from shared.client.crs import UnknownCrs, epsg_of
 from shared.client.grammar import Compiler
 from shared.client.places import PlaceRule
 from shared.client.rules import Condition, Rule
@@ -25,7 +26,7 @@ _KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("gate_fee_eur_per_t", "stones_percent", "moisture_percent"), "number"),
     **dict.fromkeys(("waste_content_percent", "vertical_position_m"), "number"),
     **dict.fromkeys(("total_S_percent", "nag_ph", "lime_need_kg_per_t"), "number"),
-    **dict.fromkeys(("above_groundwater_m", "well_distance_m"), "number"),
+    **dict.fromkeys(("above_groundwater_m", "well_distance_m", "probability"), "number"),
     **dict.fromkeys(("available_from", "available_to", "permit_until"), "date"),
     **dict.fromkeys(("invasive_surveyed_on", "stored_since"), "date"),
     **dict.fromkeys(("accepts_unknown_quality", "accepts_acid_sulphate"), "flag"),
@@ -42,12 +43,12 @@ _KINDS: Final[dict[str, Kind]] = {
 _SET_BY_US: Final = frozenset({"project", "assumptions", "owner", "contacts", "external_revision"})
 _NOT_IN_A_CELL: Final = frozenset(
     {"soil_code", "lab_report", "lab_results", "background_values", "suspected_substances",
-     "invasive_species"}
+     "invasive_species", "estimate", "programme"}
 )  # fmt: skip
 """What a cell of a table cannot say: values of several parts."""
 _TOP: Final = (
     "name", "about", "region", "file", "skip", "organisation", "project", "area", "forecast",
-    "assumptions", "same_identity", "unread",
+    "assumptions", "same_identity", "unread", "headings", "optional",
 )  # fmt: skip
 
 
@@ -99,6 +100,8 @@ class FileMapping:
     assumptions: tuple[Assumption, ...]
     same_identity: Literal["refuse", "number"]
     unread: Mapping[str, str]
+    headings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -106,6 +109,14 @@ class FileMapping:
         found: dict[str, None] = {}
         for rule in self.rules():
             found.update(dict.fromkeys(rule.columns()))
+        return tuple(found)
+
+    def columns_of(self, kind: Kind) -> tuple[str, ...]:
+        """The columns that are read as *kind*."""
+        found: dict[str, None] = {}
+        for rule in self.rules():
+            if isinstance(rule, Rule):
+                found.update(dict.fromkeys(rule.columns_of(kind)))
         return tuple(found)
 
     def rules(self) -> Iterator[Rule | Condition]:
@@ -199,7 +210,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         name=str(told.get("name", "")),
         about=str(told.get("about", "")),
         region=None if told.get("region") is None else str(told["region"]),
-        form=_form(told.get("file") or {}, compiler),
+        form=form_from(told.get("file") or {}, compiler),
         skip=tuple(_skips(told.get("skip") or [], compiler)),
         organisation=None
         if whose is None
@@ -212,10 +223,22 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
         assumptions=tuple(_assumptions(told.get("assumptions") or [], compiler)),
         same_identity="number" if same == "number" else "refuse",
         unread={str(column): str(why) for column, why in (told.get("unread") or {}).items()},
+        headings=dict(_headings(told.get("headings") or {}, compiler)),
+        optional=frozenset(str(column) for column in told.get("optional") or ()),
     )
 
 
-def _form(told: dict[str, Any], compiler: Compiler) -> Form:
+def _headings(told: Any, compiler: Compiler) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for column, names in told.items() if isinstance(told, dict) else ():
+        words = list(names.values()) if isinstance(names, dict) else names
+        if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+            compiler.faults.append(f"headings.{column}: list the other names of the column")
+            continue
+        yield str(column), tuple(words)
+
+
+def form_from(told: dict[str, Any], compiler: Compiler) -> Form:
+    """How a file writes, by the words under `file`; faults are noted with *compiler*."""
     compiler.only(told, "file", {*Form.__slots__})
     dates = told.get("dates", Form().dates)
     values = {**told, "dates": tuple([dates] if isinstance(dates, str) else dates)}
@@ -228,11 +251,13 @@ def _form(told: dict[str, Any], compiler: Compiler) -> Form:
         compiler.faults.append("file.decimal: say auto, ',' or '.'")
     if form.delimiter != "auto" and len(form.delimiter) != 1:
         compiler.faults.append("file.delimiter: say auto, or one character")
-    if not isinstance(form.header, int) or form.header < 1:
-        compiler.faults.append("file.header: say the number of the row with the column names")
+    if form.header != "auto" and (not isinstance(form.header, int) or form.header < 1):
+        compiler.faults.append("file.header: say auto, or the number of the row of column names")
+    if not isinstance(form.sheet, str):
+        compiler.faults.append("file.sheet: say auto, or the name of the sheet")
     for each in form.dates:
         try:
-            if each not in ("instant", "milliseconds"):
+            if each not in ("auto", "instant", "milliseconds"):
                 date_pattern(each)
         except BadCell as error:
             compiler.faults.append(f"file.dates: {error}")
@@ -262,7 +287,7 @@ def _assumptions(told: Any, compiler: Compiler) -> Iterator[Assumption]:
 
 def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
     kinds = {"code": "text", "name": "text", "lat": "number", "lon": "number"}
-    compiler.only(told, "project.place", {*kinds, "separator", "nowhere"})
+    compiler.only(told, "project.place", {*kinds, "separator", "nowhere", "geometry", "crs"})
     rules = {
         name: compiler.rule(told[name], kind, f"project.place.{name}")
         for name, kind in kinds.items()
@@ -274,9 +299,19 @@ def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
     nowhere = told.get("nowhere") or []
     return PlaceRule(
         **rules,
+        geometry=None if told.get("geometry") is None else str(told["geometry"]),
+        crs=_crs(told.get("crs"), compiler),
         separator=None if separator is None else str(separator),
         nowhere=frozenset(folded(str(word)) for word in nowhere),
     )
+
+
+def _crs(told: Any, compiler: Compiler) -> str | None:
+    try:
+        return None if told is None else f"EPSG:{epsg_of(told)}"
+    except UnknownCrs as error:
+        compiler.faults.append(f"project.place.crs: {error}")
+        return None
 
 
 def _shape(told: dict[str, Any], contract: type[Handed], where: str, compiler: Compiler) -> Shape:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,6 +21,9 @@ from shared.client.outgoing import Outgoing
 from shared.client.sending import NotSent, Sender, Told, Verdict, refusal, verdict_of
 from shared.contracts.base import CONTENT_TYPE, NotAnEvent, encoded
 from shared.contracts.intake import Receipt
+
+Heard = tuple[Mapping[str, str], bytes]
+"""A message: its headers and its body."""
 
 IN_FLIGHT: Final = 256
 ASKED_AT_ONCE: Final = 8
@@ -106,6 +109,19 @@ class NatsSender(Sender):
             await self._client.close()
         if self.registry is not None:
             await self.registry.__aexit__(kind, error, trace)
+
+    async def hear(self, subject: str) -> AsyncIterator[Heard]:
+        """What is told on *subject* from now on, also after a reconnect: headers and body."""
+        if self._client is None:
+            raise NotSent("open the sender first: async with")
+        subscription = await self._client.subscribe(subject)
+        await self._client.flush()
+
+        async def heard() -> AsyncIterator[Heard]:
+            async for message in subscription.messages:
+                yield message.headers or {}, message.data
+
+        return heard()
 
     async def hand_in(self, events: Sequence[Outgoing], told: Told) -> None:
         self._heard_at = time.monotonic()
@@ -240,7 +256,7 @@ class NatsSender(Sender):
             return
         answer = self._waiting.get((receipt.source, receipt.event_id))
         if answer is not None and not answer.done():
-            answer.set_result(verdict_of(receipt.model_dump()))
+            answer.set_result(verdict_of(receipt.model_dump(mode="json")))
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error

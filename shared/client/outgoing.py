@@ -43,13 +43,18 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """Why a row was not handed in: its number, the column and value, a stable code, the remedy."""
+    """
+    Why a row was not handed in: its number, the column and value, a stable code, the remedy.
+
+    *cell* is where it stands, as a spreadsheet says it: `Taul1!C17`, or `C17`.
+    """
 
     row: int
     column: str
     value: str
     code: str
     text: str
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +79,25 @@ Item = Outgoing | RowError | Skipped | Note
 
 @dataclass(slots=True)
 class Prepared:
-    """All that a file gave. *rejected_rows* counts rows, of which one may have several errors."""
+    """
+    All that a file gave: *counts* says how many events of each name, *events* are those kept.
+    """
 
     events: list[Outgoing] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(init=False)
+    organisations: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = Counter(event.name for event in self.events)
+        self.organisations = {event.organisation for event in self.events}
 
     @property
     def rejected_rows(self) -> int:
+        """How many rows have an error, or several."""
         return len({error.row for error in self.errors})
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many events of each name."""
-        return Counter(event.name for event in self.events)
 
     def by_organisation(self) -> dict[str, list[Outgoing]]:
         """The events of each organisation, in their order."""
@@ -98,13 +107,16 @@ class Prepared:
         return found
 
 
-def prepare(items: Iterable[Item]) -> Prepared:
-    """Read *items* to their end, and sort them."""
+def prepare(items: Iterable[Item], *, keep: bool = True) -> Prepared:
+    """Read *items* to their end, and sort them; without *keep* events are counted only."""
     prepared = Prepared()
     for item in items:
         match item:
             case Outgoing():
-                prepared.events.append(item)
+                prepared.counts[item.name] += 1
+                prepared.organisations.add(item.organisation)
+                if keep:
+                    prepared.events.append(item)
             case RowError():
                 prepared.errors.append(item)
             case Skipped():

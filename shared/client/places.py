@@ -1,11 +1,17 @@
 """Where a project is, by what a row says: codes, names, several of them, or a point."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.client.cells import Form, Row, folded
+from shared.client.crs import Position, question_outside
+from shared.client.geometry import position_in
 from shared.client.rules import CellError, Found, Rule
+from shared.vocabulary.distance import straight_km
+from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import Place, Region
+
+_MUCH_NEARER: Final = 0.5
 
 
 class Where(NamedTuple):
@@ -16,6 +22,7 @@ class Where(NamedTuple):
     lon: float | None = None
     precision: str | None = None
     assumed: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,8 @@ class PlaceRule:
 
     *code* is tried first, then *name* in any language; with *separator* a cell may hold several,
     which stand for their mean point. A word in *nowhere* is no place: beside others it is left
-    out, alone it is refused.
+    out, alone it is refused. *geometry* is a column of GeoJSON, which need not be in the table, in
+    *crs* where it does not say its own; a point in it outside of the region is refused.
     """
 
     code: Rule | None = None
@@ -34,6 +42,8 @@ class PlaceRule:
     lon: Rule | None = None
     separator: str | None = None
     nowhere: frozenset[str] = frozenset()
+    geometry: str | None = None
+    crs: str | None = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -42,6 +52,11 @@ class PlaceRule:
     def find(self, row: Row, form: Form, gazetteer: "Gazetteer") -> Where:
         """The place of *row*; raises `CellError` (`place_unknown`, `place_missing`)."""
         places, written, left_out = self._named(row, form, gazetteer)
+        point = self._point(row, gazetteer.region)
+        if point is not None:
+            asked = gazetteer.questions(point, places[0]) if len(places) == 1 else ()
+            rounded = (round(point.lat, 7), round(point.lon, 7))
+            return Where(places[0].code, *rounded, "exact", questions=asked)
         lat = self.lat.find(row, form).value if self.lat else None
         lon = self.lon.find(row, form).value if self.lon else None
         if lat is not None and lon is not None:
@@ -58,6 +73,18 @@ class PlaceRule:
             "municipality",
             (f"{told}, put under {places[0].name('en')}{also}",),
         )
+
+    def _point(self, row: Row, region: Region) -> Position | None:
+        written = row.cells.get(self.geometry, "") if self.geometry else ""
+        if not written or self.geometry is None:
+            return None
+        try:
+            point = position_in(written, self.crs)
+            question_outside(point, region)
+        except Refused as error:
+            value = str(error.told.get("value", written))
+            raise CellError(self.geometry, value, error.code, str(error)) from error
+        return point
 
     def _named(
         self, row: Row, form: Form, gazetteer: "Gazetteer"
@@ -96,6 +123,21 @@ class Gazetteer:
             for name in {folded(each) for each in place.names.values()}:
                 _enter(self._names, name, place)
 
+    def questions(self, point: Position, told: Place) -> tuple[str, ...]:
+        """What to ask where *point* lies much nearer to another place than to the one *told*."""
+        away = straight_km(point.lat, point.lon, told.lat, told.lon)
+        nearest = min(
+            self.region.places,
+            key=lambda each: straight_km(point.lat, point.lon, each.lat, each.lon),
+        )
+        nearer = straight_km(point.lat, point.lon, nearest.lat, nearest.lon)
+        if nearest.code == told.code or nearer > away * _MUCH_NEARER:
+            return ()
+        return (
+            f"The point is {nearer:.1f} km from the middle of {nearest.name('en')}, and {away:.1f} "
+            f"km from that of {told.name('en')}, which the row says: check which is right.",
+        )
+
     def by_code(self, written: str) -> Place | None:
         """The place of a code; its leading zeros may have been eaten by a spreadsheet."""
         code = written.strip()
@@ -104,7 +146,7 @@ class Gazetteer:
     def by_name(self, written: str) -> Place | None:
         """The place of a name in any language, its code if that is what stands there; None when
         there is none or more than one."""
-        return self._names.get(folded(written)) or self._codes.get(written.strip())
+        return self._names.get(folded(written)) or self.by_code(written)
 
 
 def _enter(index: dict[str, Place | None], word: str, place: Place) -> None:

@@ -1,18 +1,23 @@
 """One reading of a file by a mapping: rows become events, one row at a time."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from shared.client.cells import Row, folded, read_rows
+from shared.client.cells import Row, folded
+from shared.client.features import FeatureTable
+from shared.client.geojson import is_geojson, open_geojson
+from shared.client.geometry import GEOMETRY
+from shared.client.geopackage import is_geopackage, open_geopackage
 from shared.client.mapping import BadMapping, FileMapping, Shape
 from shared.client.outgoing import Item, Note, Outgoing, RowError, Skipped, event_id
 from shared.client.places import Gazetteer, Where, place_fields
 from shared.client.rules import CellError
-from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject
+from shared.client.tables import Table, open_table
+from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject, Refusal
 from shared.vocabulary.regions import Region
 from shared.vocabulary.units import BadUnit, si, to_tonnes
 
@@ -27,7 +32,7 @@ def read_events(
     edition: str | None = None,
 ) -> Iterator[Item]:
     """
-    What the rows of the CSV file at *path* tell by *mapping*, in their order, as they are read.
+    What the rows of the CSV file or workbook at *path* tell by *mapping*, as they are read.
 
     Every row that is not empty gives exactly one of: a forecast (a project or area before it where
     it is the first to name one), one or more `RowError`, a `Skipped`; a `Note` beside it.
@@ -36,16 +41,96 @@ def read_events(
     earlier one, else the time it was last written does: the same file read twice gives the same
     ids. Raises `BadTable`, `MissingColumns`, `BadMapping`.
     """
+    told = edition if edition is not None else str(Path(path).stat().st_mtime_ns)
+    table = table_of(path, mapping)
+    yield from events_of(
+        table, mapping, region, told, organisation=organisation, organisations=organisations
+    )
+
+
+def table_of(path: str | Path, mapping: FileMapping) -> Table:
+    """
+    The table at *path* as *mapping* reads it: a CSV file, a workbook, GeoJSON or a GeoPackage.
+
+    Its content says which it is, not its name. Raises `BadTable`, `MissingColumns`.
+    """
+    file = Path(path)
+    needed = [each for each in mapping.columns if each not in mapping.optional]
+    if is_geopackage(file):
+        return open_geopackage(file, mapping.form, columns=needed, headings=mapping.headings)
+    if is_geojson(file):
+        return open_geojson(file, mapping.form, columns=needed, headings=mapping.headings)
+    return open_table(
+        file,
+        mapping.form,
+        columns=needed,
+        headings=mapping.headings,
+        numbers=mapping.columns_of("number"),
+        dates=mapping.columns_of("date"),
+    )
+
+
+def events_of(
+    table: Table,
+    mapping: FileMapping,
+    region: Region,
+    edition: str,
+    *,
+    organisation: str | None = None,
+    organisations: Mapping[str, str] | None = None,
+) -> Iterator[Item]:
+    """What the rows of *table* tell by *mapping*, as `read_events` says."""
     if organisation is None and mapping.organisation is None:
         remedy = "It names no organisation: say whose rows these are."
         raise BadMapping(value=mapping.name, remedy=remedy)
-    told = edition if edition is not None else str(Path(path).stat().st_mtime_ns)
     titles = {folded(title): token for title, token in (organisations or {}).items()}
-    reader = _Reader(mapping, Gazetteer(region), organisation, titles, told)
+    read = replace(mapping, form=table.form)
+    if isinstance(table, FeatureTable):
+        read = replace(read, place=replace(mapping.place, geometry=GEOMETRY))
+    missing = dict.fromkeys(sorted(mapping.optional - table.columns.keys()), "")
+    yield from (Note(0, "column_missing", f"{column}: not in the file") for column in missing)
+    reader = _Reader(read, Gazetteer(region), organisation, titles, edition)
+    yield from (Note(0, code, text) for code, text in table.notes)
     for column, because in mapping.unread.items():
         yield Note(0, "column_not_read", f"{column}: {because}")
-    for row in read_rows(path, mapping.form, columns=mapping.columns):
-        yield from reader.items(row)
+    for row in table.rows():
+        if missing:
+            row = row._replace(cells={**missing, **row.cells})  # noqa: PLW2901
+        for item in reader.items(row):
+            if isinstance(item, RowError):
+                yield replace(item, cell=table.address(item.column, item.row))
+            else:
+                yield item
+
+
+def refusals_of(
+    table: Table, mapping: FileMapping, event: Outgoing, reasons: Iterable[Refusal]
+) -> Iterator[RowError]:
+    """What the registry said of *event*, each reason at the cell that it speaks of."""
+    shape = mapping.forecast if event.name == "forecast-updated" else mapping.project
+    row = event.row or 0
+    for reason in reasons:
+        rule = shape.fields.get(reason.pointer.removeprefix("/").partition("/")[0])
+        column = next(rule.columns(), "") if rule is not None else ""
+        value = "" if reason.value is None else str(reason.value)
+        cell = table.address(column, row)
+        yield RowError(row, column or reason.pointer, value, reason.code, reason.text, cell)
+
+
+def form_told(table: Table) -> str:
+    """How the file writes, in words: what was found, and what its cells leave open."""
+    if isinstance(table, FeatureTable):
+        return table.told()
+    form = table.form
+    decimal = {",": "decimal comma", ".": "decimal point"}.get(form.decimal, "no decimals seen")
+    dates = " or ".join(form.dates)
+    if table.sheet:
+        return f"sheet {table.sheet!r}, header in row {form.header}, {decimal}, dates {dates}"
+    mark = {"\t": "tab"}.get(form.delimiter, form.delimiter)
+    return (
+        f"{form.encoding}, cells parted by {mark}, header in row {form.header}, {decimal}, "
+        f"dates {dates}"
+    )
 
 
 @dataclass(slots=True)
@@ -73,6 +158,10 @@ class _Reader:
     titles: Mapping[str, str]
     edition: str
     seen: _Seen = field(default_factory=_Seen)
+    read: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.read = frozenset(self.mapping.columns)
 
     def items(self, row: Row) -> Iterator[Item]:
         """What *row* tells: a forecast and what it needs, or errors, or that it is left out."""
@@ -90,15 +179,16 @@ class _Reader:
         if row.beyond:
             text = "The row has more cells than the header: is a delimiter in a cell not quoted?"
             raise _Bad([RowError(row.number, "", "; ".join(row.beyond), "row_too_long", text)])
-        errors: list[RowError] = []
+        errors = self._faults(row)
         token = self._whose(row, errors)
         where = self._where(row, errors)
-        project, _, _ = self._fields(row, self.mapping.project, errors)
+        project, _, told_by = self._fields(row, self.mapping.project, errors)
         values, assumed, columns = self._fields(row, self.mapping.forecast, errors)
         if errors or where is None:
-            raise _Bad(errors)
+            faulty = {error.column for error in errors if error.code == "cell_error"}
+            raise _Bad([e for e in errors if e.code == "cell_error" or e.column not in faulty])
         at_place = {"region": self.gazetteer.region.code} | place_fields(where)
-        project_event = self._event(row, HandedProject, project | at_place, {})
+        project_event = self._event(row, HandedProject, project | at_place, told_by)
         values |= {
             "project": project_event.external_id,
             "assumptions": self._assumed(row, where.assumed, assumed),
@@ -110,7 +200,18 @@ class _Reader:
         yield from self._project(row, token, project_event)
         if note is not None:
             yield note
+        yield from (Note(row.number, "municipality_questioned", each) for each in where.questions)
         yield self._outgoing(token, forecast, row)
+
+    def _faults(self, row: Row) -> list[RowError]:
+        """The cells of it that hold an error of the spreadsheet, where the mapping reads them."""
+        return [
+            RowError(row.number, column, told, "cell_error", _FAULTS.get(told, _FAULT))
+            if column != GEOMETRY
+            else RowError(row.number, column, "", "geometry_unreadable", told)
+            for column, told in row.faults.items()
+            if column in self.read or column == self.mapping.place.geometry
+        ]
 
     def _whose(self, row: Row, errors: list[RowError]) -> str:
         rule = self.mapping.organisation
@@ -244,6 +345,7 @@ class _Reader:
         if errors or where is None:
             raise _Bad(errors)
         at_place = {"region": self.gazetteer.region.code} | place_fields(where)
+        at_place.pop("precision", None)
         area = self._event(row, HandedArea, values | at_place, columns)
         if (token, area.external_id) not in self.seen.areas:
             self.seen.areas.add((token, area.external_id))
@@ -252,6 +354,13 @@ class _Reader:
     def _outgoing(self, token: str, event: Handed, row: Row) -> Outgoing:
         source = f"import:{self.mapping.name}"
         return Outgoing(token, event, source, event_id(self.edition, event), row.number)
+
+
+_FAULT = "The spreadsheet shows an error here. Mend its formula, or write the value."
+_FAULTS = {
+    "=": "The formula has no result kept. Open the file in a spreadsheet, and save it again.",
+    "NUL": "The cell holds a NUL byte, which no text does. Write the cell again.",
+}
 
 
 def _row_error(row: Row, error: CellError) -> RowError:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Final
 
-from shared.client.cells import Form, read_rows
+from shared.client.cells import Form
 from shared.client.mapping import BadMapping, read_yaml
+from shared.client.tables import read_rows
 from shared.vocabulary.regions import Region, make_region
 
 _NEEDED: Final = ("code", "names", "metric_crs", "source", "licence", "columns")

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
-from shared.client.cells import BadCell, Form, Row, folded
+from shared.client.cells import BadCell, Form, Row, folded, is_month
 from shared.client.values import Kind, read_as
 
 
@@ -41,6 +41,10 @@ class Rule(ABC):
         """The columns it reads."""
         return iter(())
 
+    def columns_of(self, kind: Kind) -> Iterator[str]:
+        """Those of them that it reads as *kind*."""
+        return iter(())
+
 
 @dataclass(frozen=True, slots=True)
 class Constant(Rule):
@@ -59,7 +63,8 @@ class Column(Rule):
     What a column says, read as *kind*; through *table* where there is one.
 
     A word that is in no table is refused unless *otherwise* says what it means; an empty cell is
-    not told unless *empty* says what it means.
+    not told unless *empty* says what it means. A month is its first day, or with *month* `last` its
+    last.
     """
 
     column: str
@@ -69,6 +74,7 @@ class Column(Rule):
     otherwise: Rule | None = None
     empty: Rule | None = None
     part: str | None = None
+    month: str | None = None
     days: int = 0
     months: int = 0
     assumed: tuple[str, ...] = ()
@@ -81,6 +87,13 @@ class Column(Rule):
             if spare is not None:
                 yield from spare.columns()
 
+    def columns_of(self, kind: Kind) -> Iterator[str]:
+        if kind == self.kind and self.table is None and not self.ranges:
+            yield self.column
+        for spare in (self.otherwise, self.empty):
+            if spare is not None:
+                yield from spare.columns_of(kind)
+
     def find(self, row: Row, form: Form) -> Found:
         written = row.cells[self.column]
         if not written:
@@ -90,7 +103,8 @@ class Column(Rule):
         rule = self._looked_up(written)
         if rule is not None:
             return self._with(rule.find(row, form))
-        return Found(self._moved(self._read(written, form)), self.assumed, self.column)
+        part = "last" if self.month == "last" and is_month(written) else self.part
+        return Found(self._moved(self._read(written, form), part), self.assumed, self.column)
 
     def _with(self, found: Found) -> Found:
         return Found(found.value, (*self.assumed, *found.assumed), found.column or self.column)
@@ -124,14 +138,14 @@ class Column(Rule):
             code = getattr(error, "code", "code_unknown")
             raise CellError(self.column, written, code, str(error)) from error
 
-    def _moved(self, value: Any) -> Any:
+    def _moved(self, value: Any, part: str | None) -> Any:
         if self.kind != "date":
             return value
         moved = _months_on(value, self.months) + timedelta(days=self.days)
-        if self.part is None:
+        if part is None:
             return moved
         first = moved.replace(day=1)
-        return first if self.part == "first" else _months_on(first, 1) - timedelta(days=1)
+        return first if part == "first" else _months_on(first, 1) - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,10 @@ class Choice(Rule):
         for condition, rule in self.cases:
             yield from condition.columns()
             yield from rule.columns()
+
+    def columns_of(self, kind: Kind) -> Iterator[str]:
+        for _, rule in self.cases:
+            yield from rule.columns_of(kind)
 
     def find(self, row: Row, form: Form) -> Found:
         for condition, rule in self.cases:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from shared.client.cells import BadCell, Form, date_in, folded, number_in
+from shared.client.cells import BadCell, Cell, Form, date_in, folded, number_in
 from shared.vocabulary import enumerations
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import material
@@ -26,9 +26,15 @@ def read_as(kind: Kind, written: str, form: Form) -> Any:
     """*written* as a value of *kind*; raises `BadCell` or another `ValueError` with a remedy."""
     if kind == "text":
         return written
+    held = written.value if isinstance(written, Cell) else None
     if kind == "number":
-        return number_in(written, form.decimal)
+        return held if isinstance(held, float) else number_in(written, form.decimal)
     if kind == "date":
+        if isinstance(held, float) and "milliseconds" not in form.dates:
+            remedy = "It is a number: give the cell the format of a date, or write 31.5.2027."
+            raise BadCell(value=written, wanted="a date", remedy=remedy)
+        if isinstance(held, date):
+            return held
         return date_in(written, form.dates, ZoneInfo(form.time_zone))
     return checked(kind, _FLAGS.get(folded(written), written) if kind == "flag" else written)
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -27,6 +27,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def last_day(deprecated_on: date) -> date:
+    """Until when a major version stays that is deprecated from *deprecated_on*: 12 months on."""
+    try:
+        return deprecated_on.replace(year=deprecated_on.year + 1)
+    except ValueError:  # the 29th of February
+        return date(deprecated_on.year + 1, 3, 1)
+
+
 class NotAnEvent(Exception):
     """The message is no event of this contract."""
 
@@ -45,10 +53,12 @@ class Event(Part):
     """
     A fact that one service tells: whole state, with *region* as the last token of its subject.
 
-    *id* and *at* travel as `ce-id` and `ce-time`, not in the body.
+    *id* and *at* travel as `ce-id` and `ce-time`, not in the body. *deprecated_on* is the day on
+    which notice was given that this major version will go.
     """
 
     name: ClassVar[str]
+    deprecated_on: ClassVar[date | None] = None
 
     id: UUID = Field(default_factory=uuid7, exclude=True)
     at: datetime = Field(default_factory=now, exclude=True)
@@ -143,5 +153,17 @@ def schema(contract: type[Event]) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"/schemas/{contract.name}.json",
         "x-status": "draft" if DRAFT else "published",
+        **notice(contract.deprecated_on),
         **told,
+    }
+
+
+def notice(deprecated_on: date | None) -> dict[str, Any]:
+    """What a schema says of a contract under notice: since when, and until when it stays."""
+    if deprecated_on is None:
+        return {}
+    return {
+        "deprecated": True,
+        "x-deprecated-on": deprecated_on.isoformat(),
+        "x-stays-until": last_day(deprecated_on).isoformat(),
     }

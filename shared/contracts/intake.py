@@ -12,6 +12,7 @@ from shared.contracts.parts import (
     Estimate,
     LabReport,
     Precision,
+    Programme,
     SoilCode,
     Visibility,
 )
@@ -28,6 +29,7 @@ class Handed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
+    deprecated_on: ClassVar[date | None] = None
 
     external_id: str = Field(min_length=1, max_length=200)
     external_revision: int | None = Field(default=None, ge=0)
@@ -47,7 +49,7 @@ class HandedProject(Handed):
 
     *precision* `municipality` says that the point told is no more exact than the municipality's.
     *probability*, 0 to 1, is how likely it is to happen, where its owner knows better than its
-    phase tells.
+    phase tells. *programme* is where it is seen coming from before it has any forecast.
     """
 
     name: ClassVar[str] = "intake.project-added.v1"
@@ -61,6 +63,7 @@ class HandedProject(Handed):
     site_kind: str = "construction_site"
     phase: str = "not_applicable"
     probability: float | None = Field(default=None, ge=0, le=1)
+    programme: Programme | None = None
     available_from: date | None = None
     available_to: date | None = None
     contacts: tuple[UUID, ...] = ()

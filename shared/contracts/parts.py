@@ -44,6 +44,19 @@ class Estimate(Part):
     project_type: str | None = None
 
 
+class Programme(Part):
+    """
+    Where a project is seen coming from before anybody knows its masses: the programme, zoning or
+    permit it stands in, and how large it will be, so that its masses can be estimated.
+    """
+
+    title: str
+    reference: str | None = None
+    project_type: str | None = None
+    area_m2: float | None = Field(default=None, gt=0)
+    length_m: float | None = Field(default=None, gt=0)
+
+
 class Freshness(Part):
     """
     Since when the owner of a forecast is asked whether it still holds. Without an answer its grade

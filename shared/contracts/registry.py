@@ -14,6 +14,7 @@ from shared.contracts.parts import (
     Laboratory,
     Member,
     Place,
+    Programme,
     Quantity,
     SoilCode,
     Source,
@@ -47,6 +48,7 @@ class _ProjectState(Event):
     site_kind: str
     phase: str = "not_applicable"
     probability: float | None = Field(default=None, ge=0, le=1)
+    programme: Programme | None = None
     window: Window | None = None
     contacts: tuple[UUID, ...] = ()
     visibility: Visibility = "parties"
@@ -83,7 +85,8 @@ class ForecastUpdated(Event):
     *contamination* is the class that holds: of the *laboratory* where it has values and no worse
     class was told. *acid_sulphate_suggested* is what screening suggests, never a status told.
     *stored_until* is the last day the mass may lie in storage, *storage_alerts* days to remind of.
-    *freshness* stands while its owner is asked whether it holds.
+    *freshness* stands while its owner is asked whether it holds. A *duplicate* is the same mass as
+    another forecast, which counts for both; until it is unlinked it is a draft.
     """
 
     name: ClassVar[str] = "registry.forecast-updated.v1"
@@ -163,6 +166,7 @@ class ForecastUpdated(Event):
     price_eur_per_t: float | None = None
     source: Source | None = None
     freshness: Freshness | None = None
+    duplicate: bool = False
     sample: bool = False
 
 

@@ -78,6 +78,13 @@ def bounds_of(volume: float) -> tuple[float, float]:
     return volume * spread["low"], volume * spread["high"]
 
 
+def size_of(type_id: str, told: Mapping[str, Any]) -> float | None:
+    """The m² or m that *told* has for a project of the type; None where it has neither."""
+    known = project_types().get(type_id)
+    size = told.get(known.size) if known else None
+    return None if size is None else float(size)
+
+
 def estimated(
     type_id: str,
     size: float,

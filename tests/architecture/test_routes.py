@@ -16,6 +16,7 @@ OPEN = {
     "registry": {
         "POST /tokens": "a key or a sign-in is proved here",
         "GET /keys": "the public key, for everybody",
+        "GET /open/forecasts": "open data: what its owner made public",
     },
     "portal": {
         "GET /static/{mark}/{name}": "styles, script, icon",

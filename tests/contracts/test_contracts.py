@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from deploy.cards import cards
-from deploy.compatibility import advice, breaks
+from deploy.compatibility import advice, breaks, leaves_too_early
 from deploy.generated import SCHEMAS, asyncapi, committed, schemas
 from deploy.keyring import SERVICES
 from deploy.provision import announced, awaited
 from shared.contracts import EVENTS, HANDED, OUTWARD, Event
-from shared.contracts.base import DRAFT, NotAnEvent, uuid7
+from shared.contracts.base import DRAFT, NotAnEvent, last_day, notice, uuid7
 from shared.contracts.intake import Handed
+from shared.http import notice_headers
 from shared.service import durable_of
 
 ROOT = Path(__file__).parents[2]
@@ -333,3 +334,32 @@ def test_the_parser_refuses_what_is_not_asyncapi(tmp_path: Path) -> None:
 
     assert found.returncode == 1
     assert "error" in found.stdout
+
+
+# -- twelve months' notice ------------------------------------------------------------------
+
+
+def test_a_published_contract_stays_for_twelve_months_after_notice() -> None:
+    """Without notice it may not go at all; a draft may go at once."""
+    published = {"x-status": "published"}
+    under_notice = {**published, **notice(date(2027, 3, 1))}
+
+    assert leaves_too_early("a.b.v1", {"x-status": "draft"}, date(2027, 1, 1)) == []
+    assert "without notice" in leaves_too_early("a.b.v1", published, date(2050, 1, 1))[0]
+    assert "2028-03-01" in leaves_too_early("a.b.v1", under_notice, date(2028, 2, 29))[0]
+    assert leaves_too_early("a.b.v1", under_notice, date(2028, 3, 1)) == []
+    assert last_day(date(2028, 2, 29)) == date(2029, 3, 1)
+
+
+def test_notice_breaks_no_reader() -> None:
+    """A contract under notice is the same contract."""
+    before = {"type": "object", "properties": {}}
+    assert breaks(before, {**before, **notice(date(2027, 3, 1))}) == []
+
+
+def test_notice_is_told_in_two_headers() -> None:
+    """Deprecation as seconds, Sunset as an HTTP date: RFC 9745 and RFC 8594."""
+    assert notice_headers(date(2027, 3, 1)) == {
+        "Deprecation": "@1803859200",
+        "Sunset": "Wed, 01 Mar 2028 00:00:00 GMT",
+    }

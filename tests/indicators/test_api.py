@@ -130,13 +130,28 @@ async def test_municipalities_sum_to_their_region(site: Site) -> None:
     """Over HTTP too: parts and whole close for both sides."""
     _, whole = await site.ask("/balance?region=01&grain=year")
     parts = [
-        (await site.ask(f"/balance?region=01&scope=municipality&code={code}&grain=year"))[1]
+        (
+            await site.ask(
+                f"/balance?region=01&scope=municipality&code={code}&grain=year", COORDINATOR
+            )
+        )[1]
         for code in ("049", "091")
     ]
     rows = [row for part in parts for row in part["items"]]
 
     assert sum(row["surplus_t"] for row in rows) == whole["items"][0]["surplus_t"]
     assert sum(row["need_t"] for row in rows) == whole["items"][0]["need_t"]
+
+
+async def test_a_place_of_few_organisations_is_summed_for_its_coordinators_alone(
+    site: Site,
+) -> None:
+    """A sum of two organisations tells each of them about the other."""
+    asked = "/balance?region=01&scope=municipality&code=049"
+    status, problem = await site.ask(asked)
+    seen, _ = await site.ask(asked, COORDINATOR)
+
+    assert (status, problem["code"], seen) == (403, "too_few_organisations", 200)
 
 
 async def test_figures_say_state_definition_and_counterfactual(site: Site) -> None:
@@ -164,10 +179,10 @@ async def test_figures_say_state_definition_and_counterfactual(site: Site) -> No
 async def test_savings_count_where_the_mass_comes_from(site: Site) -> None:
     """By the municipality of the origin; the destination has none of it."""
     _, origin = await site.ask(
-        "/figures?region=01&scope=municipality&code=049&state=proposed&indicator=K8"
+        "/figures?region=01&scope=municipality&code=049&state=proposed&indicator=K8", COORDINATOR
     )
     _, destination = await site.ask(
-        "/figures?region=01&scope=municipality&code=091&state=proposed&indicator=K8"
+        "/figures?region=01&scope=municipality&code=091&state=proposed&indicator=K8", COORDINATOR
     )
 
     assert [one["value"] for one in origin["items"]] == [2550.0]

@@ -358,6 +358,21 @@ def test_a_site_gets_a_thousand_tonnes_of_asphalt_however_many_give_it():
     assert given([agreed], *needs) == 600
 
 
+def test_what_a_site_got_from_lots_that_are_not_at_hand_counts_too():
+    """900 t of asphalt lie there already, by matches of other needs of the project."""
+    told = {
+        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
+        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 700,
+    }  # fmt: skip
+    giver = lot(a_surplus(**told))
+    need = lot(a_need(material="asphalt_granulate", use="base", tonnes=900, **ROAD))
+    site = need.project_id, "asphalt_granulate"
+    rules = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
+    (change,) = replan([giver, need], [], rules, today=TODAY, at_sites={site: 900}).changes
+    assert change.tonnes == 100
+    assert not replan([giver, need], [], rules, today=TODAY, at_sites={site: 1000}).changes
+
+
 def test_screening_that_suggests_sulphide_asks_for_a_test():
     """Told as none, measured as suspect: the test is named, on any material."""
     suspect = SAND._replace(acid_sulphate="none", acid_sulphate_suggested="potential")

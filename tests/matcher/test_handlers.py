@@ -221,6 +221,26 @@ async def test_a_partner_outside_the_neighbourhood_is_freed_with_its_own_tonnes(
     assert await over_committed(matcher) == []
 
 
+async def test_a_site_gets_no_more_asphalt_than_the_law_lets_in_one_neighbourhood_after_another(
+    matcher,
+):
+    """Two needs of one project 15 km apart, each with a giver beside it: 1 000 t in all."""
+    giving = {
+        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
+        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 800,
+    }  # fmt: skip
+    taking = {
+        "material": "asphalt_granulate", "use": "base", "tonnes": 800, "structure": "vayla",
+        "groundwater_area": False, "layer_m": 0.5, "project_id": some_id(99),
+    }  # fmt: skip
+    await matcher.hears_and_settles(a_surplus(**giving), a_need(**taking, north_km=1))
+    standing = await matcher.hears_and_settles(
+        a_surplus(**giving, north_km=16), a_need(**taking, north_km=15)
+    )
+    assert sum(one.tonnes for one in standing) == 1000
+    assert len({one.need_id for one in standing}) == 2
+
+
 async def test_what_was_heard_in_any_order_settles_to_the_same_value(matcher, database_for):
     """With both off: the full optimum to the cent, whatever the order and the path."""
     events = some_forecasts(60)

@@ -5,7 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.notifier import domain
-from shared.contracts import MatchChanged, MatchFound, OrganisationUpdated, ProjectAdded
+from shared.contracts import (
+    ConfirmationAsked,
+    MatchChanged,
+    MatchFound,
+    OrganisationUpdated,
+    ProjectAdded,
+)
 from shared.contracts.matcher import Climate, Side, Value
 from shared.contracts.parts import Member, Place, Tonnes, Window
 
@@ -96,6 +102,28 @@ def a_project(side: Side, **more: Any) -> ProjectAdded:
         "site_kind": "construction_site",
     }
     return ProjectAdded(**told | more)
+
+
+def a_question(**more: Any) -> ConfirmationAsked:
+    """The giver's coordinator is asked of 1 600 t of clay."""
+    told: dict[str, Any] = {
+        "region": "99",
+        "forecast_id": uuid4(),
+        "revision": 2,
+        "project_id": uuid4(),
+        "organisation": GIVER,
+        "reporter": GIVER,
+        "external_id": "F-1",
+        "title": "Kehätien oja",
+        "direction": "surplus",
+        "material": "clay",
+        "likely_t": 1600.0,
+        "window": Window(first=date(2027, 4, 1), last=date(2027, 5, 15)),
+        "confirmed_at": datetime(2026, 8, 3, 6, tzinfo=UTC),
+        "asked_at": datetime(2026, 11, 1, 6, tzinfo=UTC),
+        "answer_by": datetime(2026, 11, 15, 6, tzinfo=UTC),
+    }
+    return ConfirmationAsked(**told | more)
 
 
 def everybody() -> list[OrganisationUpdated]:

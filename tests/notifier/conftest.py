@@ -37,6 +37,9 @@ def hear(database: Database, rules: handlers.Rules) -> Callable[..., Awaitable[A
                     await handlers.hear_matches(events, work, rules=by)
                 case "NearMissFound":
                     await handlers.hear_near_misses(events, work, rules=by)
+                case "ConfirmationAsked":
+                    for event in events:
+                        await handlers.hear_question(event, work, rules=by)
                 case "OrganisationUpdated":
                     for event in events:
                         await handlers.hear_organisation(event, work, rules=by)

@@ -76,7 +76,8 @@ def person(id: UUID, organisation: str | None, *regions: str) -> Asker:
 
 AS_AINO, AS_BO = person(AINO, GIVER), person(BO, TAKER)
 AS_REGINA = person(REGINA, "seutu", "99")
-AS_KEY = Asker(GIVER, "organisation", {GIVER: ()})
+AS_KEY = Asker(GIVER, "organisation", {GIVER: ("reporter",)})
+AS_READER = Asker(str(AINO), "person", {GIVER: ("reader",)})
 
 
 @asynccontextmanager
@@ -333,6 +334,42 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
     assert {due.table for due in posting.works_off} == {"webhook", "mail", "digest"}
     assert {one.event_name() for one in quiet.reacts_to} == {
         "match-found", "match-changed", "near-miss-found", "organisation-updated",
-        "project-added", "project-updated",
+        "project-added", "project-updated", "confirmation-asked",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]
+
+
+async def test_a_webhook_has_filters_and_can_be_tried(url, database):
+    """What is left out stays as it was; a material that is not known is refused with its remedy."""
+    told = {"organisation": GIVER, "url": "http://127.0.0.1:9/hook", "materials": ["till", "till"]}
+    async with asking(url, AS_KEY) as ask:
+        _, made = await ask.post("/webhooks", json=told)
+        path = f"/webhooks/{made['id']}"
+        _, changed = await ask.patch(path, json={"regions": ["01"]})
+        status, problem = await ask.patch(path, json={"materials": ["tilll"]})
+        tried, posting = await ask.post(f"{path}/test")
+        _, log = await ask.get(f"{path}/deliveries")
+    async with asking(url, person(BO, TAKER)) as ask:
+        foreign, _ = await ask.post(f"{path}/test")
+
+    assert (made["materials"], made["regions"]) == (["till"], [])
+    assert (changed["materials"], changed["regions"]) == (["till"], ["01"])
+    assert (status, problem["code"]) == (422, "material_unknown") and "'till'" in problem["detail"]
+    assert (tried, foreign) == (202, 404)
+    assert [(one["id"], one["event"]) for one in log["items"]] == [(posting["id"], "webhook-test")]
+
+
+async def test_who_only_reads_sends_nothing_elsewhere(url):
+    """Webhooks take matches out: a reader sees one, and makes, changes and removes none."""
+    told = {"organisation": GIVER, "url": "http://127.0.0.1:9/hook"}
+    async with asking(url, AS_KEY) as ask:
+        _, made = await ask.post("/webhooks", json=told)
+    path = f"/webhooks/{made['id']}"
+    async with asking(url, AS_READER) as ask:
+        answers = [
+            await ask.get(path),
+            await ask.post("/webhooks", json=told),
+            await ask.patch(path, json={"url": "http://127.0.0.1:9/other"}),
+            await ask.delete(path),
+        ]
+    assert [status for status, _ in answers] == [200, 403, 404, 404]

@@ -23,6 +23,7 @@ from tests.notifier.builders import (
     a_match,
     a_member,
     a_project,
+    a_question,
     an_organisation,
     everybody,
     later,
@@ -110,6 +111,32 @@ async def test_both_sides_get_a_letter_in_their_language(database, hear, worker,
     assert finnish["bcc"] is None and finnish["to"].addresses[0].addr_spec == "aino@firma.example"
     assert await results(database) == {AINO: ("sent", 1), BO: ("sent", 1)}
     assert sorted(await announced(database)) == [(str(AINO), "sent"), (str(BO), "sent")]
+
+
+async def test_the_owner_is_asked_whether_a_forecast_holds(database, hear, worker, server):
+    """Its coordinator, once, however often the question comes; the other side hears nothing."""
+    await hear(*everybody())
+    question = a_question()
+    await hear(question)
+    await hear(question)
+
+    await work_off(worker(), database)
+
+    (mail,) = server.mails
+    assert mail["to"].addresses[0].addr_spec == "aino@firma.example"
+    assert mail["subject"] == "Pitääkö massaennuste yhä paikkansa? savi 1\u00a0600\u00a0t"
+    plain = mail.get_body(("plain",)).get_content()
+    assert "Kehätien oja" in plain and "15.11.2026" in plain and "1.4.2027–15.5.2027" in plain
+    assert await results(database) == {AINO: ("sent", 1)}
+
+
+async def test_a_contact_is_asked_instead_of_the_coordinator(database, hear, worker, server):
+    """Whoever is named on the project, in his or her language."""
+    await hear(*everybody())
+    await hear(a_question(contacts=(BO,)))
+    await work_off(worker(), database)
+    (mail,) = server.mails
+    assert mail["subject"].startswith("Gäller massprognosen fortfarande?")
 
 
 async def test_the_message_id_is_the_notifications_and_stays_at_every_try(

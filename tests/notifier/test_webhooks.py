@@ -51,6 +51,9 @@ def add(database) -> Callable:
             "organisation": organisation,
             "url": url,
             "events": ["match-found", "match-changed"],
+            "regions": [],
+            "materials": [],
+            "municipalities": [],
             "secret": secret or new_secret(),
             "created_by": "",
             "created_at": datetime.now(UTC) - timedelta(hours=1),
@@ -369,3 +372,21 @@ async def test_a_proxy_in_the_environment_is_not_used(sink, monkeypatch):
     found = await Courier(LOOPBACK, 1.0).post(sink.url, sink.secret, uuid4(), "{}")
 
     assert found.result == "sent"
+
+
+async def test_a_webhook_is_told_only_of_what_meets_its_filters(database, hear, add, sink, running):
+    """By region, material and municipality of either end; an empty list is any."""
+    here = a_match()  # blasted rock from 049 to 078, region 99
+    await add(sink.url, sink.secret, materials=["clay"])
+    await add(sink.url, sink.secret, municipalities=["091"])
+    await add(sink.url, sink.secret, regions=["01"])
+    wanted = await add(
+        sink.url, sink.secret, regions=["99"], materials=["clay", "blasted_rock_loose"],
+        municipalities=["078"],
+    )  # fmt: skip
+
+    await hear(here)
+    await eventually(partial(settled, database))
+
+    assert (await one(database, "SELECT webhook_id FROM posting")).webhook_id == wanted
+    assert [told["data"]["match_id"] for _, told in sink.seen] == [str(here.match_id)]

@@ -14,8 +14,8 @@ from shared.client.cells import (
     MissingColumns,
     date_in,
     number_in,
-    read_rows,
 )
+from shared.client.tables import read_rows
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 SPACES = (" ", "\u00a0", "\u202f", "\u2009", "'")

@@ -138,8 +138,9 @@ async def matches(
 
 @router.get("/counts")
 async def counts(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
-    """How much is open, proposed and agreed in *region*: sums only, so anyone known may ask."""
-    told = await store.counts_of(session, region)
+    """How much is open, proposed and agreed in *region*, of what the asker may see."""
+    whole = asker.sees_all or asker.coordinates(region)
+    told = await store.counts_of(session, region, None if whole else list(asker.organisations))
     return {**told, "region": region, "as_of": now().isoformat()}
 
 
@@ -318,8 +319,9 @@ async def reported_loads(
 
 @router.get("/declines")
 async def declines(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
-    """How many matches of *region* were declined, by reason: sums only, so anyone known may ask."""
-    return {"region": region, "by_reason": await store.declines_in(session, region)}
+    """How many matches of *region* that the asker may see were declined, by reason."""
+    own = None if asker.sees_all or asker.coordinates(region) else list(asker.organisations)
+    return {"region": region, "by_reason": await store.declines_in(session, region, own)}
 
 
 @router.get("/explain")
@@ -348,7 +350,7 @@ async def explain_pair(
     today = now().astimezone(settings.zone).date()
     roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
-        return await _explained_over(left, right, area, session, rules, today)
+        return await _explained_over(left, right, area, session, rules, today, asker)
     measured = roads.measured(left, right) if roads is not None else BY_RATIO
     km = road_km_between(left, right, rules, roads)
     excluded = await handlers.is_excluded(left, right, session, km)
@@ -370,10 +372,10 @@ async def explain_pair(
 
 
 async def _explained_over(
-    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date
+    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date, asker: Asker
 ) -> dict[str, Any]:
     area = (await store.areas_of(session, [id])).get(id)
-    if area is None:
+    if area is None or not _may_see_area(asker, area):
         raise Problem(404, "area_not_found", f"there is no area {id}")
     way = over(surplus, need, area, rules, today=today)
     findings = explain_over(surplus, need, area, way, rules)
@@ -449,6 +451,12 @@ def _may_see_lot(asker: Asker, lot: Lot) -> bool:
     if asker.sees_all or asker.coordinates(lot.region) or lot.organisation in asker.organisations:
         return True
     return lot.visibility in ("forum", "public") and lot.is_open
+
+
+def _may_see_area(asker: Asker, area: Area) -> bool:
+    if asker.sees_all or asker.coordinates(area.region):
+        return True
+    return area.organisation in asker.organisations or area.visibility != "region"
 
 
 async def _met(

@@ -46,7 +46,7 @@ from services.matcher.domain.deliver import (
     placed,
     totals_of,
 )
-from services.matcher.domain.fit import Finding, is_feasible, judge, worst
+from services.matcher.domain.fit import Finding, is_feasible, is_limited, judge, worst
 from services.matcher.domain.learn import barred_pairs, is_too_far, reaches
 from services.matcher.domain.near import (
     CLOSED,
@@ -62,7 +62,7 @@ from services.matcher.domain.near import (
     spoken_for,
 )
 from services.matcher.domain.outlook import Left, Movement, Outlook, outlook, unmatched
-from services.matcher.domain.plan import Change, Plan, Stay, optimum_cents, replan
+from services.matcher.domain.plan import Change, Plan, Site, Stay, optimum_cents, replan
 from services.matcher.domain.values import (
     ACCEPTED,
     AGREED,
@@ -151,6 +151,7 @@ __all__ = [
     "Reason",
     "Remedy",
     "Rules",
+    "Site",
     "Stands",
     "Stay",
     "Totals",
@@ -171,6 +172,7 @@ __all__ = [
     "first_day",
     "is_as_told",
     "is_feasible",
+    "is_limited",
     "is_too_far",
     "judge",
     "kind_of",

@@ -289,6 +289,12 @@ def most_by_mara(surplus: Kind) -> float | None:
     return None if rules is None else rules.max_t_per_site
 
 
+@lru_cache(maxsize=65536)
+def is_limited(kind: str) -> bool:
+    """Whether the law limits how much of a surplus of *kind* one site may get."""
+    return most_by_mara(kind_of(kind)) is not None
+
+
 def acid_sulphate(surplus: Kind, need: Kind) -> Finding:
     """G4: sulphide soils only to who takes them, or under water with a permit."""
     wanted = "acid sulphate accepted" if need.accepts_acid_sulphate else "none"

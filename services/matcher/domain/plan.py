@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -43,6 +44,8 @@ _LITTLE: Final = 1000  # a share of a thousandth is not worth another solve
 
 
 Way = tuple[UUID, UUID, UUID | None]
+Site = tuple[UUID, str]
+"""A project, and a material of which the law limits how much it may get."""
 
 
 class Stay(NamedTuple):
@@ -143,6 +146,7 @@ def replan(
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
     roads: Roads | None = None,
+    at_sites: Mapping[Site, int] = MappingProxyType({}),
 ) -> Plan:
     """
     The optimum of *lots*, and how the free matches among them must change to reach it.
@@ -151,7 +155,8 @@ def replan(
     Matches that are decided on, or lead to a lot that is not here, stay as they are and only reduce
     what is left. Masses may wait or be worked in *areas*, where *stays* take room, those of the
     free matches among them. The order of the arguments has no influence. *roads* are those known
-    between the lots; None where no engine is asked.
+    between the lots; None where no engine is asked. *at_sites* are the tonnes that sites got by
+    matches that are not among *matches*, or not between two of *lots*.
     """
     known = {lot.id: lot for lot in lots}
     areas = sorted(areas, key=lambda one: one.id)
@@ -166,7 +171,7 @@ def replan(
         )
         pairs = _together(pairs, over, len(needs), len(areas))
     pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
-    pairs = _within_site(pairs, surpluses, needs, known, left, free, fixed)
+    pairs = _within_site(pairs, surpluses, needs, known, left, free, fixed, at_sites)
     room = _room(pairs, areas, stays, {one.id for one in free.values()})
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
@@ -217,9 +222,11 @@ def optimum_cents(
     areas: Sequence[Area] = (),
     stays: Sequence[Stay] = (),
     roads: Roads | None = None,
+    at_sites: Mapping[Site, int] = MappingProxyType({}),
 ) -> int:
     """The worth in cents of the full optimum of *lots*, with what is decided on as it is."""
-    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads)
+    plan = replan(lots, matches, rules, today=today, areas=areas, stays=stays, roads=roads,
+                  at_sites=at_sites)  # fmt: skip
     return plan.after_cents
 
 
@@ -336,6 +343,7 @@ def _within_site(
     room: Mapping[UUID, int],
     free: Mapping[Way, Stands],
     fixed: Sequence[Stands],
+    at_sites: Mapping[Site, int],
 ) -> Arcs:
     """
     *pairs* that carry no more to one site than MARA lets into it, however many lots it comes from.
@@ -349,7 +357,7 @@ def _within_site(
     rows = np.flatnonzero(limits[pairs.surplus] < UNBOUNDED)
     if not len(rows):
         return pairs
-    left: dict[tuple[UUID, str], int] = {}
+    left = {site: -tonnes for site, tonnes in at_sites.items()}
     for match in fixed:
         if match.surplus_id in known and match.need_id in known and match.standing == HOLDS:
             site = known[match.need_id].project_id, known[match.surplus_id].material
@@ -361,7 +369,7 @@ def _within_site(
         return ends not in stood, -int(pairs.cents[row]), row
 
     most = pairs.most.copy()
-    dealt: set[tuple[UUID, str]] = set()
+    dealt: set[Site] = set()
     had: dict[UUID, int] = {}
     for row in sorted(rows.tolist(), key=first_served):
         surplus, need = surpluses[pairs.surplus[row]], needs[pairs.need[row]]

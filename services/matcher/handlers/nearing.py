@@ -89,7 +89,7 @@ async def openings_of(lot: Lot, session: Any, rules: Rules, today: date) -> list
     lots, left = await _unmatched(session, cells, today, rules)
     if lot.id not in left:
         return []
-    matches = await store.what_stands_of(session, [lot.id])
+    matches = await store.what_stands_of(session, left)
     excluded = spoken_for({one.id: one for one in lots}, matches, rules)
     others = [one for one in lots if one.direction != lot.direction]
     areas = await store.areas_in(session, cells)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,10 +25,13 @@ from services.matcher.domain import (
     Match,
     Plan,
     Rules,
+    Site,
     Stands,
     Stay,
     cells_around,
     concern,
+    is_limited,
+    kind_of,
     latest_of,
     neighbourhood,
     optimum_cents,
@@ -51,6 +54,7 @@ settle_seconds = Histogram(
 standing_value = Gauge("matcher_standing_value_cents", "worth of what stands at the last measure")
 optimum_share = Gauge("matcher_optimum_share", "of the full optimum, at the last measure")
 
+_OF_ONE_SITE_KM = 20.0
 _LARGE = 1500  # lots; a plan of more leaves the event loop to others
 _WORTH_ANOTHER_SWEEP = 100  # cents
 _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
@@ -61,7 +65,8 @@ class Ground:
     """
     What a settler stands on: the lots it holds, what stands of them, the marks it read, the areas
     around, the room that is taken in them, and the roads known between the lots. *read* has the
-    matches as they were read with the lots.
+    matches as they were read with the lots, *at_sites* the tonnes under a limit of law that others
+    brought to the same sites.
     """
 
     lots: Mapping[UUID, Lot]
@@ -71,6 +76,7 @@ class Ground:
     stays: Sequence[Stay] = ()
     roads: Roads | None = None
     read: store.Around | None = None
+    at_sites: Mapping[Site, int] = field(default_factory=dict)
 
     @property
     def cells(self) -> set[int]:
@@ -79,7 +85,10 @@ class Ground:
     @property
     def beside(self) -> dict[str, Any]:
         """What a plan is told beside lots and matches."""
-        return {"areas": self.areas, "stays": self.stays, "roads": self.roads}
+        return {
+            "areas": self.areas, "stays": self.stays, "roads": self.roads,
+            "at_sites": self.at_sites,
+        }  # fmt: skip
 
 
 async def settle(row: Any, work: Work, *, rules: Rules) -> None:
@@ -353,10 +362,26 @@ async def _areas_around(cell: int, work: Work, rules: Rules) -> list[Area]:
 async def _with(areas: Sequence[Area], ground: Ground, work: Work, rules: Rules) -> Ground:
     """*ground* with *areas*, the room that is taken in them, and the roads that are known."""
     roads = await known_roads(ground.lots.values(), work.session, rules)
+    ground = replace(ground, at_sites=await _at_sites(ground, work))
     if not areas:
         return ground if roads is None else replace(ground, roads=roads)
     stays = await store.stays_in(work.session, [one.id for one in areas])
     return replace(ground, areas=areas, stays=stays, roads=roads)
+
+
+async def _at_sites(ground: Ground, work: Work) -> dict[Site, int]:
+    """What the sites of *ground* hold already of masses under a limit of law, by other matches."""
+    needs = [one for one in ground.lots.values() if not one.is_surplus]
+    if not needs or not any(is_limited(one.kind) for one in ground.lots.values() if one.is_surplus):
+        return {}
+    cells = set[int]().union(*(cells_around(one.cell, _OF_ONE_SITE_KM) for one in needs))
+    projects = {one.project_id for one in needs}
+    found: dict[Site, int] = {}
+    for project, kind, tonnes in await store.at_sites(work.session, cells, projects, ground.lots):
+        if is_limited(kind):
+            site = project, kind_of(kind).material
+            found[site] = found.get(site, 0) + tonnes
+    return found
 
 
 async def _has_room(ground: Ground, plan: Plan, work: Work) -> bool:

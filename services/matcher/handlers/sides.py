@@ -29,7 +29,7 @@ def sees_as(asker: Asker, told: Match | KnownNearMiss) -> str | None:
 
 def side_of(asker: Asker, match: Match, organisation: str | None) -> str:
     """For which side of *match* the asker speaks; raises `NotYours`."""
-    mine = [side for side in match.sides if side in asker.organisations]
+    mine = [side for side in match.sides if asker.speaks_for(side)]
     may_act = asker.is_operator or asker.coordinates(match.region)
     if organisation is not None:
         if organisation in mine or (may_act and organisation in match.sides):

@@ -286,6 +286,8 @@ def as_seen(body: Mapping[str, Any], organisation: str) -> dict[str, Any]:
     known = bool(body["accepted_by"]) or body["state"] in _SETTLED_STATES
     agreed = body["state"] in _SETTLED_STATES
     seen = dict(body)
+    # the other partners of both lots, and what they would pay, are no business of one side
+    seen["alternatives"] = {"count": 0, "next_best_cents_per_t": None}
     for end in ("surplus", "need"):
         side = body[end]
         if side["organisation"] != organisation:

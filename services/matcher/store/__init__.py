@@ -63,6 +63,7 @@ from services.matcher.store.marks import (
 )
 from services.matcher.store.matches import (
     Around,
+    at_sites,
     counts_of,
     decided_under,
     decisions_on,
@@ -120,6 +121,7 @@ __all__ = [
     "areas_of",
     "arrive",
     "ask_later",
+    "at_sites",
     "attempt",
     "calendar",
     "clean_marks",

@@ -39,6 +39,28 @@ async def what_stands_of(session: AsyncSession, ids: Iterable[UUID]) -> list[Sta
     return [Stands._make(row) for row in await plain_rows(session, _TOUCHING, list(ids))]
 
 
+_AT_SITES = """
+    SELECT need.project_id, surplus.kind, sum(match.tonnes)::bigint
+    FROM lot need
+    JOIN match ON match.need_id = need.id AND match.standing = 1
+    JOIN lot surplus ON surplus.id = match.surplus_id
+    WHERE need.cell = ANY($1::int[]) AND need.project_id = ANY($2::uuid[])
+      AND NOT (need.id = ANY($3::uuid[]) AND surplus.id = ANY($3::uuid[]))
+    GROUP BY 1, 2
+"""
+
+
+async def at_sites(
+    session: AsyncSession, cells: Iterable[int], projects: Iterable[UUID], but: Iterable[UUID]
+) -> list[tuple[UUID, str, int]]:
+    """
+    The tonnes that needs of *projects* in *cells* hold, by project and kind of surplus, by matches
+    that are not between two of the lots *but*.
+    """
+    found = await plain_rows(session, _AT_SITES, list(cells), list(projects), list(but))
+    return [(project, kind, tonnes) for project, kind, tonnes in found]
+
+
 _ORDER = (*Stands._fields, *(name for name in Match._fields if name not in Stands._fields))
 _PLACES = [_ORDER.index(name) for name in Match._fields]
 # what was agreed on is long, and no plan changes it
@@ -249,10 +271,14 @@ _OVER = text(
     ORDER BY match.last, match.id LIMIT :limit
     """
 )
+_OF_SIDES = """
+    (CAST(:own AS text[]) IS NULL OR surplus_organisation = ANY(CAST(:own AS text[]))
+     OR need_organisation = ANY(CAST(:own AS text[])))
+"""
 _DECLINES = text(
-    """
+    f"""
     SELECT coalesce(decline_reason, 'other') AS reason, count(*) AS count FROM match
-    WHERE region = :region AND state = 'declined' GROUP BY 1 ORDER BY 2 DESC, 1
+    WHERE region = :region AND state = 'declined' AND {_OF_SIDES} GROUP BY 1 ORDER BY 2 DESC, 1
     """
 )
 
@@ -293,9 +319,11 @@ async def matches_over(session: AsyncSession, today: date, limit: int) -> list[U
     return [row.id for row in found]
 
 
-async def declines_in(session: AsyncSession, region: str) -> dict[str, int]:
-    """How many matches of *region* were declined, by reason."""
-    found = await session.execute(_DECLINES, {"region": region})
+async def declines_in(
+    session: AsyncSession, region: str, organisations: Sequence[str] | None
+) -> dict[str, int]:
+    """How many matches of *region* were declined, by reason; of *organisations*, or (None) all."""
+    found = await session.execute(_DECLINES, {"region": region, "own": organisations})
     return {str(row[0]): int(row[1]) for row in found}
 
 
@@ -318,17 +346,25 @@ async def standing_figures(session: AsyncSession) -> tuple[int, int, int, int]:
 _COUNTS = text(
     """
     SELECT
-        (SELECT count(*) FROM lot WHERE region = :region AND is_open) AS open_lots,
+        (SELECT count(*) FROM lot WHERE region = :region AND is_open
+             AND (CAST(:own AS text[]) IS NULL OR organisation = ANY(CAST(:own AS text[]))
+                  OR visibility IN ('forum', 'public'))) AS open_lots,
         count(*) FILTER (WHERE state IN ('proposed', 'accepted')) AS proposed,
         coalesce(sum(tonnes) FILTER (WHERE state IN ('proposed', 'accepted')), 0) AS proposed_t,
         count(*) FILTER (WHERE state IN ('agreed', 'moving', 'done')) AS agreed,
         coalesce(sum(tonnes) FILTER (WHERE state IN ('agreed', 'moving', 'done')), 0) AS agreed_t
-    FROM match WHERE region = :region AND route <> 'onsite'
-    """
+    FROM match WHERE region = :region AND route <> 'onsite' AND """
+    + _OF_SIDES
 )
 
 
-async def counts_of(session: AsyncSession, region: str) -> dict[str, int]:
-    """Open lots, and what is proposed and agreed between projects, in *region*; tonnes likely."""
-    row = (await session.execute(_COUNTS, {"region": region})).one()
+async def counts_of(
+    session: AsyncSession, region: str, organisations: Sequence[str] | None
+) -> dict[str, int]:
+    """
+    Open lots, and what is proposed and agreed between projects, in *region*; tonnes likely.
+
+    Of all, or of what *organisations* may see.
+    """
+    row = (await session.execute(_COUNTS, {"region": region, "own": organisations})).one()
     return {name: int(value) for name, value in row._mapping.items()}

@@ -1,7 +1,7 @@
 """Who is told what, in which words, and which addresses a webhook may enter; pure."""
 
 from services.notifier.domain.letters import Letter, letter_about, letter_of_disabled
-from services.notifier.domain.matches import Match, match_from, own_view, tab_of
+from services.notifier.domain.matches import Filter, Match, match_from, own_view, tab_of
 from services.notifier.domain.near import (
     NearMiss,
     headline,
@@ -10,6 +10,7 @@ from services.notifier.domain.near import (
     near_miss_from,
     what_would_help,
 )
+from services.notifier.domain.questions import asked_of, letter_of_question
 from services.notifier.domain.readers import (
     Membership,
     Reader,
@@ -24,6 +25,7 @@ from services.notifier.domain.targets import BadTarget, check_address, check_tar
 __all__ = [
     "BadTarget",
     "Endpoint",
+    "Filter",
     "Letter",
     "Match",
     "Membership",
@@ -32,6 +34,7 @@ __all__ = [
     "Reader",
     "after_success",
     "arrived",
+    "asked_of",
     "check_address",
     "check_target",
     "headline",
@@ -40,6 +43,7 @@ __all__ = [
     "letter_about",
     "letter_of_disabled",
     "letter_of_near_misses",
+    "letter_of_question",
     "match_from",
     "near_miss_from",
     "next_try",

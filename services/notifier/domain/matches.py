@@ -29,6 +29,8 @@ class Side:
     project_id: UUID
     municipality: str
     contacts: tuple[UUID, ...]
+    region: str = ""
+    material: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,30 @@ class Match:
         return tuple(side for side in self.sides if side.organisation in self.asks)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What of an organisation's news a webhook wants: each list empty, or one of it is met."""
+
+    events: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    materials: tuple[str, ...] = ()
+    municipalities: tuple[str, ...] = ()
+
+    def wants(self, name: str, match: Match) -> bool:
+        """Whether event *name* about *match* is wanted: either end may be the one that meets it."""
+        ends = match.sides
+        return (
+            _meets(self.events, [name])
+            and _meets(self.regions, [match.region, *(end.region for end in ends)])
+            and _meets(self.materials, [end.material for end in ends])
+            and _meets(self.municipalities, [end.municipality for end in ends])
+        )
+
+
+def _meets(wanted: Collection[str], found: Collection[str]) -> bool:
+    return not wanted or bool(set(wanted) & set(found))
+
+
 def match_from(told: Mapping[str, Any], told_at: datetime, *, found: bool) -> Match:
     """The match in the body of a match-found or match-changed, as JSON."""
     return Match(
@@ -144,6 +170,8 @@ def side_from(told: Mapping[str, Any]) -> Side:
         UUID(told["project_id"]),
         told["place"]["municipality"],
         tuple(map(UUID, told["contacts"])),
+        told["region"],
+        told["material"],
     )
 
 

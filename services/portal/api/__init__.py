@@ -6,6 +6,7 @@ from services.portal.api import (
     ahead,
     decisions,
     fragments,
+    imports,
     live,
     loads,
     match,
@@ -17,7 +18,7 @@ from services.portal.api.desk import close_desk, open_desk
 from services.portal.api.live import listens
 
 router = APIRouter(include_in_schema=False)
-for _each in (static, live, fragments, decisions, loads, match, ahead, signin, page):
+for _each in (static, live, fragments, decisions, loads, match, ahead, imports, signin, page):
     router.include_router(_each.router)
 
 __all__ = ["close_desk", "listens", "open_desk", "router"]

@@ -9,6 +9,7 @@ from services.portal.gateways.backends import (
     Registry,
     Seen,
 )
+from services.portal.gateways.imports import Imports
 from services.portal.gateways.matching import Matcher
 from services.portal.gateways.oidc import BadSignIn, Identity, Oidc, ProviderAway
 from services.portal.gateways.sessions import Ended, Sessions
@@ -20,6 +21,7 @@ __all__ = [
     "Denied",
     "Ended",
     "Identity",
+    "Imports",
     "Indicators",
     "Matcher",
     "Notifier",

@@ -2,10 +2,20 @@
 
 from fastapi import APIRouter
 
-from services.registry.api import intake, knowledge, organisations, regions, things, tokens
+from services.registry.api import (
+    by_id,
+    duplicates,
+    imports,
+    intake,
+    knowledge,
+    organisations,
+    regions,
+    things,
+    tokens,
+)
 
 router = APIRouter()
-for part in (tokens, organisations, regions, intake, things, knowledge):
+for part in (tokens, organisations, regions, intake, imports, things, by_id, duplicates, knowledge):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -16,7 +16,7 @@ from services.registry.api.answers import (
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
-from shared.contracts.intake import Receipt
+from shared.contracts.intake import HANDED, Receipt
 from shared.http import LARGEST_BODY as LARGEST_BATCH
 from shared.http import (
     Asking,
@@ -25,8 +25,10 @@ from shared.http import (
     Reading,
     Working,
     moment_after,
+    notice_headers,
     problem_answer,
 )
+from shared.openapi import about_events
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -35,7 +37,7 @@ MOST_EVENTS = 1000
 AT_ONCE = 100
 
 
-@router.post("/intake", status_code=202)
+@router.post("/intake", status_code=202, openapi_extra=about_events(HANDED))
 async def hand_in(
     request: Request,
     asker: Asking,
@@ -48,12 +50,12 @@ async def hand_in(
     202 with the receipt once it is committed; 422 with every reason when rejected; 409 when the
     same id is being handled at this moment. A batch is answered 200 with a receipt for each.
     """
-    token = _reporter(asker, organisation)
+    token = reporter_of(asker, organisation)
     is_batch = request.headers.get("content-type", "").lower().startswith(BATCH)
-    body = await _body(request, LARGEST_BATCH if is_batch else LARGEST_BODY)
+    body = await body_of(request, LARGEST_BATCH if is_batch else LARGEST_BODY)
     if not is_batch:
         knock = Knock(token, "", dict(request.headers), body)
-        return _answer((await _judged([knock], begin))[0])
+        return answer_of((await _judged([knock], begin))[0])
     outcomes: list[Outcome] = []
     knocks = _knocks(request, token, body)
     for at in range(0, len(knocks), AT_ONCE):
@@ -85,7 +87,7 @@ async def receipts(
     return page([_entry(each) for each in found], following, datetime.now(UTC))
 
 
-def _reporter(asker: Asker, told: str | None) -> str:
+def reporter_of(asker: Asker, told: str | None) -> str:
     """The organisation that speaks: by the credential, never by the event."""
     may = [token for token in asker.organisations if may_report(asker, token)]
     token = told or (may[0] if len(may) == 1 else None)
@@ -96,7 +98,7 @@ def _reporter(asker: Asker, told: str | None) -> str:
     return token
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def body_of(request: Request, most: int) -> bytes:
     """The body, read no further than *most* bytes."""
     parts: list[bytes] = []
     size = 0
@@ -127,17 +129,20 @@ async def _judged(knocks: Sequence[Knock], begin: BeginWork) -> list[Outcome]:
         return await handlers.judge(knocks, work, skip_busy=True)
 
 
-def _answer(outcome: Outcome) -> JSONResponse:
+def answer_of(outcome: Outcome) -> JSONResponse:
     if outcome.busy:
         return problem_answer(409, "being_handled", "the same id is being handled; ask again",
                               headers={"Retry-After": "1"})  # fmt: skip
     if outcome.receipt is None:
         return problem_answer(422, "envelope_unreadable", "this is no event")
     told = _receipt(outcome.receipt)
+    contract = HANDED.get(outcome.receipt.about)
+    notice = notice_headers(contract.deprecated_on) if contract and contract.deprecated_on else {}
     if outcome.receipt.verdict == "accepted":
-        return JSONResponse(told, 202)
+        return JSONResponse(told, 202, notice)
     code = str(told.pop("code"))
-    return problem_answer(422, code, "the event was rejected; see reasons", **told)
+    detail = "the event was rejected; see reasons"
+    return problem_answer(422, code, detail, headers=notice, **told)
 
 
 def _item(outcome: Outcome) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
-from services.registry.domain import Kind
+from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
+OF_ITS_OWN = ("price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts")
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -33,10 +34,25 @@ Wanting = Annotated[Wanted, Depends()]
 
 @router.get("/projects")
 async def projects(
-    asker: Asking, session: Reading, wanted: Wanting, paging: Paging
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    without: Annotated[
+        Literal["forecasts"] | None,
+        Query(description="seen coming, and nobody has told any masses of it: whom to call"),
+    ] = None,
 ) -> dict[str, Any]:
-    """Projects, the one changed longest ago first."""
-    return await _page("project", asker, session, paging, wanted)
+    """
+    Projects, the one changed longest ago first.
+
+    Those without forecasts have an `early_estimate` where their programme tells type and size.
+    """
+    told = await _page("project", asker, session, paging, wanted,
+                       without_forecasts=without is not None)  # fmt: skip
+    if without is not None:
+        told["items"] = [one | {"early_estimate": early_estimate(one)} for one in told["items"]]
+    return told
 
 
 @router.get("/forecasts")
@@ -52,6 +68,25 @@ async def forecasts(
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
     return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+
+
+@router.get("/open/forecasts")
+async def open_forecasts(
+    session: Reading, paging: Paging, region: Annotated[str | None, Query(max_length=16)] = None
+) -> dict[str, Any]:
+    """Open data, without a credential: forecasts that their owners made public, and no others."""
+    found = await store.listed(
+        session,
+        "forecast",
+        store.Scope(),
+        region=region,
+        public=True,
+        after=moment_after(paging.after),
+        limit=paging.limit,
+    )
+    last = found[-1] if len(found) == paging.limit else None
+    following = (last.updated_at, last.id) if last else None
+    return page([_told(each) for each in found], following, datetime.now(UTC))
 
 
 class Held(BaseModel):
@@ -120,6 +155,7 @@ async def _page(
     *,
     project: UUID | None = None,
     asked: bool = False,
+    without_forecasts: bool = False,
 ) -> dict[str, Any]:
     found = await store.listed(
         session,
@@ -129,6 +165,7 @@ async def _page(
         organisation=wanted.organisation,
         project=project,
         asked=asked,
+        without_forecasts=without_forecasts,
         after=moment_after(paging.after),
         limit=paging.limit,
     )
@@ -149,8 +186,25 @@ async def _one(
     return JSONResponse(_told(found, asker), headers={"ETag": etag})
 
 
-def _told(each: store.Listed, asker: Asker) -> dict[str, Any]:
-    """The thing; its id in the reporter's own system is for who reports there."""
-    own = {"external_id": each.external_id} if may_report(asker, each.reporter) else {}
-    at = each.updated_at.isoformat()
-    return {**each.state, **own, "revision": each.revision, "updated_at": at}
+def _told(each: store.Listed, asker: Asker | None = None) -> dict[str, Any]:
+    """
+    The thing as *asker* may see it, or as anybody may: prices and contacts are for its owner, who
+    reported it, and its region's coordinators; its id in the reporter's own system for who reports
+    there.
+    """
+    own = asker is not None and may_report(asker, each.reporter)
+    told = {
+        **each.state,
+        **({"external_id": each.external_id} if own else {}),
+        "revision": each.revision,
+        "updated_at": each.updated_at.isoformat(),
+    }
+    if asker is not None and _may_see_whole(asker, each.state):
+        return told
+    return {name: value for name, value in told.items() if name not in OF_ITS_OWN}
+
+
+def _may_see_whole(asker: Asker, state: dict[str, Any]) -> bool:
+    if asker.sees_all or asker.coordinates(state["region"]):
+        return True
+    return bool({state["organisation"], state.get("reporter")} & set(asker.organisations))

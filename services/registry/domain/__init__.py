@@ -1,5 +1,13 @@
 """The registry's rules: what may come in at the door, what it becomes, and who may do what."""
 
+from services.registry.domain.duplicates import (
+    Likeness,
+    cell_of,
+    cells_beside,
+    likeness,
+    municipal_cell,
+    tonnes_alike,
+)
 from services.registry.domain.fields import FIELDS, KIND_OF
 from services.registry.domain.freshness import Asking, Freshness, due_at
 from services.registry.domain.letter import LARGEST_BODY, Letter, items_of, opened
@@ -18,6 +26,7 @@ from services.registry.domain.people import (
     check_roles,
 )
 from services.registry.domain.register import Mentions, Register, mentions_of, standing
+from services.registry.domain.states import early_estimate
 from services.registry.domain.texts import TEXTS, shown, spoken
 from services.registry.domain.values import (
     EVENTS,
@@ -50,6 +59,7 @@ __all__ = [
     "Freshness",
     "Kind",
     "Letter",
+    "Likeness",
     "Membership",
     "Mentions",
     "Organisation",
@@ -65,12 +75,18 @@ __all__ = [
     "Waits",
     "business_id_scheme",
     "canonical_id",
+    "cell_of",
+    "cells_beside",
     "check_roles",
     "due_at",
+    "early_estimate",
     "items_of",
+    "likeness",
     "mentions_of",
+    "municipal_cell",
     "opened",
     "shown",
     "spoken",
     "standing",
+    "tonnes_alike",
 ]

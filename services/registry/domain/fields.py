@@ -100,6 +100,15 @@ PROJECT: Mapping[str, Field] = {
     "site_kind": _one_of("site_kind", "construction_site"),
     "phase": _one_of("phase", "not_applicable"),
     "probability": _PROBABILITY,
+    "programme": Field(
+        parts={
+            "title": Field(required=True, longest=200),
+            "reference": Field(longest=200),
+            "project_type": Field(codes=tuple(project_types()), list="project_type"),
+            "area_m2": Field("number", above=True),
+            "length_m": Field("number", above=True),
+        }
+    ),
     "available_from": Field("date"),
     "available_to": Field("date"),
     "contacts": Field("uuid", many=True),

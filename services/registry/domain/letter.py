@@ -86,7 +86,8 @@ def opened(
     """
     The message of *headers* and *body*, sent under *event_name* (empty where no subject names it).
 
-    Binary and structured CloudEvents are read alike. What has no readable envelope is named by its
+    Binary and structured CloudEvents are read alike; an `Idempotency-Key` is the id of an event
+    that has none. What has no readable envelope is named by its
     *stream_seq* and its digest.
     """
     known = {name.lower(): value for name, value in (headers or {}).items()}
@@ -100,6 +101,9 @@ def opened(
         data = reading.json(body)
         if not known and _is_acknowledgement(data):
             return Letter("", "", event_name, "", stray=True)
+    key = known.get("idempotency-key", "").strip().strip('"')
+    if key and not attributes.get("id"):
+        attributes = {**attributes, "id": unquote(key)}
     language = _language(attributes.get("lang") or known.get("accept-language", ""))
     missing = [f"ce-{name}" for name in REQUIRED if not attributes.get(name)]
     if missing:

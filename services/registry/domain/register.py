@@ -234,6 +234,7 @@ class Register:
             project_id=project.id,
             anchor=window_of(project.told),
             fresh=Freshness(hand.now),
+            duplicate_of=known.duplicate_of if known else None,
         )
         same = known is not None and known.told == hand.content
         verdict = self._take(hand, known, thing, same=same)
@@ -251,15 +252,19 @@ class Register:
 
     def confirm(self, forecast: Thing, now: datetime) -> Thing:
         """*forecast*, whose owner says that it holds; told where its grade or offer returns."""
-        return self._freshened(forecast, Freshness(now))
+        return self._told_anew(replace(forecast, fresh=Freshness(now)))
 
     def go_on(self, forecast: Thing, now: datetime) -> Thing:
         """*forecast* once its owner is asked whether it holds, or has missed an answer."""
-        return self._freshened(forecast, went_on(forecast.fresh or Freshness(now), now))
+        fresh = went_on(forecast.fresh or Freshness(now), now)
+        return self._told_anew(replace(forecast, fresh=fresh))
 
-    def _freshened(self, forecast: Thing, fresh: Freshness) -> Thing:
-        known = replace(forecast, fresh=fresh)
-        project = self.things[forecast.project_id] if forecast.project_id else None
+    def link(self, forecast: Thing, counts: UUID | None) -> Thing:
+        """*forecast*, for which *counts* does; for itself once more where that is None."""
+        return self._told_anew(replace(forecast, duplicate_of=counts))
+
+    def _told_anew(self, known: Thing) -> Thing:
+        project = self.things[known.project_id] if known.project_id else None
         again = retold(known, project, self.regions[project.region]) if project else None
         if again is None:
             self._note(known)

@@ -14,7 +14,7 @@ from services.registry.domain.assay import (
 from services.registry.domain.freshness import graded
 from services.registry.domain.places import place_of
 from services.registry.domain.values import Thing
-from shared.vocabulary.estimates import bounds_of
+from shared.vocabulary.estimates import bounds_of, estimated, size_of
 from shared.vocabulary.regions import Region
 from shared.vocabulary.units import to_tonnes
 
@@ -56,6 +56,7 @@ def project_state(thing: Thing, region: Region) -> dict[str, Any]:
         site_kind=told["site_kind"],
         phase=told["phase"],
         probability=told.get("probability"),
+        programme=told.get("programme"),
         window=window_of(told),
         contacts=told.get("contacts", []),
         visibility=told["visibility"],
@@ -99,13 +100,19 @@ def forecast_state(thing: Thing, project: Thing, region: Region) -> dict[str, An
         probability=told.get("probability", project.state.get("probability")),
         source=_source(told),
         freshness=_freshness(thing),
+        duplicate=True if thing.duplicate_of else None,
         sample=region.sample,
     )
 
 
 def _status(thing: Thing, project: Thing) -> str:
-    """As it was told; cancelled with its project, and a draft again while nobody confirms it."""
+    """
+    As it was told; cancelled with its project, and a draft again while nobody confirms it, or while
+    another forecast counts for it.
+    """
     told: str = "cancelled" if project.withdrawn else thing.told["status"]
+    if thing.duplicate_of is not None and told != "cancelled":
+        return "draft"
     return "draft" if told == "offered" and thing.fresh and thing.fresh.is_stale else told
 
 
@@ -120,6 +127,26 @@ def _freshness(thing: Thing) -> dict[str, Any] | None:
         "reliability": thing.told.get("reliability", "unknown"),
         "stale": fresh.is_stale,
     }
+
+
+def early_estimate(project: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the state of a *project* whose programme tells type and size would bring; unverified."""
+    programme = project.get("programme") or {}
+    of_type = programme.get("project_type")
+    size = size_of(of_type, programme) if of_type else None
+    if of_type is None or size is None:
+        return []
+    return [
+        {
+            "direction": one.direction,
+            "material": one.material,
+            **quantity_of(
+                {"quantity": one.quantity, "unit": one.unit, "material": one.material,
+                 "method": "estimate", "reliability": "C", "estimate": one.estimate}
+            ),
+        }
+        for one in estimated(of_type, size)
+    ]  # fmt: skip
 
 
 def same_amount(one: Thing, other: Thing) -> bool:

@@ -71,7 +71,8 @@ class Thing:
 
     *told* is what the reporter said, *state* what is announced of it: whole and ready for JSON,
     without the revision. *told_at* is the time the reporter gave the news. *anchor* is the window
-    that a forecast's project had when the forecast was told; *fresh* is when it was confirmed.
+    that a forecast's project had when the forecast was told; *fresh* is when it was confirmed;
+    *duplicate_of* is the forecast that counts for it.
     """
 
     id: UUID
@@ -89,6 +90,7 @@ class Thing:
     withdrawn: bool = False
     anchor: Mapping[str, str] | None = None
     fresh: Freshness | None = None
+    duplicate_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

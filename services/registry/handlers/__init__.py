@@ -1,6 +1,14 @@
 """What the registry does when something happens: load, decide, record."""
 
+from services.registry.handlers.duplicates import Decision, decide
 from services.registry.handlers.freshness import confirm, look_at_calendar
+from services.registry.handlers.imports import (
+    Ordered,
+    TooManyOpen,
+    add_import,
+    commit_import,
+    go_on_with_import,
+)
 from services.registry.handlers.intake import Outcome, judge, receipt_of, take_in
 from services.registry.handlers.organisations import (
     NewKey,
@@ -19,9 +27,13 @@ from services.registry.handlers.organisations import (
 )
 
 __all__ = [
+    "Decision",
     "NewKey",
+    "Ordered",
     "Outcome",
+    "TooManyOpen",
     "add_https_key",
+    "add_import",
     "add_mandate",
     "add_member",
     "add_nats_key",
@@ -29,9 +41,12 @@ __all__ = [
     "add_region",
     "add_shipped_regions",
     "change_status",
+    "commit_import",
     "confirm",
+    "decide",
     "drop_mandate",
     "drop_member",
+    "go_on_with_import",
     "judge",
     "look_at_calendar",
     "receipt_of",

@@ -19,7 +19,7 @@ async def look_at_calendar(
 ) -> None:
     """Ask the owners of what nobody confirmed for long, and act on what they did not answer."""
     found = await store.unsure(work.session, asking, work.now, work.today, AT_ONCE)
-    register, forecasts = await _register(found, work)
+    register, forecasts = await held_forecasts(found, work)
     for forecast in forecasts:
         if _is_due(forecast, work, asking, zone):
             again = register.go_on(forecast, work.now)
@@ -38,7 +38,7 @@ async def confirm(ids: Sequence[UUID], work: Work, *, by: Sequence[str] | None) 
     The forecasts *ids* of the organisations *by* (None: of any), which still hold; those of others
     and unknown ones are left out.
     """
-    register, forecasts = await _register(ids, work)
+    register, forecasts = await held_forecasts(ids, work)
     held = [
         register.confirm(one, work.now)
         for one in forecasts
@@ -49,7 +49,7 @@ async def confirm(ids: Sequence[UUID], work: Work, *, by: Sequence[str] | None) 
     return held
 
 
-async def _register(ids: Sequence[UUID], work: Work) -> tuple[Register, list[Thing]]:
+async def held_forecasts(ids: Sequence[UUID], work: Work) -> tuple[Register, list[Thing]]:
     """The forecasts *ids* with their projects, held until the work ends."""
     await store.hold(work.session, ids)
     forecasts = await store.things(work.session, "forecast", ids)

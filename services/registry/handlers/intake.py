@@ -26,6 +26,7 @@ from services.registry.domain import (
     shown,
     spoken,
 )
+from services.registry.handlers.alike import suggest_duplicates
 from shared.contracts import (
     AreaUpdated,
     DeliveryReported,
@@ -263,6 +264,7 @@ async def _settle_waiting(cases: Sequence[_Case], work: Work, patience_s: float)
 async def _record(cases: Sequence[_Case], register: Register, desk: _Desk) -> None:
     work = desk.work
     await store.keep_things(work.session, list(register.changed.values()), work.now)
+    await suggest_duplicates(list(register.changed.values()), work)
     judged = [(case, _judged(case)) for case in cases if case.outcome is None]
     await store.keep_verdicts(work.session, [entry for _, entry in judged], work.now)
 

@@ -233,6 +233,9 @@ class ForecastRow(ThingRow, table=True):
             postgresql_where=text("asked_at IS NULL"),
         ),
         Index("ix_forecast_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
+        # what may be the same mass
+        Index("ix_forecast_cell", "cell", "likely_t"),
+        Index("ix_forecast_municipal_cell", "municipal_cell", "likely_t"),
     )
 
     project_id: UUID = Field(foreign_key="project.id")
@@ -242,6 +245,32 @@ class ForecastRow(ThingRow, table=True):
     )
     asked_at: datetime | None = Field(default=None, sa_type=MOMENT)
     lapsed: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    duplicate_of: UUID | None = Field(default=None, foreign_key="forecast.id")
+    cell: str | None = None
+    municipal_cell: str | None = None
+    likely_t: float | None = None
+
+
+class DuplicateRow(SQLModel, table=True):
+    """Two forecasts, *one* < *other*, that may be about the same mass, and what was decided."""
+
+    __tablename__: ClassVar[str] = "duplicate"
+    metadata = ledger.metadata
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("one < other", "order"),
+        CheckConstraint("state IN ('suggested', 'linked', 'refused')", "state"),
+        Index("ix_duplicate_other", "other"),
+        Index("ix_duplicate_score", "state", "score"),
+    )
+
+    one: UUID = Field(primary_key=True, foreign_key="forecast.id")
+    other: UUID = Field(primary_key=True, foreign_key="forecast.id")
+    score: float
+    reasons: dict[str, Any] = Field(sa_type=JSONB)
+    state: str
+    suggested_at: datetime = Field(sa_type=MOMENT)
+    decided_by: str | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=MOMENT)
 
 
 class CalendarRow(SQLModel, table=True):

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.domain import Freshness, Kind, Thing
+from services.registry.domain import Freshness, Kind, Thing, cell_of, municipal_cell
 
 KINDS: tuple[Kind, ...] = ("project", "forecast", "area", "delivery")
 MOST_PAGE = 200
@@ -37,6 +37,10 @@ _MORE: dict[Kind, dict[str, str]] = {
         "confirmed_at": "timestamptz",
         "asked_at": "timestamptz",
         "lapsed": "integer",
+        "duplicate_of": "uuid",
+        "cell": "text",
+        "municipal_cell": "text",
+        "likely_t": "float8",
     },
     "area": {},
     "delivery": {},
@@ -120,6 +124,7 @@ def _row(thing: Thing, now: datetime) -> dict[str, Any]:
         "project_id": str(thing.project_id) if thing.project_id else None,
         "anchor": thing.anchor,
         **_fresh_row(thing.fresh),
+        **(_beside_row(thing) if thing.kind == "forecast" else {}),
     }
 
 
@@ -130,6 +135,15 @@ def _fresh_row(fresh: Freshness | None) -> dict[str, Any]:
         "confirmed_at": fresh.confirmed_at.isoformat(),
         "asked_at": fresh.asked_at and fresh.asked_at.isoformat(),
         "lapsed": fresh.lapsed,
+    }
+
+
+def _beside_row(forecast: Thing) -> dict[str, Any]:
+    return {
+        "duplicate_of": str(forecast.duplicate_of) if forecast.duplicate_of else None,
+        "cell": cell_of(forecast.state),
+        "municipal_cell": municipal_cell(forecast.state),
+        "likely_t": forecast.state["quantity"]["likely_t"],
     }
 
 
@@ -144,20 +158,22 @@ def _thing(kind: Kind, row: Mapping[Any, Any]) -> Thing:
         told_at=row["told_at"],
         region=row["region"],
         revision=row["revision"],
-        told=_json(row["told"]),
-        state=_json(row["state"]),
+        told=from_json(row["told"]),
+        state=from_json(row["state"]),
         project_id=row.get("project_id"),
         withdrawn=row.get("withdrawn", False),
-        anchor=_json(row.get("anchor")),
+        anchor=from_json(row.get("anchor")),
         fresh=(
             Freshness(row["confirmed_at"], row["asked_at"], row["lapsed"])
             if kind == "forecast"
             else None
         ),
+        duplicate_of=row.get("duplicate_of"),
     )
 
 
-def _json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
+    """*value* of a column of jsonb."""
     # raw SQL gives jsonb as the driver does: as text
     return json.loads(value) if isinstance(value, str) else value
 
@@ -174,10 +190,15 @@ class Scope:
 
 
 _LISTED = "id, reporter, external_id, revision, state, updated_at"
-_VISIBLE = """
+VISIBLE = """
     (:everything OR organisation = ANY(CAST(:own AS text[]))
      OR reporter = ANY(CAST(:own AS text[])) OR region = ANY(CAST(:regions AS text[]))
      OR visibility IN ('forum', 'public'))
+"""
+
+
+_WITHOUT_FORECASTS = """
+    NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
 """
 
 
@@ -202,17 +223,21 @@ async def listed(
     organisation: str | None = None,
     project: UUID | None = None,
     asked: bool = False,
+    without_forecasts: bool = False,
+    public: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
     """A page of what *scope* may see of *kind*, oldest change first, going on after *after*."""
-    wanted = [_VISIBLE]
+    wanted = ["visibility = 'public' AND state->>'status' <> 'draft'" if public else VISIBLE]
     if region is not None:
         wanted.append("region = :region")
     if organisation is not None:
         wanted.append("organisation = :organisation")
     if project is not None and kind == "forecast":
         wanted.append("project_id = :project")
+    if without_forecasts:
+        wanted.append(_WITHOUT_FORECASTS)
     if asked:
         wanted.append("asked_at IS NOT NULL")
     if after is not None:
@@ -225,7 +250,7 @@ async def listed(
         """
     )
     told = {"region": region, "organisation": organisation, "project": project, "at": at,
-            "id": last, "limit": min(limit, MOST_PAGE), **_scoped(scope)}  # fmt: skip
+            "id": last, "limit": min(limit, MOST_PAGE), **scoped(scope)}  # fmt: skip
     used = {name: value for name, value in told.items() if f":{name}" in question.text}
     rows = await session.execute(question, used)
     return [_listed(row) for row in rows.mappings()]
@@ -233,12 +258,13 @@ async def listed(
 
 async def seen(session: AsyncSession, kind: Kind, scope: Scope, id: UUID) -> Listed | None:
     """The one thing, when *scope* may see it."""
-    question = text(f"SELECT {_LISTED} FROM {kind} WHERE id = :id AND {_VISIBLE}")
-    row = (await session.execute(question, {"id": id, **_scoped(scope)})).mappings().first()
+    question = text(f"SELECT {_LISTED} FROM {kind} WHERE id = :id AND {VISIBLE}")
+    row = (await session.execute(question, {"id": id, **scoped(scope)})).mappings().first()
     return _listed(row) if row else None
 
 
-def _scoped(scope: Scope) -> dict[str, Any]:
+def scoped(scope: Scope) -> dict[str, Any]:
+    """What `VISIBLE` asks for."""
     return {
         "everything": scope.everything,
         "own": list(scope.organisations),
@@ -247,4 +273,4 @@ def _scoped(scope: Scope) -> dict[str, Any]:
 
 
 def _listed(row: Mapping[Any, Any]) -> Listed:
-    return Listed(**{**row, "state": _json(row["state"])})
+    return Listed(**{**row, "state": from_json(row["state"])})

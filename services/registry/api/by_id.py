@@ -1,0 +1,287 @@
+"""One thing said, changed or ended under the reporter's own id: the door, without an envelope."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse
+
+from services.registry import handlers, store
+from services.registry.api.intake import answer_of, body_of, reporter_of
+from services.registry.domain import LARGEST_BODY, Kind, Thing, canonical_id
+from services.registry.handlers import Outcome
+from shared.contracts.base import CONTENT_TYPE, encoded, uuid7
+from shared.contracts.intake import HandedArea, HandedForecast, HandedProject
+from shared.http import Asking, BeginWork, Problem, Working
+from shared.openapi import about_body
+from shared.service.card import Knock
+
+router = APIRouter(tags=["things"])
+SOURCE = "/https"
+SAYS: Mapping[Kind, str] = {
+    "project": "project-added",
+    "forecast": "forecast-updated",
+    "area": "area-updated",
+}
+"""What a PUT of each kind hands in; a project that is known already is told as updated."""
+
+ENDS: Mapping[Kind, Mapping[str, str]] = {
+    "forecast": {"status": "cancelled"},
+    "area": {"status": "closed"},
+}
+"""What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
+
+Reporter = Annotated[
+    str | None, Query(max_length=32, description="which of your organisations speaks")
+]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        description="the same key and words again change nothing; with other words: 422",
+    ),
+]
+Match = Annotated[
+    str | None, Header(alias="If-Match", description="write only if this ETag still holds")
+]
+NoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="`*`: write only what is not there yet")
+]
+
+
+@router.put("/projects/{external_id:path}", openapi_extra=about_body(HandedProject))
+async def say_project(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+    if_none_match: NoneMatch = None,
+) -> JSONResponse:
+    """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
+    said = _Said("project", reporter_of(asker, organisation), external_id, key)
+    return await said.put(request, begin, if_match, if_none_match)
+
+
+@router.put("/forecasts/{external_id:path}", openapi_extra=about_body(HandedForecast))
+async def say_forecast(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+    if_none_match: NoneMatch = None,
+) -> JSONResponse:
+    """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
+    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
+    return await said.put(request, begin, if_match, if_none_match)
+
+
+@router.put("/areas/{external_id:path}", openapi_extra=about_body(HandedArea))
+async def say_area(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+    if_none_match: NoneMatch = None,
+) -> JSONResponse:
+    """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
+    said = _Said("area", reporter_of(asker, organisation), external_id, key)
+    return await said.put(request, begin, if_match, if_none_match)
+
+
+@router.delete("/projects/{external_id:path}")
+async def withdraw_project(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+) -> JSONResponse:
+    """The project will not happen, nor will its forecasts. 404 where it was never told."""
+    said = _Said("project", reporter_of(asker, organisation), external_id, key)
+    return await said.end(request, begin, if_match)
+
+
+@router.delete("/forecasts/{external_id:path}")
+async def cancel_forecast(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+) -> JSONResponse:
+    """The forecast is cancelled, everything else of it as last told. 404 where never told."""
+    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
+    return await said.end(request, begin, if_match)
+
+
+@router.delete("/areas/{external_id:path}")
+async def close_area(
+    external_id: str,
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Reporter = None,
+    key: Key = None,
+    if_match: Match = None,
+) -> JSONResponse:
+    """The area is closed, everything else of it as last told. 404 where it was never told."""
+    said = _Said("area", reporter_of(asker, organisation), external_id, key)
+    return await said.end(request, begin, if_match)
+
+
+class _Said:
+    """What *speaks* says of one thing under its own id, told by *key* from any other saying."""
+
+    def __init__(self, kind: Kind, speaks: str, external_id: str, key: str | None) -> None:
+        self.kind: Kind = kind
+        self.reporter = speaks
+        self.external_id = external_id
+        self.event_id = (key or "").strip().strip('"') or str(uuid7())
+
+    @property
+    def id(self) -> UUID:
+        return canonical_id(self.reporter, self.kind, self.external_id)
+
+    async def put(
+        self, request: Request, begin: BeginWork, if_match: str | None, if_none_match: str | None
+    ) -> JSONResponse:
+        """Hand in the body of *request* as the thing now is."""
+        body = await body_of(request, LARGEST_BODY)
+        told = _object(body)
+        if told is not None:
+            if told.get("external_id", self.external_id) != self.external_id:
+                raise Problem(
+                    422,
+                    "external_id_differs",
+                    f"external_id {told['external_id']!r} is not the id in the address: "
+                    "leave it out of the body",
+                )
+            body = _with(body, self.external_id, told)
+        knock = self._knock(request, SAYS[self.kind], body)
+        async with begin() as work:
+            if if_match is not None or if_none_match is not None:
+                known = await self._held(work.session, self._project_in(told or {}))
+                if not await self._is_answered(work.session):
+                    _checked(known, if_match, if_none_match)
+            (outcome,) = await handlers.judge([knock], work, skip_busy=True)
+        return self._answer(outcome)
+
+    async def end(self, request: Request, begin: BeginWork, if_match: str | None) -> JSONResponse:
+        """Hand in that the thing is no more, else as it was last told."""
+        async with begin() as work:
+            known = await self._known(work.session)
+            known = await self._held(work.session, known.project_id if known else None)
+            if known is None:
+                raise Problem(
+                    404,
+                    f"{self.kind}_unknown",
+                    f"{self.reporter} has told no {self.kind} {self.external_id!r}",
+                )
+            if not await self._is_answered(work.session):
+                _checked(known, if_match, None)
+            ends = ENDS.get(self.kind)
+            name = "project-withdrawn" if ends is None else SAYS[self.kind]
+            told = {"external_id": self.external_id} if ends is None else {**known.told, **ends}
+            knock = self._knock(request, name, json.dumps(told).encode())
+            (outcome,) = await handlers.judge([knock], work, skip_busy=True)
+        return self._answer(outcome)
+
+    def _project_in(self, told: Mapping[str, Any]) -> UUID | None:
+        project = told.get("project")
+        if self.kind != "forecast" or not isinstance(project, str):
+            return None
+        return canonical_id(self.reporter, "project", project)
+
+    async def _held(self, session: Any, project: UUID | None) -> Thing | None:
+        """
+        The thing as it is known; nobody else changes it until the work ends.
+
+        With its *project*, which is held too when it is judged: all are taken in one order.
+        """
+        await store.hold(session, [one for one in (self.id, project) if one])
+        return await self._known(session)
+
+    async def _known(self, session: Any) -> Thing | None:
+        return next(iter(await store.things(session, self.kind, [self.id])), None)
+
+    async def _is_answered(self, session: Any) -> bool:
+        """Whether this saying has its verdict already: again, it changes nothing."""
+        return bool(await store.receipt_of(session, [self.reporter], SOURCE, self.event_id))
+
+    def _knock(self, request: Request, event: str, body: bytes) -> Knock:
+        headers = {
+            "ce-specversion": "1.0",
+            "ce-id": encoded(self.event_id),
+            "ce-source": SOURCE,
+            "ce-type": f"intake.{event}.v1",
+            "content-type": CONTENT_TYPE,
+            "accept-language": request.headers.get("accept-language", ""),
+        }
+        return Knock(self.reporter, event, headers, body)
+
+    def _answer(self, outcome: Outcome) -> JSONResponse:
+        answer = answer_of(outcome)
+        canonical = outcome.receipt.canonical if outcome.receipt else None
+        if canonical is not None and outcome.receipt is not None:
+            fresh = outcome.receipt.code == "taken" and canonical.revision == 1
+            answer.status_code = 201 if fresh else 200
+            answer.headers["ETag"] = f'"{canonical.revision}"'
+            answer.headers["Location"] = f"/{self.kind}s/{canonical.id}"
+        return answer
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in *body*; None for anything else, which the door refuses with its reason."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _with(body: bytes, external_id: str, told: Mapping[str, Any]) -> bytes:
+    """*body* with the external id in front, else byte for byte: what stands twice is refused."""
+    if "external_id" in told:
+        return body
+    rest = body.decode("utf-8-sig").lstrip()[1:].lstrip()
+    comma = "" if rest.startswith("}") else ","
+    return f'{{"external_id":{json.dumps(external_id)}{comma}{rest}'.encode()
+
+
+def _checked(known: Thing | None, if_match: str | None, if_none_match: str | None) -> None:
+    """Raise the problem 412, with the ETag that holds, when the thing is not as was expected."""
+    etag = f'"{known.revision}"' if known else None
+    met = True
+    if if_match is not None:
+        met = etag is not None and _names(if_match, etag)
+    if met and if_none_match is not None and etag is not None:
+        met = not _names(if_none_match, etag)
+    if not met:
+        now = f"it is {etag} now" if etag else "it is not known"
+        raise Problem(
+            412,
+            "changed_meanwhile",
+            f"the thing is not what you expected: {now}; read it, then write again",
+            headers={"ETag": etag} if etag else None,
+            etag=etag,
+        )
+
+
+def _names(condition: str, etag: str) -> bool:
+    return condition.strip() == "*" or etag in [each.strip() for each in condition.split(",")]

@@ -1,0 +1,86 @@
+"""What may be the same mass told twice: listed for, and decided by, who may see both sides."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from services.registry import handlers, store
+from services.registry.api.answers import Limit, Told, actor_of, may_report, problems, scope_of
+from shared.access import Asker, NotAllowed
+from shared.http import Asking, Reading, Working
+
+router = APIRouter(tags=["duplicates"])
+_SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
+          "direction", "material", "status", "quantity", "window", "place", "source")  # fmt: skip
+
+
+@router.get("/duplicates")
+async def duplicates(
+    asker: Asking,
+    session: Reading,
+    state: Literal["suggested", "linked", "refused"] | None = "suggested",
+    region: Annotated[str | None, Query(max_length=16)] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """
+    Pairs of forecasts that may be about the same mass, the most alike first.
+
+    Of each pair the asker may see both sides, and owns, reports or coordinates one.
+    """
+    found = await store.duplicates(session, scope_of(asker), state=state, region=region,
+                                   limit=limit)  # fmt: skip
+    return {"items": [_pair(each) for each in found], "as_of": datetime.now(UTC).isoformat()}
+
+
+class Decided(Told):
+    """What is decided of a pair; which of them *counts* matters where they are linked."""
+
+    decision: handlers.Decision
+    counts: UUID
+    duplicate: UUID
+
+
+@router.post("/duplicates")
+async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
+    """
+    Link a pair, so that one counts and the other is a draft; refuse it; or unlink it again.
+
+    Whoever reports for the owner or the reporter of either side may, and a coordinator of its
+    region. It is on the trail.
+    """
+    async with problems(), begin() as work:
+        pair = await handlers.decide(
+            work,
+            decision=told.decision,
+            counts=told.counts,
+            duplicate=told.duplicate,
+            scope=scope_of(asker),
+            actor=actor_of(asker),
+        )
+        if not any(_may_decide(asker, side) for side in (pair.one, pair.other)):
+            raise NotAllowed("only who reports for one of them, or coordinates its region, decides")
+    return _pair(pair)
+
+
+def _may_decide(asker: Asker, side: Any) -> bool:
+    tellers = (side["organisation"], side["reporter"])
+    return asker.coordinates(side["region"]) or any(may_report(asker, each) for each in tellers)
+
+
+def _pair(each: store.ListedPair) -> dict[str, Any]:
+    return {
+        "forecasts": [_forecast(each.one), _forecast(each.other)],
+        "score": each.score,
+        "reasons": each.reasons,
+        "state": each.state,
+        "suggested_at": each.suggested_at.isoformat(),
+        "decided_by": each.decided_by,
+        "decided_at": each.decided_at.isoformat() if each.decided_at else None,
+        "counts": str(each.counts) if each.counts else None,
+    }
+
+
+def _forecast(state: Any) -> dict[str, Any]:
+    return {name: state[name] for name in _SHOWN if name in state}

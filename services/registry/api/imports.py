@@ -1,0 +1,203 @@
+"""Tables handed in over HTTPS: uploaded and checked, looked at by cell, then sent, or at once."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.datastructures import UploadFile
+
+from services.registry import handlers, store
+from services.registry.api.answers import known, may_report
+from services.registry.api.intake import reporter_of
+from shared.access import Asker
+from shared.client.errors_table import errors_csv
+from shared.client.mapping import shipped_mappings
+from shared.client.outgoing import RowError
+from shared.client.texts import spoken
+from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
+
+router = APIRouter(tags=["imports"])
+Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
+LARGEST_MAPPING = 200_000  # bytes
+SHOWN = 100
+PAGE = 1_000
+NOT_MAPPINGS = ("indiana-counties",)
+
+
+@router.post("/imports", status_code=202)
+async def add_import(
+    request: Request,
+    asker: Asking,
+    begin: Working,
+    organisation: Annotated[str | None, Query(max_length=32)] = None,
+    mapping: Annotated[str, Query(max_length=64)] = "template",
+    region: Annotated[str | None, Query(max_length=16)] = None,
+    sheet: Annotated[str | None, Query(max_length=100)] = None,
+    name: Annotated[str, Query(max_length=200, description="the file's name")] = "table",
+    dry_run: Annotated[bool, Query(description="check only; send with /commit")] = True,
+    only_good: Annotated[bool, Query(description="send although rows are bad")] = False,
+    language: Language = "fi",
+) -> JSONResponse:
+    """
+    Hand in a CSV or XLSX file: as the body, or as `file` of a multipart form, with a mapping of
+    your own as `mapping`.
+
+    202 with the import: ask `GET /imports/{id}` until it is `checked`, `done` or `refused`.
+    """
+    token = reporter_of(asker, organisation)
+    if mapping not in shipped_mappings() or mapping in NOT_MAPPINGS:
+        there = [each for each in shipped_mappings() if each not in NOT_MAPPINGS]
+        raise Problem(422, "mapping_unknown", f"use one of: {', '.join(there)}, or send your own")
+    file_name, content, own = await _uploaded(request, name)
+    if not content:
+        raise Problem(422, "table_missing", "send the file as the body, or as `file` of a form")
+    async with begin() as work:
+        of = await known(work.session, token)
+        asked = handlers.Ordered(
+            organisation=token,
+            actor=f"{asker.kind}/{asker.subject}",
+            language=language,
+            file_name=file_name,
+            content=content,
+            mapping=mapping,
+            own_mapping=own,
+            region=region or of.region,
+            sheet=sheet,
+            at_once=not dry_run,
+            only_good=only_good,
+        )
+        try:
+            row = await handlers.add_import(work, asked)
+        except handlers.TooManyOpen as error:
+            raise Problem(409, "imports_open", str(error)) from error
+    return JSONResponse(_shown(row), 202, {"Location": f"/imports/{row.id}"})
+
+
+@router.get("/imports")
+async def imports(asker: Asking, session: Reading) -> dict[str, Any]:
+    """The newest imports of the asker's organisations."""
+    own = None if asker.sees_all else list(asker.organisations)
+    rows = await store.imports_of(session, own, SHOWN)
+    return {"items": [_shown(row) for row in rows], "as_of": datetime.now(UTC).isoformat()}
+
+
+@router.get("/imports/{id}")
+async def one_import(
+    id: UUID, asker: Asking, session: Reading, language: Language = "fi"
+) -> dict[str, Any]:
+    """How far it is, what came of it, and its first 100 errors."""
+    row = _own(await store.import_of(session, id), asker)
+    errors = await store.errors_of(session, id, -1, SHOWN)
+    return {**_shown(row), "errors": [_error(row, language) for row in errors]}
+
+
+@router.get("/imports/{id}/errors.csv")
+async def errors_as_csv(
+    id: UUID, request: Request, asker: Asking, session: Reading, language: Language = "fi"
+) -> StreamingResponse:
+    """Every error by cell; what looks like a formula is text."""
+    _own(await store.import_of(session, id), asker)
+    headers = {"Content-Disposition": f'attachment; filename="import-{str(id)[:8]}.csv"'}
+    body = _csv(request.app.state.database, id, language)
+    return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.post("/imports/{id}/commit", status_code=202)
+async def commit(
+    id: UUID,
+    asker: Asking,
+    begin: Working,
+    only_good: Annotated[bool, Query(description="send although rows are bad")] = False,
+) -> dict[str, Any]:
+    """Send what was checked: 409 while it is not, or has bad rows and *only_good* is not said."""
+    async with begin() as work:
+        row = _own(await store.import_of(work.session, id, hold=True), asker)
+        _may_send(row, asker)
+        if row.state != "checked":
+            raise Problem(409, "import_not_checked", f"it is {row.state}")
+        if row.bad and not only_good:
+            remedy = f"{row.bad} rows are bad: mend them, or send the others with only_good=true"
+            raise Problem(409, "import_has_errors", remedy)
+        await handlers.commit_import(work, row, only_good=only_good)
+    return _shown(row)
+
+
+@router.delete("/imports/{id}", status_code=204)
+async def drop(id: UUID, asker: Asking, begin: Working) -> Response:
+    """Forget an import; what was sent of it stays. 409 while it is being sent."""
+    async with begin() as work:
+        row = _own(await store.import_of(work.session, id, hold=True), asker)
+        _may_send(row, asker)
+        if row.state == "sending":
+            raise Problem(409, "import_sending", "wait until it is done")
+        await store.drop_import(work.session, id)
+    return Response(status_code=204)
+
+
+async def _uploaded(request: Request, name: str) -> tuple[str, bytes, str | None]:
+    """Name and content of the file, and the mapping that came with it."""
+    most = int(settings_of(request).registry_import_mb) << 20
+    held = bounded(request, most + LARGEST_MAPPING + 10_000)
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return name, await held.body(), None
+    async with held.form(max_files=2, max_fields=20) as form:
+        file, mapping = form.get("file"), form.get("mapping")
+        own = await mapping.read() if isinstance(mapping, UploadFile) else mapping
+        if not isinstance(file, UploadFile):
+            return name, b"", None
+        if own is not None and len(own) > LARGEST_MAPPING:
+            raise Problem(413, "body_too_large", f"a mapping has at most {LARGEST_MAPPING} bytes")
+        try:
+            told = own.decode("utf-8-sig") if isinstance(own, bytes) else own
+        except UnicodeDecodeError as error:
+            raise Problem(422, "mapping_invalid", "the mapping is not UTF-8") from error
+        return file.filename or name, await file.read(), told or None
+
+
+def _own(row: store.ImportRow | None, asker: Asker) -> store.ImportRow:
+    """*row*, where *asker* may see it: to anybody else there is none."""
+    if row is None or not (asker.sees_all or row.organisation in asker.organisations):
+        raise Problem(404, "import_unknown", "there is no such import here")
+    return row
+
+
+def _may_send(row: store.ImportRow, asker: Asker) -> None:
+    if not may_report(asker, row.organisation):
+        raise Problem(403, "not_allowed", f"you do not report for {row.organisation!r}")
+
+
+def _shown(row: store.ImportRow) -> dict[str, Any]:
+    told = ("state", "organisation", "file_name", "mapping", "region", "form", "notes", "problem",
+            "rows", "bad", "skipped", "events", "accepted", "unchanged", "rejected")  # fmt: skip
+    return {
+        "id": str(row.id),
+        **{name: getattr(row, name) for name in told},
+        "good": max(0, row.rows - row.bad - row.skipped),
+        "done": row.slice,
+        "of": row.slices,
+        "created_at": row.created_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+    }
+
+
+def _error(row: store.ImportErrorRow, language: str) -> dict[str, Any]:
+    """A fault as it is told: those of the file in *language*, the registry's as it said them."""
+    if row.stage != "file":
+        return row.body
+    return {**row.body, "text": spoken(RowError(**row.body), language)}
+
+
+async def _csv(database: Any, id: UUID, language: str) -> AsyncIterator[bytes]:
+    yield b"\xef\xbb\xbf" + errors_csv((), language).encode()
+    after = -1
+    while True:
+        async with database.session() as session:
+            found = await store.errors_of(session, id, after, PAGE)
+        if not found:
+            return
+        after = found[-1].number
+        errors = [RowError(**_error(row, language)) for row in found]
+        yield errors_csv(errors, language, header=False).encode()

@@ -1,0 +1,33 @@
+"""Suggests which forecasts may be about the same mass."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.registry import store
+from services.registry.domain import Likeness, Thing, likeness
+from shared.work import Work
+
+MOST = 5
+"""Suggestions for one forecast when it is told: a person looks at each."""
+
+
+async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
+    """Suggest what the forecasts among *changed*, kept just now, may be duplicates of."""
+    forecasts = {one.id: one for one in changed if one.kind == "forecast"}
+    if not forecasts:
+        return
+    found: dict[UUID, list[tuple[UUID, Likeness]]] = {id: [] for id in forecasts}
+    for id, other in await store.beside(work.session, list(forecasts.values())):
+        alike = likeness(forecasts[id].state, other)
+        if alike is not None:
+            found[id].append((UUID(other["forecast_id"]), alike))
+    most_alike = {
+        pair_of(id, other): alike
+        for id, others in found.items()
+        for other, alike in sorted(others, key=lambda one: (-one[1].score, one[0]))[:MOST]
+    }
+    await store.suggest(work.session, forecasts, most_alike, work.now)
+
+
+def pair_of(one: UUID, other: UUID) -> store.Pair:
+    return min(one, other), max(one, other)

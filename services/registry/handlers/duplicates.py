@@ -1,0 +1,74 @@
+"""Takes what a person decides of forecasts that may be about the same mass."""
+
+from typing import Literal
+from uuid import UUID
+
+from services.registry import store
+from services.registry.domain import Clashes, Thing, Unknown
+from services.registry.handlers.alike import pair_of
+from services.registry.handlers.freshness import held_forecasts
+from services.registry.handlers.intake import tell
+from shared.contracts.base import uuid7
+from shared.work import Work
+
+Decision = Literal["link", "refuse", "unlink"]
+_STATES: dict[Decision, str] = {"link": "linked", "refuse": "refused", "unlink": "suggested"}
+
+
+async def decide(
+    work: Work,
+    *,
+    decision: Decision,
+    counts: UUID,
+    duplicate: UUID,
+    scope: store.Scope,
+    actor: str,
+) -> store.ListedPair:
+    """
+    What a person who sees both sides decides of a pair: to link them, so that *counts* counts for
+    *duplicate*; that they are not the same mass; or to take such a decision back.
+
+    Raises `Unknown` where there is no such pair to see, `Clashes` where one of them is linked
+    otherwise.
+    """
+    pair = pair_of(counts, duplicate)
+    register, forecasts = await held_forecasts(pair, work)
+    if await store.duplicate(work.session, scope, pair) is None:
+        raise Unknown(
+            "duplicate_unknown", f"{counts} and {duplicate} are no suggested pair that you may see"
+        )
+    known = {one.id: one for one in forecasts}
+    if decision == "link":
+        _check_link(known[counts], known[duplicate])
+    for one, other in (pair, pair[::-1]):
+        linked = other if decision == "link" and other == counts else None
+        if linked is not None or known[one].duplicate_of == other:
+            register.link(known[one], linked)
+    await store.keep_things(work.session, list(register.changed.values()), work.now)
+    await store.decide(work.session, pair, state=_STATES[decision], by=actor, now=work.now)
+    await store.note(
+        work.session,
+        store.TrailRow(
+            id=uuid7(),
+            at=work.now,
+            actor=actor,
+            action=f"duplicate-{_STATES[decision]}",
+            object=f"forecast/{duplicate}",
+            detail={"counts": str(counts)},
+        ),
+    )
+    tell(register, work)
+    decided = await store.duplicate(work.session, scope, pair)
+    assert decided is not None
+    return decided
+
+
+def _check_link(counts: Thing, duplicate: Thing) -> None:
+    """
+    What counts must count itself, and a duplicate has one that counts: so no links form a ring.
+    What counts for others may become a duplicate with them; who links it need not know of them.
+    """
+    if counts.duplicate_of not in (None, duplicate.id):
+        raise Clashes("counts_nothing", f"{counts.id} is itself a duplicate; unlink it first")
+    if duplicate.duplicate_of not in (None, counts.id):
+        raise Clashes("linked_already", f"{duplicate.id} is linked to another; unlink it first")

@@ -1,0 +1,192 @@
+"""Pairs of forecasts that may be about the same mass, and what was decided of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.domain import Likeness, Thing, cells_beside, municipal_cell, tonnes_alike
+from services.registry.store.things import VISIBLE, Scope, from_json, scoped
+
+MOST_BESIDE = 40
+"""Neighbours of one forecast that are looked at, those closest in tonnes first."""
+
+Pair = tuple[UUID, UUID]
+
+_BESIDE = text(
+    f"""
+    SELECT mine.id AS mine, beside.id AS beside, beside.state
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS mine(id uuid, project_id uuid, reporter text, system text,
+                cells text[], municipal_cell text, low float8, likely float8, high float8)
+    CROSS JOIN LATERAL (
+        SELECT id, state FROM (
+            SELECT * FROM forecast
+            WHERE cell = ANY(mine.cells) AND likely_t BETWEEN mine.low AND mine.high
+            UNION ALL
+            SELECT * FROM forecast
+            WHERE municipal_cell = mine.municipal_cell
+              AND likely_t BETWEEN mine.low AND mine.high
+        ) AS near
+        WHERE project_id <> mine.project_id AND (reporter <> mine.reporter
+            OR state #>> '{{source,system}}' IS DISTINCT FROM mine.system)
+        ORDER BY abs(likely_t - mine.likely), id LIMIT {MOST_BESIDE}
+    ) AS beside
+    """
+)
+_DROP = text(
+    """
+    DELETE FROM duplicate WHERE state = 'suggested'
+      AND (one = ANY(CAST(:ids AS uuid[])) OR other = ANY(CAST(:ids AS uuid[])))
+      AND (one, other) NOT IN (
+          SELECT one, other FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+              AS told(one uuid, other uuid))
+    """
+)
+_SUGGEST = text(
+    """
+    INSERT INTO duplicate (one, other, score, reasons, state, suggested_at)
+    SELECT one, other, score, reasons, 'suggested', :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS told(one uuid, other uuid, score float8, reasons jsonb)
+    ORDER BY one, other
+    ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
+    WHERE duplicate.state = 'suggested'
+    """
+)
+_LISTED = f"""
+    WITH seen AS (SELECT * FROM forecast WHERE {VISIBLE})
+    SELECT duplicate.*, a.state AS one_state, b.state AS other_state,
+           a.duplicate_of AS one_counts, b.duplicate_of AS other_counts
+    FROM duplicate JOIN seen AS a ON a.id = duplicate.one JOIN seen AS b ON b.id = duplicate.other
+    WHERE (:everything OR a.region = ANY(CAST(:regions AS text[]))
+        OR b.region = ANY(CAST(:regions AS text[]))
+        OR CAST(:own AS text[])
+            && CAST(ARRAY[a.organisation, a.reporter, b.organisation, b.reporter] AS text[]))
+"""
+_DECIDE = text(
+    """
+    UPDATE duplicate SET state = :state, decided_by = :by, decided_at = :now
+    WHERE one = :one AND other = :other
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A pair with both states; *counts* is the forecast that counts, once they are linked."""
+
+    one: Mapping[str, Any]
+    other: Mapping[str, Any]
+    score: float
+    reasons: Mapping[str, Any]
+    state: str
+    suggested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    counts: UUID | None
+
+    @property
+    def pair(self) -> Pair:
+        return UUID(self.one["forecast_id"]), UUID(self.other["forecast_id"])
+
+
+async def beside(
+    session: AsyncSession, forecasts: Sequence[Thing]
+) -> list[tuple[UUID, dict[str, Any]]]:
+    """What lies beside *forecasts* and is about as much: (which of them, the other's state)."""
+    rows = [_mine(one) for one in forecasts]
+    found = await session.execute(_BESIDE, {"rows": json.dumps(rows)})
+    return [(row["mine"], from_json(row["state"])) for row in found.mappings()]
+
+
+def _mine(forecast: Thing) -> dict[str, Any]:
+    low, high = tonnes_alike(forecast.state)
+    is_exact = forecast.state["place"]["precision"] == "exact"
+    return {
+        "id": str(forecast.id),
+        "project_id": str(forecast.project_id),
+        "reporter": forecast.reporter,
+        "system": forecast.state.get("source", {}).get("system"),
+        "cells": cells_beside(forecast.state),
+        "municipal_cell": None if is_exact else municipal_cell(forecast.state),
+        "low": low,
+        "likely": forecast.state["quantity"]["likely_t"],
+        "high": high,
+    }
+
+
+async def suggest(
+    session: AsyncSession,
+    ids: Iterable[UUID],
+    alike: Mapping[Pair, Likeness],
+    now: datetime,
+) -> None:
+    """The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay."""
+    rows = [
+        {"one": str(one), "other": str(other), "score": each.score, "reasons": each.reasons}
+        for (one, other), each in alike.items()
+    ]
+    told = json.dumps(rows)
+    await session.execute(_DROP, {"ids": list(ids), "rows": told})
+    if rows:
+        await session.execute(_SUGGEST, {"rows": told, "now": now})
+
+
+async def duplicates(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    state: str | None = None,
+    region: str | None = None,
+    limit: int = 100,
+) -> list[Listed]:
+    """
+    Pairs of which *scope* may see both sides, and has a part in one: owns or reports it, or
+    coordinates its region. The most alike first.
+    """
+    wanted, told = [_LISTED], {**scoped(scope), "limit": limit}
+    if state is not None:
+        wanted.append("duplicate.state = :state")
+        told["state"] = state
+    if region is not None:
+        wanted.append("(a.region = :region OR b.region = :region)")
+        told["region"] = region
+    question = text(" AND ".join(wanted) + " ORDER BY score DESC, one, other LIMIT :limit")
+    rows = await session.execute(question, told)
+    return [_listed(row) for row in rows.mappings()]
+
+
+async def duplicate(session: AsyncSession, scope: Scope, pair: Pair) -> Listed | None:
+    """The one *pair*, when *scope* may see and decide it."""
+    question = text(f"{_LISTED} AND duplicate.one = :one AND duplicate.other = :other")
+    told = {**scoped(scope), "one": pair[0], "other": pair[1]}
+    row = (await session.execute(question, told)).mappings().first()
+    return _listed(row) if row else None
+
+
+async def decide(session: AsyncSession, pair: Pair, *, state: str, by: str, now: datetime) -> None:
+    """*pair* is now *state*, by decision of *by*."""
+    told = {"one": pair[0], "other": pair[1], "state": state, "by": by, "now": now}
+    await session.execute(_DECIDE, told)
+
+
+def _listed(row: Mapping[Any, Any]) -> Listed:
+    one, other = row["one"], row["other"]
+    counts = other if row["one_counts"] == other else one if row["other_counts"] == one else None
+    return Listed(
+        one=from_json(row["one_state"]),
+        other=from_json(row["other_state"]),
+        score=row["score"],
+        reasons=from_json(row["reasons"]),
+        state=row["state"],
+        suggested_at=row["suggested_at"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        counts=counts,
+    )

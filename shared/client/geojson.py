@@ -1,0 +1,221 @@
+"""GeoJSON: a feature collection read one feature at a time, and written."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from shared.client.cells import BadTable, Form
+from shared.client.crs import WGS84, UnknownCrs
+from shared.client.features import (
+    MOST_FEATURES,
+    Feature,
+    FeatureRows,
+    Features,
+    FeatureTable,
+    titles_of,
+    weigh,
+)
+from shared.client.geometry import GEOMETRY, crs_of
+from shared.client.tables import Headings
+
+LARGEST_FEATURE: Final = 10_000_000  # characters
+_CHUNK: Final = 1 << 16
+_ID: Final = "id"
+
+
+def is_geojson(file: Path) -> bool:
+    """Whether the file begins as a JSON object does."""
+    with file.open("rb") as opened:
+        start = opened.read(64)
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
+
+def open_geojson(
+    file: Path, form: Form, *, columns: Collection[str] = (), headings: Headings | None = None
+) -> FeatureTable:
+    """
+    The feature collection at *file* (RFC 7946, or with the older `crs` member) as a table.
+
+    It is gone through once for its properties; rows are read anew, one feature at a time. Raises
+    `BadTable`, `MissingColumns`.
+    """
+    weigh(file)
+    reading = _Reading(file)
+    names: dict[str, None] = {}
+    for feature in reading.read():
+        names.update(dict.fromkeys(feature.properties))
+    titles = titles_of(names, file.name, columns, headings or {})
+    letters = {title: name for name, title in titles.items()} | {GEOMETRY: GEOMETRY}
+    return FeatureTable("", form, letters, FeatureRows(_Reading(file, reading.epsg), titles),
+                        epsg=reading.epsg)  # fmt: skip
+
+
+def feature_collection(
+    features: Iterable[dict[str, Any]], *, crs: dict[str, Any] | None = None
+) -> Iterator[str]:
+    """The text of a feature collection of *features*, in pieces; *crs* where it is not degrees."""
+    named = f'"crs":{json.dumps(crs)},' if crs else ""
+    yield f'{{"type":"FeatureCollection",{named}"features":['
+    for number, feature in enumerate(features):
+        yield ("," if number else "") + "\n" + json.dumps(feature, ensure_ascii=False)
+    yield "\n]}\n"
+
+
+@dataclass(slots=True)
+class _Reading(Features):
+    """Goes through the file: *epsg* is known when it has been gone through once."""
+
+    file: Path
+    epsg: int = WGS84
+
+    def read(self) -> Iterator[Feature]:
+        try:
+            with self.file.open(encoding="utf-8-sig") as text:
+                yield from self._features(_Scanner(text.read))
+        except UnicodeDecodeError as error:
+            remedy = "It is not UTF-8, as GeoJSON is: save it so."
+            raise BadTable(value=self.file.name, remedy=remedy) from error
+        except UnknownCrs as error:
+            raise BadTable(value=self.file.name, remedy=str(error)) from error
+        except RecursionError as error:
+            raise self._bad("it is nested too deep") from error
+        except ValueError as error:
+            if isinstance(error, BadTable):
+                raise
+            raise self._bad(str(error)) from error
+
+    def _features(self, scanner: "_Scanner") -> Iterator[Feature]:
+        kind, seen = None, False
+        for name in scanner.members():
+            if name == "features" and not seen:
+                seen = True
+                for number, told in enumerate(scanner.items(), start=1):
+                    if number > MOST_FEATURES:
+                        raise self._bad(f"it has more than {MOST_FEATURES} features: split it")
+                    yield self._feature(number, told)
+            elif name == "features":
+                raise self._bad("`features` stands twice")
+            else:
+                value = scanner.value()
+                if name == "type":
+                    kind = value
+                elif name == "crs" and value is not None:
+                    self.epsg = crs_of({"crs": value}) or WGS84
+        scanner.end()
+        if kind != "FeatureCollection" or not seen:
+            raise self._bad(f"it is a {str(kind)[:40]!r}: give a FeatureCollection with features")
+
+    def _feature(self, number: int, told: Any) -> Feature:
+        if not isinstance(told, dict) or told.get("type") != "Feature":
+            raise self._bad(f"feature {number} is no Feature")
+        properties = told.get("properties") or {}
+        if not isinstance(properties, dict):
+            raise self._bad(f"the properties of feature {number} are no object")
+        if told.get(_ID) is not None and _ID not in properties:
+            properties = {**properties, _ID: told[_ID]}
+        properties.pop(GEOMETRY, None)
+        geometry = told.get("geometry")
+        if geometry is None:
+            return Feature(number, properties, "")
+        if isinstance(geometry, dict) and "crs" not in geometry:
+            geometry = {**geometry, "crs": self.epsg}
+        return Feature(number, properties, json.dumps(geometry))
+
+    def _bad(self, why: str) -> BadTable:
+        return BadTable(value=self.file.name, remedy=f"It is no GeoJSON that is read here: {why}.")
+
+
+class _Scanner:
+    """Reads a JSON object member by member, holding no more than one value of it."""
+
+    def __init__(self, read: Any) -> None:
+        self._read = read
+        self._text, self._at, self._over = "", 0, False
+        self._decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+
+    def members(self) -> Iterator[str]:
+        """The names of the object's members; the value of each must be read before the next."""
+        self._expect("{")
+        if self._next() == "}":
+            self._at += 1
+            return
+        while True:
+            name = self.value()
+            if not isinstance(name, str):
+                raise ValueError("a member has no name")
+            self._expect(":")
+            yield name
+            if not self._goes_on("}"):
+                return
+
+    def items(self) -> Iterator[Any]:
+        """The values of an array, one at a time."""
+        self._expect("[")
+        if self._next() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self.value()
+            if not self._goes_on("]"):
+                return
+
+    def value(self) -> Any:
+        """The next value, whole."""
+        self._next()
+        while True:
+            try:
+                found, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError:
+                if not self._more():
+                    raise
+                continue
+            if end == len(self._text) and self._more():
+                continue  # a number may go on
+            self._at = end
+            return found
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self._next():
+            raise ValueError("something follows its end")
+
+    def _goes_on(self, closing: str) -> bool:
+        mark = self._next()
+        if mark not in (",", closing):
+            raise ValueError(f"it breaks off, or {mark!r} stands where a comma should")
+        self._at += 1
+        return mark == ","
+
+    def _expect(self, mark: str) -> None:
+        found = self._next()
+        if found != mark:
+            raise ValueError(f"{found!r} stands where {mark!r} should")
+        self._at += 1
+
+    def _next(self) -> str:
+        """The next character that is no white space; empty at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in " \t\r\n":
+                    return self._text[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def _more(self) -> bool:
+        """Read on, each time as much again as is held, so that a long value costs its length."""
+        if self._over:
+            return False
+        held = self._text[self._at :]
+        if len(held) > LARGEST_FEATURE:
+            raise ValueError(f"one feature has more than {LARGEST_FEATURE} characters")
+        read = self._read(max(_CHUNK, len(held)))
+        self._over = not read
+        self._text, self._at = held + read, 0
+        return bool(read)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
