@@ -19,8 +19,9 @@ from tests.portal.conftest import (
     an_agreement,
 )
 from tests.portal.test_browser import chromium, context, signed_in
+from tests.portal.test_imports import Registry, desk, registry
 
-__all__ = ["chromium", "context"]
+__all__ = ["chromium", "context", "desk", "registry"]
 AXE = Path(__file__).parents[1] / "tools" / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
     pytest.mark.skipif(
@@ -230,6 +231,27 @@ async def test_troubled_pages_bear_no_finding(
         services.down |= {"matcher", "indicators"}
     assert await looked_at(page, portal, troubles[trouble](), trouble, folder) == []
     await made.close()
+
+
+async def test_an_import_bears_no_finding_while_it_runs_and_when_it_is_checked(
+    desk: Portal, registry: Registry, context: BrowserContext, folder: Path | None
+) -> None:
+    """The form, how far it is, and the faults by cell; the page goes on by itself."""
+    page = await ready(context, desk)
+    await page.goto(f"{desk.url}/imports")
+    table = {"name": "massat.csv", "mimeType": "text/csv", "buffer": b"a table"}
+    await page.get_by_label("Tiedosto").set_input_files(files=[table])  # type: ignore[list-item]
+    registry.state = "checking"
+    await page.get_by_role("button", name="Tarkista").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("massat.csv")
+    ((id, told),) = registry.imports.items()
+    pages = {"imports": "/imports", "import": f"/imports/{id}"}
+    assert await looked_at(page, desk, pages, "running", folder) == []
+
+    await page.goto(f"{desk.url}/imports/{id}")
+    told["state"] = "checked"
+    await expect(page.get_by_role("table")).to_be_visible()  # without a reload
+    assert await looked_at(page, desk, pages, "checked", folder) == []
 
 
 async def test_a_page_after_an_act_bears_no_finding(

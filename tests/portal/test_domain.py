@@ -17,6 +17,15 @@ from services.portal.domain.rows import (
     inbox_of,
     latest,
 )
+from services.portal.domain.whole import (
+    Acts,
+    End,
+    Said,
+    WholeMatch,
+    acts_of,
+    speaks_for,
+    standing_offer,
+)
 from shared.vocabulary.materials import MATERIALS
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -178,3 +187,71 @@ def test_a_browser_is_never_sent_elsewhere(told: str) -> None:
     """Only a plain path of our own is followed."""
     assert local_path(told) == "/"
     assert local_path("/?region=99#inbox") == "/?region=99#inbox"
+
+
+def a_whole_match(state: str = "proposed", **told: object) -> WholeMatch:
+    """A match of Kiviset and Soraset, whole."""
+    row = a_row(state=state, **told)
+    return WholeMatch(
+        row=row, region="99", surplus=End("kiviset", "049", "s"), need=End("soraset", "092", "n"),
+        total_cents=50_000, giver_cents=None, taker_cents=None, compensation_cents=0,
+        saved_kg=None, whys=(), area=None, delivered_t=0, left_t=None, closed_by=None,
+        declined_by=None, decline_reason=None, born_at=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "may"),
+    [
+        ("proposed", {}, {"accept", "decline", "counter"}),
+        ("accepted", {"asks": ("kiviset",), "accepted_by": ("soraset",)},
+         {"accept", "decline", "counter"}),
+        ("accepted", {"asks": ("soraset",), "accepted_by": ("kiviset",)},
+         {"undo", "decline", "counter"}),
+        ("agreed", {"asks": ()}, {"report", "close"}),
+        ("moving", {"asks": ()}, {"report", "close"}),
+        ("done", {"asks": ()}, {"report"}),
+        ("declined", {"asks": ()}, set()),
+        ("agreed", {"asks": (), "route": "onsite"}, set()),
+    ],
+)  # fmt: skip
+def test_what_a_side_may_do_follows_the_life_of_a_match(
+    state: str, told: dict[str, object], may: set[str]
+) -> None:
+    """Who offered may withdraw it or offer again; loads may come late; an own site asks nobody."""
+    acts = acts_of(a_whole_match(state, **told), ("kiviset",))
+    assert {name for name, who in vars(acts).items() if who} == may
+
+
+def test_a_regions_coordinator_speaks_for_either_side_and_a_stranger_for_none() -> None:
+    """A member speaks for the own side alone."""
+    match = a_whole_match()
+    assert speaks_for(match, (), ("99",)) == ("kiviset", "soraset")
+    assert speaks_for(match, ("soraset", "x"), ("01",)) == ("soraset",)
+    assert acts_of(match, speaks_for(match, ("x",), ())) == Acts()
+
+
+def test_the_offer_that_waits_is_the_last_one_and_falls_when_it_is_withdrawn() -> None:
+    """Only while one side's acceptance stands."""
+    offers = [Said("kiviset", "counter", NOON, tonnes=80), Said("soraset", "counter", NOON)]
+    waiting = a_whole_match("accepted")
+    assert standing_offer(waiting, offers) == offers[1]
+    assert standing_offer(waiting, [*offers, Said("soraset", "undo", NOON)]) is None
+    assert standing_offer(a_whole_match("agreed"), offers) is None
+
+
+def test_numbers_and_days_are_read_as_people_write_them() -> None:
+    """Comma or point, gaps in thousands; the browser's form of a day and the Finnish one."""
+    read = [formats.read_number(told) for told in ("1 234,5", "1\u00a0234.5", "-3", "", "1,2,3")]
+    assert read == [1234.5, 1234.5, -3, None, None]
+    days = [formats.read_day(told) for told in ("2026-05-18", "18.5.2026", "31.2.2026", "18/5")]
+    assert days == [date(2026, 5, 18), date(2026, 5, 18), None, None]
+
+
+@given(st.integers(0, 10**9))
+def test_loads_are_written_with_the_decimals_they_have(kilograms: int) -> None:
+    """Read back, they are the same to the kilogram."""
+    written = formats.load(kilograms / 1000)
+    assert formats.read_number(written.removesuffix("\u00a0t")) == kilograms / 1000
+    assert not written.startswith(("-", "\u2212"))
+    assert "," not in written or not written.removesuffix("\u00a0t").endswith("0")

@@ -1,6 +1,7 @@
 """Bringing a table in from a page: uploaded, looked at by cell, then sent. No script is needed."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import UploadFile
 
 from services.portal.api.desk import desk_of
-from services.portal.api.drawing import draw
+from services.portal.api.fragments import drawn_all
+from services.portal.api.parts import RUNNING, view_of
 from services.portal.api.route import PageRoute
+from services.portal.api.shell import NONE, Trouble, shell
 from services.portal.api.visitor import Visiting, Visitor
 from services.portal.api.words import Words
 from services.portal.gateways import Away, Denied, Imports
@@ -20,7 +23,6 @@ from shared.http import Problem, bounded
 router = APIRouter(route_class=PageRoute)
 LARGEST = 21 << 20  # bytes; the registry says how much a table may have
 MAPPINGS = ("template", "seutumassa")
-RUNNING = ("waiting", "checking", "sending")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -75,9 +77,16 @@ async def one(id: UUID, request: Request, visitor: Visiting) -> Response:
     """How far it is; once it is checked, its errors by cell and the way to send it."""
     if visitor.seen is None:
         return _sign_in(f"/imports/{id}")
-    registry = Imports.at(desk_of(request).registry)
-    told = await registry.one(str(id), visitor.seen.token, visitor.language)
-    return HTMLResponse(_drawn("import.html", visitor, told=told, running=told["state"] in RUNNING))
+    view = await view_of(desk_of(request), visitor, "", str(id))
+    told = await view.imported()
+    if told.get("region"):
+        view = replace(view, region=await view.desk.region(told["region"]))
+    parts = await drawn_all(view, ("import",))
+    html = shell(
+        "import.html", view, here=f"/imports/{id}", parts=parts, told=told,
+        running=told["state"] in RUNNING,
+    )  # fmt: skip
+    return HTMLResponse(html)
 
 
 @router.post("/imports/{id}/commit")
@@ -118,19 +127,18 @@ async def _begin(
     except Away:
         newest = []
         problem = problem or Words(visitor.language)("problem.away")
-    html = _drawn(
+    view = await view_of(desk, visitor, "")
+    html = shell(
         "imports.html",
-        visitor,
+        view,
+        here="/imports",
         newest=newest,
         organisations=sorted(visitor.seen.organisations),
+        titles=await view.titles(),
         mappings=MAPPINGS,
-        problem=problem,
+        problem=Trouble(problem) if problem else NONE,
     )
     return HTMLResponse(html, status)
-
-
-def _drawn(name: str, visitor: Visitor, **told: Any) -> str:
-    return draw(name, visitor.language, visitor=visitor, **told)
 
 
 def _sign_in(then: str) -> Response:

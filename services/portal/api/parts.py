@@ -13,7 +13,7 @@ from services.portal.api.visitor import Visitor
 from services.portal.domain import near as nearly
 from services.portal.domain import rows, whole
 from services.portal.domain.charts.balance import balance_chart, window
-from services.portal.gateways import Away, Denied, Seen
+from services.portal.gateways import Away, Denied, Imports, Seen
 from shared.contracts.base import now
 from shared.http import Problem
 from shared.vocabulary.regions import Region, UnknownPlace
@@ -21,6 +21,7 @@ from shared.vocabulary.regions import Region, UnknownPlace
 Context = dict[str, Any]
 ORGANISATIONS_ASKED = 3
 NEAR_SHOWN = 5
+RUNNING = ("waiting", "checking", "sending")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ class View:
             asking = self.desk.matcher.match(self.about, self.seen.token)
             self.asked["match"] = asyncio.ensure_future(asking)
         found: whole.WholeMatch = await self.asked["match"]
+        return found
+
+    async def imported(self) -> Mapping[str, Any]:
+        """The import that the page is about, asked for once."""
+        if "import" not in self.asked:
+            registry, language = Imports.at(self.desk.registry), self.visitor.language
+            asking = registry.one(self.about, self.seen.token, language)
+            self.asked["import"] = asyncio.ensure_future(asking)
+        found: Mapping[str, Any] = await self.asked["import"]
         return found
 
     async def titles(self) -> Mapping[str, str]:
@@ -229,6 +239,12 @@ async def openings(view: View) -> Context:
     return {"rows": found, "as_of": as_of}
 
 
+async def imported(view: View) -> Context:
+    """How far the import is that the page is about; once it is checked, its errors by cell."""
+    told = await view.imported()
+    return {"told": told, "running": told["state"] in RUNNING, "as_of": None}
+
+
 PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
     "counts": counts,
     "matches": matches,
@@ -241,9 +257,10 @@ PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
     "reported": reported,
     "near_misses": near_misses,
     "openings": openings,
+    "import": imported,
 }
 FRONT = ("counts", "matches", "inbox", "near", "balance", "figures")
-OF_ONE = ("match", "loads", "openings")
+OF_ONE = ("match", "loads", "openings", "import")
 
 
 def its_id(told: str) -> str:

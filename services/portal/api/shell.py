@@ -12,7 +12,8 @@ from services.portal.api.parts import View
 from services.portal.api.visitor import Visitor
 from services.portal.gateways import Away
 
-PLACES = (("now", "/"), ("near", "/near-misses"), ("plan", "/plan"), ("loads", "/deliveries"))
+PLACES = (("now", "/"), ("near", "/near-misses"), ("plan", "/plan"), ("loads", "/deliveries"),
+          ("imports", "/imports"))  # fmt: skip
 
 
 @dataclass(frozen=True)

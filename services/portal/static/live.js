@@ -10,7 +10,6 @@ const title = document.title;
 const connection = document.getElementById("connection");
 const strip = document.getElementById("strip");
 const news = document.getElementById("news");
-const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // ---- one part: fetched, compared, replaced ----
 const flying = new Map();
@@ -49,14 +48,13 @@ function show(part, html, own = false) {
   html = canonical(html);
   if (html === known.get(name)) return;
   const focus = part.contains(document.activeElement) ? document.activeElement : null;
-  if (!own && focus && part.dataset.part !== "counts" && focus.closest("li, details")) return offer(part, html);
+  if (!own && focus && focus.closest("li, details")) return offer(part, html);
   put(part, html, focus);
 }
 
 function put(part, html, focus) {
   const before = new Set([...part.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
   const open = [...part.querySelectorAll("details[open]")].map((one) => one.id);
-  const id = focus?.id;
   const typed = [...part.querySelectorAll("[data-typed] :is(input, textarea, select)[id]")].map((one) => [one.id, one.value]);
   known.set(part.dataset.part, html);
   part.innerHTML = html;
@@ -67,12 +65,12 @@ function put(part, html, focus) {
     if (one) { one.value = value; one.form.dataset.typed = ""; }
   }
   if (focus) {
-    const next = (id && document.getElementById(id)) || part.querySelector("h3[tabindex], h2");
+    const next = document.getElementById(focus.id) || part.querySelector("h3[tabindex], h2");
     if (next?.tagName === "H2") next.tabIndex = -1;
     next?.focus({ preventScroll: true });
   }
   const fresh = [...part.querySelectorAll("[data-key]")].filter((row) => !before.has(row.dataset.key));
-  if (!calm) for (const row of fresh) row.classList.add("arrived");
+  for (const row of fresh) row.classList.add("arrived");
   if (part.dataset.part === "matches" && fresh.length) arrived(fresh.length);
   count();
 }
@@ -189,7 +187,7 @@ function signedOut() {
   clearTimeout(brokenFor);
 }
 
-// ---- signals: one tab holds the stream and tells the others ----
+// ---- signals: one tab hears and tells the others ----
 const name = `massakoppi-${page.region}-${page.reader}`;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
 let heardAt = Date.now(), opened = false, source = null;
@@ -239,8 +237,11 @@ setInterval(() => {
   heardAt = Date.now();
   if (source) open(); else lead(true);
 }, Math.max(beat / 3, 200));
-const counts = document.getElementById("counts");
-if (counts) setInterval(() => { if (!document.hidden) refresh(counts); }, 60000);
+function again(part) {                             // what tells no news is asked by the clock
+  const every = part.querySelector("[data-every]")?.dataset.every;
+  if (every) setTimeout(() => { if (!document.hidden) refresh(part); again(part); }, every * 1000);
+}
+parts.forEach(again);
 
 connected("connecting");
 count();
