@@ -15,9 +15,9 @@ from shared.contracts import (
 )
 
 READER = "notifier"
-OUTCOMES = ("accepted", "agreed", "declined", "undone")
-"""What *change* says when somebody decided."""
-ALARM = "forecast_below_agreed"
+OUTCOMES = ("accepted", "agreed", "countered", "declined", "undone", "closed", "done")
+"""What *change* says when somebody decided, or the last load was moved."""
+ALARMS = ("forecast_below_agreed", "over_delivered", "window_over")
 
 
 def notices(records: Records) -> list[Line]:
@@ -83,7 +83,7 @@ def _sides_told(one: Told) -> list[Row]:
     if body["route"] == "onsite":
         return []
     fell = body["state"] in ("withdrawn", "expired") and body["accepted_by"]
-    if one.name == MatchFound.name or body["change"] in (*OUTCOMES, ALARM) or fell:
+    if one.name == MatchFound.name or body["change"] in (*OUTCOMES, *ALARMS) or fell:
         return sides
     return [side for side in sides if side.get("organisation") in body["asks"]]
 
