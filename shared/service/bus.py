@@ -110,7 +110,7 @@ async def _ask(subscription: Any, request: dict[str, Any], within_s: float, got:
     until = time.monotonic() + within_s
     while len(got) < wanted:
         try:
-            message = await subscription._sub.next_msg(max(0.001, until - time.monotonic()))
+            message = await _next(subscription._sub, max(0.001, until - time.monotonic()), got)
         except TimeoutError:
             break
         if message.reply:  # a company may put a header `Status` on what it hands in
@@ -121,6 +121,24 @@ async def _ask(subscription: Any, request: dict[str, Any], within_s: float, got:
             break
         elif status.startswith("5"):
             raise ConnectionError(f"pull answered {status}")
+
+
+async def _next(queue: Any, within_s: float, got: list[Msg]) -> Msg:
+    """
+    The next message of *queue*; when cut off, one that was on its way already is added to *got*.
+
+    Cancelled from outside, nats-py's `next_msg` (2.16.0) loses a message that it has just taken.
+    """
+    coming = asyncio.create_task(queue.next_msg(within_s))
+    try:
+        found: Msg = await asyncio.shield(coming)
+    except asyncio.CancelledError:
+        for call in list(queue._pending_next_msgs_calls.values()) or [coming]:
+            call.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            got.append(await coming)
+        raise
+    return found
 
 
 async def _unread(message: Any) -> Any:
