@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from services.registry import handlers, store
@@ -52,97 +53,68 @@ NoneMatch = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What every route here is told beside the thing: who says it, and on which condition."""
+
+    external_id: str
+    request: Request
+    asker: Asking
+    begin: Working
+    organisation: Reporter = None
+    key: Key = None
+    if_match: Match = None
+
+    async def put(self, kind: Kind, if_none_match: str | None) -> JSONResponse:
+        """The thing is now as the body says."""
+        return await self._said(kind).put(self.request, self.begin, self.if_match, if_none_match)
+
+    async def end(self, kind: Kind) -> JSONResponse:
+        """The thing is no more."""
+        return await self._said(kind).end(self.request, self.begin, self.if_match)
+
+    def _said(self, kind: Kind) -> "_Said":
+        speaks = reporter_of(self.asker, self.organisation)
+        return _Said(kind, speaks, self.external_id, self.key)
+
+
+Says = Annotated[Saying, Depends()]
+
+
 @router.put("/projects/{external_id:path}", openapi_extra=about_body(HandedProject))
-async def say_project(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-    if_none_match: NoneMatch = None,
-) -> JSONResponse:
+async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("project", reporter_of(asker, organisation), external_id, key)
-    return await said.put(request, begin, if_match, if_none_match)
+    return await saying.put("project", if_none_match)
 
 
 @router.put("/forecasts/{external_id:path}", openapi_extra=about_body(HandedForecast))
-async def say_forecast(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-    if_none_match: NoneMatch = None,
-) -> JSONResponse:
+async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
-    return await said.put(request, begin, if_match, if_none_match)
+    return await saying.put("forecast", if_none_match)
 
 
 @router.put("/areas/{external_id:path}", openapi_extra=about_body(HandedArea))
-async def say_area(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-    if_none_match: NoneMatch = None,
-) -> JSONResponse:
+async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
-    said = _Said("area", reporter_of(asker, organisation), external_id, key)
-    return await said.put(request, begin, if_match, if_none_match)
+    return await saying.put("area", if_none_match)
 
 
 @router.delete("/projects/{external_id:path}")
-async def withdraw_project(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-) -> JSONResponse:
+async def withdraw_project(saying: Says) -> JSONResponse:
     """The project will not happen, nor will its forecasts. 404 where it was never told."""
-    said = _Said("project", reporter_of(asker, organisation), external_id, key)
-    return await said.end(request, begin, if_match)
+    return await saying.end("project")
 
 
 @router.delete("/forecasts/{external_id:path}")
-async def cancel_forecast(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-) -> JSONResponse:
+async def cancel_forecast(saying: Says) -> JSONResponse:
     """The forecast is cancelled, everything else of it as last told. 404 where never told."""
-    said = _Said("forecast", reporter_of(asker, organisation), external_id, key)
-    return await said.end(request, begin, if_match)
+    return await saying.end("forecast")
 
 
 @router.delete("/areas/{external_id:path}")
-async def close_area(
-    external_id: str,
-    request: Request,
-    asker: Asking,
-    begin: Working,
-    organisation: Reporter = None,
-    key: Key = None,
-    if_match: Match = None,
-) -> JSONResponse:
+async def close_area(saying: Says) -> JSONResponse:
     """The area is closed, everything else of it as last told. 404 where it was never told."""
-    said = _Said("area", reporter_of(asker, organisation), external_id, key)
-    return await said.end(request, begin, if_match)
+    return await saying.end("area")
 
 
 class _Said:
