@@ -53,6 +53,60 @@ class Telling:
     readers: Sequence[Reader]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a notification is about: its kind, its id, and which revision of it."""
+
+    kind: str
+    id: UUID
+    revision: int
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """
+    One mail to one person *about* something: in which *kind* of letter, *why* to that person, and
+    what is *told* in it.
+    """
+
+    person: UUID
+    about: Subject
+    region: str
+    told_at: datetime
+    kind: str
+    why: str
+    organisations: Sequence[str]
+    told: Mapping[str, Any]
+    found: bool = False
+
+    def noted(self, id: UUID) -> dict[str, Any]:
+        """The notification that this mail is."""
+        return {
+            "id": str(id),
+            "subject_kind": self.about.kind,
+            "subject_id": str(self.about.id),
+            "subject_revision": self.about.revision,
+            "recipient": str(self.person),
+            "channel": "mail",
+            "region": self.region,
+            "told_at": self.told_at.isoformat(),
+            "result": None,
+        }
+
+    def queued(self, id: UUID) -> dict[str, Any]:
+        """The mail as it waits to be sent."""
+        return {
+            "id": str(id),
+            "person": str(self.person),
+            "kind": self.kind,
+            "why": self.why,
+            "organisations": list(self.organisations),
+            "told_at": self.told_at.isoformat(),
+            "found": self.found,
+            "told": self.told,
+        }
+
+
 # --- what others tell -------------------------------------------------------------------------
 
 
@@ -190,33 +244,34 @@ async def _write_mail(work: Work, rules: Rules, told: Sequence[tuple[Telling, Re
         if reader.by_mail and domain.is_news_to(reader, telling.match, rules.grace)
     ]
     chosen = await store.preferences_of(work.session, {reader.person for _, reader in wanted})
-    mails = {
-        uuid7(): (telling, reader)
-        for telling, reader in wanted
-        if reader.person not in chosen or chosen[reader.person].mail
-    }
-    rows = [
-        _notification(id, telling.match, str(reader.person), "mail")
-        for id, (telling, reader) in mails.items()
-    ]
-    fresh = await store.notify(work.session, rows, work.now)
-    queued = [_mail(id, *mails[id]) for id in mails if id in fresh]
+    await _mail(
+        work,
+        [
+            Mailing(
+                person=reader.person,
+                about=Subject("match", telling.match.id, telling.match.revision),
+                region=telling.match.region,
+                told_at=telling.match.told_at,
+                kind="match",
+                why=reader.why,
+                organisations=reader.organisations,
+                told=telling.told,
+                found=telling.match.found,
+            )
+            for telling, reader in wanted
+            if reader.person not in chosen or chosen[reader.person].mail
+        ],
+    )
+
+
+async def _mail(work: Work, mailings: Iterable[Mailing]) -> None:
+    """Note each mail and queue it, but those that were noted before."""
+    mails = {uuid7(): one for one in mailings}
+    fresh = await store.notify(work.session, [one.noted(id) for id, one in mails.items()], work.now)
+    queued = [one.queued(id) for id, one in mails.items() if id in fresh]
     await store.write_mail(work.session, queued, work.now)
     if queued:
         work.wake("mail")
-
-
-def _mail(id: UUID, telling: Telling, reader: Reader) -> dict[str, Any]:
-    return {
-        "id": str(id),
-        "person": str(reader.person),
-        "kind": "match",
-        "why": reader.why,
-        "organisations": list(reader.organisations),
-        "told_at": telling.match.told_at.isoformat(),
-        "found": telling.match.found,
-        "told": telling.told,
-    }
 
 
 async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) -> None:
@@ -392,31 +447,21 @@ async def write_digest(row: Any, work: Work) -> None:
     await store.digested(work.session, row, work.now if written else None)
     if not written:
         return
-    id = uuid7()
-    told = {
-        "id": str(id),
-        "subject_kind": "digest",
-        "subject_id": str(row.person),
-        "subject_revision": row.revision + 1,
-        "recipient": str(row.person),
-        "channel": "mail",
-        "region": found[0].region,
-        "told_at": work.now.isoformat(),
-        "result": None,
-    }
-    mail = {
-        "id": str(id),
-        "person": str(row.person),
-        "kind": "near_misses",
-        "why": found[0].why,
-        "organisations": list(found[0].organisations),
-        "told_at": work.now.isoformat(),
-        "found": False,
-        "told": {"items": [one.told for one in found]},
-    }
-    if await store.notify(work.session, [told], work.now):
-        await store.write_mail(work.session, [mail], work.now)
-        work.wake("mail")
+    await _mail(
+        work,
+        [
+            Mailing(
+                person=row.person,
+                about=Subject("digest", row.person, row.revision + 1),
+                region=found[0].region,
+                told_at=work.now,
+                kind="near_misses",
+                why=found[0].why,
+                organisations=found[0].organisations,
+                told={"items": [one.told for one in found]},
+            )
+        ],
+    )
 
 
 # --- questions to owners ----------------------------------------------------------------------
@@ -429,43 +474,23 @@ async def hear_question(event: ConfirmationAsked, work: Work, *, rules: Rules) -
     members = await store.who_may_be_told(work.session, [event.organisation], [])
     asked = domain.asked_of(event.organisation, event.contacts, members)
     chosen = await store.preferences_of(work.session, set(asked))
-    mails = {
-        uuid7(): (person, why)
-        for person, why in sorted(asked.items())
-        if person not in chosen or chosen[person].mail
-    }
-    rows = [
-        {
-            "id": str(id),
-            "subject_kind": "confirmation",
-            "subject_id": str(event.forecast_id),
-            "subject_revision": event.revision,
-            "recipient": str(person),
-            "channel": "mail",
-            "region": event.region,
-            "told_at": event.at.isoformat(),
-            "result": None,
-        }
-        for id, (person, _) in mails.items()
-    ]
-    fresh = await store.notify(work.session, rows, work.now)
-    queued = [
-        {
-            "id": str(id),
-            "person": str(person),
-            "kind": "confirmation",
-            "why": why,
-            "organisations": [event.organisation],
-            "told_at": event.at.isoformat(),
-            "found": False,
-            "told": event.model_dump(mode="json", exclude_none=True),
-        }
-        for id, (person, why) in mails.items()
-        if id in fresh
-    ]
-    await store.write_mail(work.session, queued, work.now)
-    if queued:
-        work.wake("mail")
+    await _mail(
+        work,
+        [
+            Mailing(
+                person=person,
+                about=Subject("confirmation", event.forecast_id, event.revision),
+                region=event.region,
+                told_at=event.at,
+                kind="confirmation",
+                why=why,
+                organisations=(event.organisation,),
+                told=event.model_dump(mode="json", exclude_none=True),
+            )
+            for person, why in sorted(asked.items())
+            if person not in chosen or chosen[person].mail
+        ],
+    )
 
 
 # --- what is due ------------------------------------------------------------------------------
@@ -688,38 +713,22 @@ async def _write_to_owner(
 ) -> None:
     if not rules.mail:
         return
-    mails = {uuid7(): person for person in await _owners(work, webhook)}
-    rows = [
-        {
-            "id": str(id),
-            "subject_kind": "webhook",
-            "subject_id": str(webhook.id),
-            "subject_revision": revision,
-            "recipient": str(person),
-            "channel": "mail",
-            "region": region,
-            "told_at": work.now.isoformat(),
-            "result": None,
-        }
-        for id, person in mails.items()
-    ]
-    fresh = await store.notify(work.session, rows, work.now)
-    queued = [
-        {
-            "id": str(id),
-            "person": str(person),
-            "kind": "webhook",
-            "why": "owner",
-            "organisations": [webhook.organisation],
-            "told_at": work.now.isoformat(),
-            "found": False,
-            "told": {"organisation": webhook.organisation, "host": _host(webhook.url)},
-        }
-        for id, person in mails.items()
-        if id in fresh
-    ]
-    await store.write_mail(work.session, queued, work.now)
-    work.wake("mail")
+    await _mail(
+        work,
+        [
+            Mailing(
+                person=person,
+                about=Subject("webhook", webhook.id, revision),
+                region=region,
+                told_at=work.now,
+                kind="webhook",
+                why="owner",
+                organisations=(webhook.organisation,),
+                told={"organisation": webhook.organisation, "host": _host(webhook.url)},
+            )
+            for person in await _owners(work, webhook)
+        ],
+    )
 
 
 async def _owners(work: Work, webhook: Any) -> Collection[UUID]:
