@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlmodel import Field, SQLModel
 
 from shared.contracts.base import Event
 from shared.plain import plain_rows
@@ -43,6 +44,15 @@ NAMING = {
 }
 MOMENT = TIMESTAMP(timezone=True)
 LARGEST_PAYLOAD = 900_000  # bytes; the server's default limit is 1 MiB with headers
+
+
+class DueRow(SQLModel):
+    """The columns of rows that are worked off by lease, beside their key: `shared.service.Due`."""
+
+    due_at: datetime = Field(sa_type=MOMENT)
+    claimed_by: UUID | None = None
+    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class TooLarge(Exception):

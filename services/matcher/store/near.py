@@ -17,7 +17,7 @@ from services.matcher.store.lots import LOT
 from services.matcher.store.tables import ledger
 from shared.plain import plain_rows
 from shared.service.card import Due
-from shared.work import MOMENT
+from shared.work import MOMENT, DueRow
 
 near = Due("near", ("tile",), size=1, lease_s=60)
 
@@ -55,7 +55,7 @@ class NearMissRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=MOMENT)
 
 
-class NearRow(SQLModel, table=True):
+class NearRow(DueRow, table=True):
     """
     A tile whose near misses must be looked at again when it is quiet.
 
@@ -68,11 +68,7 @@ class NearRow(SQLModel, table=True):
 
     tile: int = Field(primary_key=True)
     generation: UUID = Field(sa_column_kwargs={"server_default": text("gen_random_uuid()")})
-    due_at: datetime = Field(sa_type=MOMENT)
     first_at: datetime | None = Field(default=None, sa_type=MOMENT)
-    claimed_by: UUID | None = None
-    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
-    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 # --- what is due ------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, Text, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +12,7 @@ from services.matcher.domain.roads import Pair, Road, Roads
 from services.matcher.store.tables import ledger
 from shared.plain import plain_rows
 from shared.service.card import Due
-from shared.work import MOMENT
+from shared.work import MOMENT, DueRow
 
 road_wanted = Due("road_wanted", ("origin", "destination"), size=200, lease_s=60, together=True)
 
@@ -31,7 +30,7 @@ class RoadRow(SQLModel, table=True):
     at: datetime = Field(sa_type=MOMENT, sa_column_kwargs={"server_default": text("now()")})
 
 
-class RoadWantedRow(SQLModel, table=True):
+class RoadWantedRow(DueRow, table=True):
     """A road to be asked for."""
 
     __tablename__ = "road_wanted"
@@ -40,10 +39,6 @@ class RoadWantedRow(SQLModel, table=True):
 
     origin: int = Field(sa_type=BigInteger, primary_key=True)
     destination: int = Field(sa_type=BigInteger, primary_key=True)
-    due_at: datetime = Field(sa_type=MOMENT)
-    claimed_by: UUID | None = None
-    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
-    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 # one row of arrays: the driver reads it in a fraction of the time of as many rows

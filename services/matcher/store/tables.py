@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from shared.work import MOMENT, Ledger
+from shared.work import MOMENT, DueRow, Ledger
 
 ledger = Ledger("matcher")
 ledger.hears("lot", "area")
@@ -253,14 +253,7 @@ class DeliveryRow(SQLModel, table=True):
     key: str | None = Field(default=None, sa_type=Text)
 
 
-class _DueRow(SQLModel):
-    due_at: datetime = Field(sa_type=MOMENT)
-    claimed_by: UUID | None = None
-    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
-    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-
-
-class DirtyRow(_DueRow, table=True):
+class DirtyRow(DueRow, table=True):
     """A cell whose neighbourhood must be settled; each mark gives it another *generation*."""
 
     __tablename__ = "dirty"
@@ -273,7 +266,7 @@ class DirtyRow(_DueRow, table=True):
     correlation: str | None = Field(default=None, sa_type=Text)
 
 
-class SweepRow(_DueRow, table=True):
+class SweepRow(DueRow, table=True):
     """A tile that changed and will be settled with more around it when it is quiet."""
 
     __tablename__ = "sweep"
@@ -284,7 +277,7 @@ class SweepRow(_DueRow, table=True):
     generation: UUID = Field(sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
 
-class TellRow(_DueRow, table=True):
+class TellRow(DueRow, table=True):
     """A match whose present revision is told by *due_at*, while news keeps coming around it."""
 
     __tablename__ = "tell"
@@ -295,7 +288,7 @@ class TellRow(_DueRow, table=True):
     correlation: str | None = Field(default=None, sa_type=Text)
 
 
-class CalendarRow(_DueRow, table=True):
+class CalendarRow(DueRow, table=True):
     """The one row that comes due now and then, to find matches whose window is over."""
 
     __tablename__ = "calendar"

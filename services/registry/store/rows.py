@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Text, UniqueCo
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from shared.work import MOMENT, Ledger
+from shared.work import MOMENT, DueRow, Ledger
 
 ledger = Ledger("registry")
 
@@ -273,17 +273,13 @@ class DuplicateRow(SQLModel, table=True):
     decided_at: datetime | None = Field(default=None, sa_type=MOMENT)
 
 
-class CalendarRow(SQLModel, table=True):
+class CalendarRow(DueRow, table=True):
     """When the registry looks next at which owners are to be asked; one row."""
 
     __tablename__: ClassVar[str] = "calendar"
     metadata = ledger.metadata
 
     id: int = Field(default=1, primary_key=True)
-    due_at: datetime = Field(sa_type=MOMENT)
-    claimed_by: UUID | None = None
-    claimed_until: datetime | None = Field(default=None, sa_type=MOMENT)
-    attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class AreaRow(ThingRow, table=True):
