@@ -1,6 +1,7 @@
 """Features of a geographic file as a table: a feature is a row, its properties are the columns."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -60,11 +61,12 @@ class FeatureRows(Source):
             yield Row(feature.number, cells, (), faults)
 
 
-class Features:
+class Features(ABC):
     """Where features come from, as often as asked."""
 
+    @abstractmethod
     def read(self) -> Iterator[Feature]:
-        raise NotImplementedError
+        """The features, from the first on."""
 
 
 def weigh(file: Path) -> None:

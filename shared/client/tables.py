@@ -2,6 +2,7 @@
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,11 +126,12 @@ class _Header:
         return Row(number, dict(zip(self.titles, padded, strict=True)), beyond, told)
 
 
-class Source:
+class Source(ABC):
     """Where the rows of a table come from."""
 
+    @abstractmethod
     def rows(self) -> Iterator[Row]:
-        raise NotImplementedError
+        """The rows, from the first on, as often as asked."""
 
 
 # workbooks

@@ -314,19 +314,18 @@ def test_mara_asks_what_was_not_told():
     )
 
 
+ASPHALT = {
+    "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
+    "max_particle_mm": 16, "quality": "S1", "frost_class": "non",
+}  # fmt: skip
+
+
 def test_asphalt_is_limited_to_a_thousand_tonnes_of_a_site():
     """The plan draws no more than that between two lots, and says so."""
-    told = {
-        "material": "asphalt_granulate",
-        "waste_status": "waste",
-        "legal_route": "mara",
-        "max_particle_mm": 16,
-        "quality": "S1",
-        "frost_class": "non",
-        "tonnes": 5000,
-    }
-    pair = lot(a_surplus(**told)), lot(a_need(material="asphalt_granulate", use="base",
-                                              tonnes=5000, **ROAD))  # fmt: skip
+    pair = (
+        lot(a_surplus(**ASPHALT, tonnes=5000)),
+        lot(a_need(material="asphalt_granulate", use="base", tonnes=5000, **ROAD)),
+    )
     found = arcs([pair[0]], [pair[1]], Rules(), today=TODAY)
     assert found.most.tolist() == [1000]
     assert is_feasible(explain(*pair, Rules(), today=TODAY, tonnes=1000))
@@ -335,12 +334,8 @@ def test_asphalt_is_limited_to_a_thousand_tonnes_of_a_site():
 
 def test_a_site_gets_a_thousand_tonnes_of_asphalt_however_many_give_it():
     """Two givers, two needs of one project, and what was agreed already: together no more."""
-    told = {
-        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
-        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 700,
-    }  # fmt: skip
     wants = {"material": "asphalt_granulate", "use": "base", "tonnes": 900, **ROAD}
-    givers = [lot(a_surplus(**told, north_km=km)) for km in (1, 2, 3)]
+    givers = [lot(a_surplus(**ASPHALT, tonnes=700, north_km=km)) for km in (1, 2, 3)]
     needs = [
         lot(a_need(**wants, project_id=some_id(7))),
         lot(a_need(**wants, project_id=some_id(7))),
@@ -360,11 +355,7 @@ def test_a_site_gets_a_thousand_tonnes_of_asphalt_however_many_give_it():
 
 def test_what_a_site_got_from_lots_that_are_not_at_hand_counts_too():
     """900 t of asphalt lie there already, by matches of other needs of the project."""
-    told = {
-        "material": "asphalt_granulate", "waste_status": "waste", "legal_route": "mara",
-        "max_particle_mm": 16, "quality": "S1", "frost_class": "non", "tonnes": 700,
-    }  # fmt: skip
-    giver = lot(a_surplus(**told))
+    giver = lot(a_surplus(**ASPHALT, tonnes=700))
     need = lot(a_need(material="asphalt_granulate", use="base", tonnes=900, **ROAD))
     site = need.project_id, "asphalt_granulate"
     rules = Rules(standing_bonus_cents_per_t=0, smallest_load_t=0)
