@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -20,14 +21,35 @@ class NotStarted(Exception):
     """A server did not start; its log says why."""
 
 
+PORTS = range(20_000, 30_000)  # below those that systems give to clients by themselves
+_taken: list[socket.socket] = []
+
+
 def free_port(wanted: int = 0) -> int:
-    """*wanted* when nobody listens there, else any free port of loopback."""
-    for port in (wanted, 0):
+    """
+    *wanted* when nobody listens there, else any free port of loopback.
+
+    What is chosen here stays this process's while it lives: no other process is told the same.
+    """
+    for port in filter(None, (wanted, *random.SystemRandom().sample(PORTS, 200))):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+            if port != wanted:
+                _take(port)
+            return port
     raise NotStarted("no free port on 127.0.0.1")
+
+
+def _take(port: int) -> None:
+    """Hold the port of that number of the other protocol, which none of our servers uses."""
+    held = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
+    _taken.append(held)
 
 
 def listening(port: int) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -210,6 +211,22 @@ async def test_an_acceptance_can_be_undone_until_the_other_side_accepted(desk, p
     assert (status, problem["code"]) == (409, "agreed_already")
     status, problem = await desk.decides(agreed, ACME, "decline", reason="other")
     assert (status, problem["code"]) == (409, "decided_already")
+
+
+async def test_an_acceptance_is_undone_though_the_forecasts_have_moved_apart(matcher, desk):
+    """Then no proposal is left of it."""
+    surplus, need = a_surplus(), a_need()
+    await matcher.hears_and_settles(surplus, need)
+    _, answer = await desk.get("/matches", ACME)
+    _, accepted = await desk.decides(answer["items"][0], ACME, "accept")
+    window = need.window.model_copy(update={"first": date(2029, 3, 1), "last": date(2029, 3, 31)})
+    await matcher.hears_and_settles(later(need, window=window))
+    _, seen = await desk.get(f"/matches/{accepted['match_id']}", ACME)
+    status, _ = await desk.decides(seen, ACME, "undo")
+    assert status == 200
+    await matcher.works_off()
+    _, seen = await desk.get(f"/matches/{accepted['match_id']}", ACME)
+    assert seen["state"] == "withdrawn"
 
 
 async def test_only_the_sides_decide_or_a_coordinator_for_one_of_them(desk, proposal):

@@ -151,6 +151,9 @@ def test_an_offer_taken_back_falls_and_the_plan_goes_on(pair):
     undone = decided(offered, "acme", "undo", on(*pair), now=NOON)
     assert (undone.state, undone.first, undone.last) == ("proposed", match.first, match.last)
     assert undone.asks == ("acme", "bolt")
+    apart = pair[0], pair[1]._replace(first=date(2028, 1, 1), last=date(2028, 2, 1))
+    undone = decided(offered, "acme", "undo", on(*apart), now=NOON)
+    assert (undone.first, undone.last) == (offered.first, offered.last)  # till it is withdrawn
 
 
 def agreed(pair: tuple[Lot, Lot], tonnes: int) -> Match:

@@ -416,10 +416,11 @@ async def test_what_is_over_expires_though_nothing_changes_there(matcher, desk):
 
 
 async def test_declines_are_counted_by_reason(matcher, desk, proposal):
-    """As sums, and as a metric."""
+    """As sums of what who asks may see, and as a metric."""
     await desk.decides(proposal, BOLT, "decline", reason="papers")
-    _, told = await desk.get("/declines", OTHER, region="99")
-    assert told["by_reason"] == {"papers": 1}
+    for asker, found in ((BOLT, {"papers": 1}), (COORDINATOR, {"papers": 1}), (OTHER, {})):
+        _, told = await desk.get("/declines", asker, region="99")
+        assert told["by_reason"] == found
     async with desk.session.get(f"{desk.url}/metrics") as answer:
         assert 'matcher_decisions_total{decision="decline",reason="papers"}' in await answer.text()
 

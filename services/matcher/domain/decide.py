@@ -290,13 +290,16 @@ def _undone(match: Match, side: str, ground: Ground, now: datetime) -> Match:
             "agreed_already", "both sides have accepted; agree with the other side instead"
         )
     surplus, need = (ground.lots[id] for id in match.pair)
+    first, last = max(surplus.first, need.first), min(surplus.last, need.last)
+    if match.via or last < first:  # forecasts that have moved apart: the plan withdraws it
+        first, last = match.first, match.last
     return match._replace(
         revision=match.revision + 1,
         state=PROPOSED,
         # an offer falls with its acceptance; the plan takes it from here
         tonnes=min(match.tonnes, tonnes_left(match, ground)) or match.tonnes,
-        first=match.first if match.via else max(surplus.first, need.first),
-        last=match.last if match.via else min(surplus.last, need.last),
+        first=first,
+        last=last,
         accepted_by="",
         change="undone",
         changed_at=now,
