@@ -13,7 +13,6 @@ from sqlalchemy import text
 from services.matcher import store
 from shared.contracts import ForecastUpdated
 from tests.matcher.builders import a_need, a_surplus
-from tests.matcher.conftest import emptied, matcher  # noqa: F401
 from tests.matcher.test_api import ACME, desk  # noqa: F401
 
 PAIRS = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
