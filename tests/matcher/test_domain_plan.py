@@ -355,6 +355,26 @@ def test_arrays_measure_a_road_as_the_vocabulary_does(north_km, east):
     assert road_km_between(surplus, need, Rules()) == pytest.approx(by_hand, abs=0.002)
 
 
+@given(st.randoms(use_true_random=False), st.sampled_from([EXACT, Rules().of_sweeps]))
+@settings(deadline=None, max_examples=150)
+def test_a_lot_that_meets_nobody_chooses_none_of_several_best_plans(draw, rules):
+    """On one line many plans are worth the same; the same one is found with it and without."""
+
+    def some(number, **told):
+        return lot(draw.choice((a_surplus, a_need))(
+            forecast_id=some_id(number), project_id=some_id(100 + number), **told
+        ))  # fmt: skip
+
+    lots = [
+        some(number, organisation="acme", tonnes=draw.randint(1, 6) * 100,
+             north_km=draw.randint(0, 30))
+        for number in range(draw.randint(6, 12))
+    ]  # fmt: skip
+    hidden = some(draw.randint(20, 40), organisation="dune", visibility="region")
+    without = replan(lots, [], rules, today=TODAY)
+    assert replan([*lots, hidden], [], rules, today=TODAY).changes == without.changes
+
+
 def test_two_lots_known_by_one_municipality_are_never_in_one_place():
     """Their common centre point is no distance; 5 km straight are taken."""
     surplus, need = (lot(one(precision="municipality")) for one in (a_surplus, a_need))

@@ -548,24 +548,36 @@ def _solve(
 
 
 def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
-    """The best flow where every tonne arrives and there is room for all, to the cent."""
-    givers, takers = len(supply), len(demand)
-    sink = givers + takers
-    tails = np.concatenate((ways.surplus, np.arange(givers + takers)))
-    heads = np.concatenate((ways.need + givers, np.full(givers + takers, sink)))
+    """
+    The best flow where every tonne arrives and there is room for all, to the cent.
+
+    Lots that have no way are no part of it: which of several plans of the same worth is found must
+    not tell that they exist.
+    """
+    givers, takers = _rows_used(ways.surplus, len(supply)), _rows_used(ways.need, len(demand))
+    supply, demand = supply[givers], demand[takers]
+    sink = len(givers) + len(takers)
+    inner = np.arange(sink)
+    tails = np.concatenate((np.searchsorted(givers, ways.surplus), inner))
+    heads = np.concatenate((np.searchsorted(takers, ways.need) + len(givers), np.full(sink, sink)))
     limits = np.concatenate((ways.most, supply, demand))
     gains = ways.gain + np.where(ways.first, ONSITE_BONUS, 0)
-    costs = np.concatenate((-gains, np.zeros(givers + takers, np.int64)))
+    costs = np.concatenate((-gains, np.zeros(sink, np.int64)))
     flow = SimpleMinCostFlow()
     flow.add_arcs_with_capacity_and_unit_cost(
         tails.astype(np.int32), heads.astype(np.int32), limits, costs
     )
-    nodes = np.append(np.arange(givers), sink).astype(np.int32)
+    nodes = np.append(np.arange(len(givers)), sink).astype(np.int32)
     flow.set_nodes_supplies(nodes, np.append(supply, -supply.sum()))
     answer = flow.solve()
     if answer != flow.OPTIMAL:
         raise NotSolved(str(answer))
     return np.asarray(flow.flows(np.arange(len(ways.surplus), dtype=np.int32)))
+
+
+def _rows_used(rows: Ints, of: int) -> Ints:
+    """Which of so many rows are among *rows*, each once and in order."""
+    return np.flatnonzero(np.bincount(rows, minlength=of))
 
 
 def _begun(
