@@ -142,7 +142,7 @@ async def discard(system: System, id: str, note: str) -> None:
                 ),
                 {"id": letter["id"], "note": note},
             )
-            if done.rowcount == 0:  # type: ignore[attr-defined]
+            if done.rowcount == 0:
                 raise NoSuchLetter(f"{id} is settled already")
 
 

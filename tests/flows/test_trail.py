@@ -17,7 +17,7 @@ from tests.platform import a_forecast, a_need, a_project, company, first_match, 
 def massakoppi(platform: Platform, *words: str) -> subprocess.CompletedProcess[str]:
     """The command, run as an operator would."""
     return subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "trail", *words, "--data", str(platform.folder)],
+        [sys.executable, "-m", "deploy.cli", "trail", *words, "--data", str(platform.data)],
         capture_output=True, text=True, env={**os.environ, "COLUMNS": "300"}, check=False,
     )  # fmt: skip
 
@@ -26,7 +26,7 @@ async def test_who_saw_and_changed_what_is_one_list_of_all_services(platform: Pl
     """Events at the door, looks and decisions; a rebuild takes none of it away."""
     giver, taker = await company(platform, "polku-a"), await company(platform, "polku-b")
     place = {"region": "06", "municipality": "980"}
-    await giver.hand_in(a_project("p", **place), a_forecast("s", "p", **place | {"quantity": 613}))
+    await giver.hand_in(a_project("p", **place), a_forecast("s", "p", quantity=613))
     await taker.hand_in(a_project("p", **place), a_need("n", "p", quantity=613))
     match = await first_match(giver, state="proposed")
     await settled(platform)
