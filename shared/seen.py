@@ -26,6 +26,15 @@ def remember(request: Request, asker: Asker) -> None:
     request.state.named = dict(request.path_params)
 
 
+def tells_of(request: Request, organisations: Iterable[str]) -> None:
+    """
+    Say whom the answer to *request* tells of, also where it does not name them.
+
+    To those *unnamed* the trail does not name who looked: a match has no names before it is agreed.
+    """
+    request.state.tells_of = tuple(organisations)
+
+
 def subject_of(request: Request) -> str:
     """How the trail names who asks: `person/…`."""
     asker: Asker | None = getattr(request.state, "asker", None)
@@ -49,6 +58,7 @@ def note_change(work: Work, request: Request) -> None:
                 f"{request.method} {route}",
                 object_of(route, request.path_params),
                 {*told, *_own(request)},
+                what={"unnamed": sorted({*told} - {*_own(request)})},
             )
         )
     own = _own(request)
@@ -117,7 +127,8 @@ class Seen:
         if asker is None or asker.kind == "service" or start["status"] >= 300:
             return
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        told = [*_organisations(body), *_asked_about(state, asked)]
+        named = [*_organisations(body), *_asked_about(state, asked)]
+        told = [*named, *state.get("tells_of", ())]
         others = [one for one in told if one not in asker.organisations]
         if not others or set(others) <= state.get("noted", set()):
             return
@@ -127,7 +138,11 @@ class Seen:
             object_of(state["route"], state["named"]),
             set(others),
             tuple(asker.organisations),
-            {"query": sorted(asked), "mentions": len(others)},
+            {
+                "query": sorted(asked),
+                "mentions": len(others),
+                "unnamed": sorted(set(others) - set(named)),
+            },
         )
         try:
             await self._write(noted, dict(scope["headers"]).get(b"x-correlation-id"))

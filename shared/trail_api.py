@@ -32,7 +32,8 @@ async def trail(
     Who saw and changed data in this service, newest first.
 
     The operator reads all of it; a person who coordinates an organisation, what is about that one:
-    others that a row is about are left out, and so are the details of what they share.
+    others that a row is about are left out, and so are the details of what they share. Who was not
+    told the name of the organisation is not named to it either.
     """
     whose = _whose(asker, organisation)
     kept = request.app.state.database.ledger.trail.c
@@ -83,14 +84,17 @@ def _whose(asker: Asker, organisation: str | None) -> list[str] | None:
 
 def _item(row: Any, own: list[str] | None) -> dict[str, Any]:
     shared = own is not None and not set(row.about) <= set(own)
+    seen = row.about if own is None else [one for one in row.about if one in own]
+    mine = own is not None and set(row.acting_for) & set(own)
+    hidden = own is not None and not mine and set(seen) <= set(row.what.get("unnamed", ()))
     return {
         "id": str(row.id),
         "at": row.at.isoformat(),
-        "subject": row.subject,
-        "acting_for": row.acting_for,
+        "subject": None if hidden else row.subject,
+        "acting_for": [] if hidden else row.acting_for,
         "action": row.action,
         "object": row.object,
-        "about": row.about if own is None else [one for one in row.about if one in own],
-        "correlation": None if shared else row.correlation,
-        "what": None if shared else row.what,
+        "about": seen,
+        "correlation": None if shared or hidden else row.correlation,
+        "what": None if shared or hidden else row.what,
     }

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 
+import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.allinone import Platform
 from deploy.journal import rebuild
 from deploy.trail import prune_trails
+from shared.access import Asker, read_key, sign
 from tests.platform import a_forecast, a_need, a_project, company, first_match, settled
 
 
@@ -33,6 +35,16 @@ async def test_who_saw_and_changed_what_is_one_list_of_all_services(platform: Pl
     id = match["match_id"]
     status, _ = await giver.ask("matcher", "GET", f"/matches/{id}")
     assert status == 200
+
+    key = read_key(platform.ring.signing)
+    token = sign(Asker("p-b", "person", {"polku-b": ("coordinator",)}), key)
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.get(f"{platform.system.urls['matcher']}/trail?object={id}") as answer,
+    ):
+        (look,) = (await answer.json())["items"]
+    assert (look["action"], look["about"]) == ("GET /matches/{id}", ["polku-b"])
+    assert "polku-a" not in str(look)  # who was not told a name is not named before it is agreed
 
     await rebuild(platform.system, "matcher")
     lines = massakoppi(platform, "export", "--organisation", "polku-b").stdout.splitlines()

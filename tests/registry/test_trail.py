@@ -118,7 +118,7 @@ async def test_a_coordinator_reads_who_saw_and_changed_its_organisations_data(
     assert "client" not in str(mine)
     _, theirs = await http.ask("GET", "/trail", by=CLIENTS_COORDINATOR)
     assert theirs["items"][0]["action"] == "GET /organisations/{token}/members"
-    assert theirs["items"][0]["what"] == {"query": [], "mentions": 1}
+    assert theirs["items"][0]["what"] == {"query": [], "mentions": 1, "unnamed": []}
     for other in (ACME, ACMES_READER, NORTH, UUSIMAA, MATCHER):
         assert (await http.ask("GET", "/trail", by=other))[0] == 403
     mine = "/trail?organisation=client"
