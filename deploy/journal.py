@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.cards import card, cards
-from deploy.letters import databases
+from deploy.letters import OPERATOR, databases
 from deploy.provision import EVENTS_AGE_S, announced, connected
 from deploy.system import System
 from shared.contracts.base import Event, uuid7
@@ -70,6 +70,9 @@ async def rebuild(system: System, name: str, progress: Progress = lambda _d, _t:
                     await _apply(reader, session, service, contract, events)
                     done += len(events)
                     progress(done, total)
+            work = reader.work_in(session)
+            work.note(OPERATOR, "service-rebuilt", name, events=done)
+            await reader.write(work)
             await session.commit()
     return done
 

@@ -20,6 +20,7 @@ class NoSuchLetter(ValueError):
     """There is no open dead letter of that id."""
 
 
+OPERATOR = "operator/operator"
 OPEN = "replayed_at IS NULL AND discarded_at IS NULL"
 
 
@@ -121,6 +122,7 @@ async def _knock_again(
         settled = await work.session.execute(REPLAYED, told)
         if settled.rowcount == 0:  # type: ignore[attr-defined]
             raise Refused("this dead letter is settled already")
+        work.note(OPERATOR, "dead-letter-replayed", f"dead-letters/{row.id}", organisation)
         (answer,) = await door.take_in([knock], work)
         if not isinstance(answer, Answered):
             raise Refused(f"no verdict yet: {answer}")
@@ -131,8 +133,9 @@ async def discard(system: System, id: str, note: str) -> None:
     letter = await show_letter(system, id)
     async with databases(system, letter["service"]) as opened:
         _, database = opened[letter["service"]]
-        async with database.engine.begin() as connection:
-            done = await connection.execute(
+        async with database.begin_work() as work:
+            work.note(OPERATOR, "dead-letter-discarded", f"dead-letters/{letter['id']}")
+            done = await work.session.execute(
                 text(
                     "UPDATE dead_letter SET discarded_at = now(), settled_by = 'operator', "
                     f"note = :note WHERE id = :id AND {OPEN}"
@@ -169,6 +172,7 @@ async def take_message(system: System, service: str, durable: str, seq: int, not
             "headers": json.dumps(headers), "payload": message.data, "reason": "taken",
             "error": note, "failures": 0,
         }  # fmt: skip
-        async with database.engine.begin() as connection:
-            if not await set_aside(connection, event, letter):
+        async with database.begin_work() as work:
+            work.note(OPERATOR, "dead-letter-taken", f"dead-letters/{letter['id']}")
+            if not await set_aside(await work.session.connection(), event, letter):
                 raise ValueError(f"message {seq} is applied already: nothing to set aside")

@@ -25,7 +25,9 @@ from shared.access import Asker, NotAllowed, NotKnown, asker_of
 from shared.contracts.base import last_day
 from shared.openapi import document
 from shared.pace import Pace
+from shared.seen import Seen, note_change, remember
 from shared.settings import SharedSettings
+from shared.trail import rows_changed
 from shared.work import Database, Work, is_outage
 
 PROBLEM = "application/problem+json"
@@ -160,6 +162,8 @@ def application(
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     _tell_problems(app)
+    if database is not None:
+        app.add_middleware(Seen, database=database, unsaid=_unsaid)
     if router is not None:
         app.include_router(router)
 
@@ -170,6 +174,12 @@ def application(
 
     app.openapi = told  # type: ignore[method-assign]  # FastAPI's way to tell it otherwise
     return app
+
+
+def _unsaid() -> JSONResponse:
+    """The answer where a look at another's data could not be noted."""
+    headers = {"Retry-After": "2"}
+    return problem_answer(503, "not_noted", "try again in a moment", headers=headers)
 
 
 def _pace(settings: SharedSettings | None) -> Pace | None:
@@ -253,6 +263,7 @@ def asker(
     if request.app.state.public_key is None:
         raise NotKnown("this service has no key to check a token with")
     found = asker_of(token, request.app.state.public_key)
+    remember(request, found)
     pace: Pace | None = request.app.state.pace
     if pace is not None and not found.sees_all and (wait_s := pace.wait_s(found.subject)):
         raise TooOften(wait_s)
@@ -276,7 +287,8 @@ def working(request: Request) -> BeginWork:
     """
     Begins the one work of this request: `async with begin() as work`.
 
-    A block, so that the answer is made after the commit.
+    A block, so that the answer is made after the commit. What changes something is put on the trail
+    in the same transaction.
     """
     database: Database = request.app.state.database
 
@@ -285,7 +297,10 @@ def working(request: Request) -> BeginWork:
         correlation = request.headers.get("x-correlation-id")
         origin = request.headers.get("x-tab", "")
         async with database.begin_work(correlation=correlation, origin=origin) as work:
+            before = await rows_changed(work.session)
             yield work
+            if before is None or await rows_changed(work.session) != before:
+                note_change(work, request)
 
     return begin
 

@@ -40,6 +40,9 @@ class SharedSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True
     time_zone: str = Field("Europe/Helsinki", description="whose days dates are")
+    trail_keep_years: int = Field(
+        6, ge=1, description="years before rows of the trail may be pruned"
+    )
     stop_grace_s: float = Field(20.0, ge=0)
     ack_wait_s: float = Field(30.0, ge=1, description="after which an unacknowledged event returns")
     watch_every_s: float = Field(15.0, gt=0, description="between two looks at the durables")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ from sqlmodel import Field, SQLModel
 from shared.contracts.base import Event
 from shared.plain import plain_rows
 from shared.settings import SharedSettings
+from shared.trail import Noted, trail_tables, write_noted
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -126,6 +128,7 @@ class Ledger:
             Column("note", Text),
             UniqueConstraint("durable", "key"),
         )
+        self.trail, self.trail_seal = trail_tables(self.metadata)
 
     def hears(self, *tables: str) -> None:
         """Say that *tables* hold what others told and can be made again from their journals."""
@@ -173,6 +176,7 @@ class Work:
     letters: list[Letter] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     woken: set[str] = field(default_factory=set)
+    noted: list[Noted] = field(default_factory=list)
 
     def announce(self, event: Event) -> None:
         """Tell *event* when, and only if, this transaction commits."""
@@ -192,6 +196,10 @@ class Work:
     def wake(self, due: str) -> None:
         """Something of *due* became due: its worker looks at once after the commit."""
         self.woken.add(due)
+
+    def note(self, subject: str, action: str, object: str, *about: str, **what: Any) -> None:
+        """Put on the trail who did what to what, of which organisations: `shared.trail.Noted`."""
+        self.noted.append(Noted(subject, action, object, about, what=what))
 
 
 WRITE_LETTERS = """
@@ -288,9 +296,12 @@ class Database:
         return Work(session, now, now.astimezone(self.zone).date(), correlation, origin)
 
     async def write(self, work: Work) -> None:
-        """Write what *work* announces into its transaction."""
+        """Write what *work* announces and notes into its transaction."""
         if work.letters:
             await write_letters(work.session, work.letters, self.relay_token, self.lease_s)
+        if work.noted:
+            noted, trail = work.noted, self.ledger.trail
+            await write_noted(work.session, trail, noted, self.zone, work.correlation)
 
 
 OUTAGES = ("08", "53", "57P", "58", "40001", "40P01", "55P03", "57014", "25006")

@@ -120,6 +120,7 @@ class Driven:
         known = made.service.ledger.metadata.tables if made.service.ledger else ()
         tables = ", ".join(name for name in known if name != keep)
         async with made.database.engine.begin() as connection:
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
             await connection.execute(text(f"TRUNCATE {tables}"))
         return made
 

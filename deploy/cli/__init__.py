@@ -21,6 +21,7 @@ from deploy.cli import (
     planning,
     regions,
     running,
+    trail,
     webhooks,
 )
 from deploy.cli.terms import say_problem
@@ -53,6 +54,7 @@ coming.register(app)
 estimates.register(app)
 nears.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(trail.app, name="trail")
 app.add_typer(measures.app, name="bench")
 
 

@@ -22,12 +22,14 @@ from services.indicators.domain import (
     period_label,
     period_of,
 )
+from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
 router = APIRouter()
+router.include_router(trail_api.router)
 
 Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
 Grain = Literal["month", "quarter", "year"]

@@ -20,6 +20,7 @@ from services.notifier.domain import (
 from services.notifier.domain.matches import TABS, Tab
 from services.notifier.gateways import new_secret, target_of
 from services.notifier.handlers import test_webhook
+from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
@@ -28,6 +29,7 @@ from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
 
 router = APIRouter()
+router.include_router(trail_api.router)
 Limit = Annotated[int, Query(ge=1, le=200)]
 Name = Literal["match-found", "match-changed"]
 

@@ -327,5 +327,6 @@ async def replay(consumer: Consumer, letter: Any, *, by: str, note: str) -> None
         settled = await work.session.execute(REPLAYED, {"id": letter.id, "by": by, "note": note})
         if settled.rowcount == 0:  # type: ignore[attr-defined]
             raise Refused("this dead letter is settled already")
+        work.note(f"operator/{by}", "dead-letter-replayed", f"dead-letters/{letter.id}")
         if await claim(work.session, consumer.durable, [event]):
             await hand_over(work, consumer.handler, [event])

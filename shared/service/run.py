@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from shared.service.card import (
 )
 from shared.service.consume import CAME_AGAIN, Consumer, delay_s, key_of
 from shared.service.due import Worker
+from shared.trail import seal_days
 from shared.work import Database, Work, is_outage, point
 
 OPEN_DEAD_LETTERS = text(
@@ -420,6 +422,7 @@ class Running:
             if time.monotonic() > pruned + PRUNE_EVERY_S:
                 pruned = time.monotonic()
                 await self._prune()
+            await self._seal()
 
     async def _prune(self) -> None:
         if self.database is None:
@@ -429,6 +432,18 @@ class Running:
                 if (await connection.execute(ALONE)).scalar_one():
                     await connection.execute(PRUNE_INBOX)
                     await connection.execute(PRUNE_FAILURES)
+
+    async def _seal(self) -> None:
+        """Seal what is over of the trail; the seals are told to the log, outside the database."""
+        if self.database is None:
+            return
+        try:
+            found = await seal_days(self.database.engine, self.settings.zone, datetime.now(UTC))
+        except Exception as error:
+            telemetry.log().warning("trail_not_sealed", error=repr(error))
+            return
+        for one in found:
+            telemetry.log().info("trail_sealed", day=str(one.day), rows=one.rows, seal=one.seal)
 
     # -- stopping -------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ async def test_a_linked_duplicate_is_offered_no_longer_until_it_is_unlinked(http
     assert await state_of(door, other) == ("offered", False, 4)
     trail = await rows(
         door.database,
-        "SELECT actor, action FROM trail WHERE object = :it ORDER BY id",
+        "SELECT subject, action FROM trail WHERE object = :it ORDER BY at, id",
         it=f"forecast/{other}",
     )
     assert [tuple(row) for row in trail] == [

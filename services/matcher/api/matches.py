@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,7 @@ from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.seen import tells_of
 
 router = APIRouter()
 Told = Annotated[Any, Depends(settings_of)]
@@ -95,6 +96,7 @@ class Settling(BaseModel):
 
 @router.get("/matches")
 async def matches(
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -128,6 +130,7 @@ async def matches(
         order=order,
     )
     lots = await store.lots_of(session, {id for one in found for id in one.pair})
+    tells_of(request, (lot.organisation for lot in lots.values()))
     areas = await handlers.areas_between(found, session)
     told = [
         _seen(one, lots, areas, asker, settings) for one in found if lots.keys() >= set(one.pair)
@@ -146,7 +149,12 @@ async def counts(region: str, asker: Asking, session: Reading) -> dict[str, Any]
 
 @router.get("/matches/{id}")
 async def match(
-    id: UUID, asker: Asking, session: Reading, settings: Told, response: Response
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    settings: Told,
+    response: Response,
 ) -> dict[str, Any]:
     """One match, with its revision as the ETag."""
     found = await store.match_of(session, id)
@@ -154,6 +162,7 @@ async def match(
         raise _no_match(id)
     response.headers["ETag"] = f'"{found.revision}"'
     lots = await store.lots_of(session, found.pair)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     areas = await handlers.areas_between([found], session)
     return _seen(found, lots, areas, asker, settings)
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.matcher import handlers, store
 from services.matcher.api.matches import answer_of
@@ -11,6 +11,7 @@ from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, cursor, number_after, settings_of
+from shared.seen import tells_of
 
 router = APIRouter()
 Told = Annotated[Any, Depends(settings_of)]
@@ -18,6 +19,7 @@ Told = Annotated[Any, Depends(settings_of)]
 
 @router.get("/near-misses")
 async def near_misses(
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -38,6 +40,7 @@ async def near_misses(
         limit=limit,
     )
     lots = await store.lots_of(session, {id for one in found for id in one.pair})
+    tells_of(request, (lot.organisation for lot in lots.values()))
     told = [_seen(one, lots, asker, settings) for one in found]
     more = cursor(found[-1].worth_cents, found[-1].id) if len(found) == limit else None
     return {"items": told, "next": more, "as_of": now().isoformat()}

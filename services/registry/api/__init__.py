@@ -13,9 +13,11 @@ from services.registry.api import (
     things,
     tokens,
 )
+from shared import trail_api
 
 router = APIRouter()
 for part in (tokens, organisations, regions, intake, imports, things, by_id, duplicates, knowledge):
     router.include_router(part.router)
+router.include_router(trail_api.router)
 
 __all__ = ["router"]

@@ -8,7 +8,6 @@ from services.registry.domain import Clashes, Thing, Unknown
 from services.registry.handlers.alike import pair_of
 from services.registry.handlers.freshness import held_forecasts
 from services.registry.handlers.intake import tell
-from shared.contracts.base import uuid7
 from shared.work import Work
 
 Decision = Literal["link", "refuse", "unlink"]
@@ -46,16 +45,12 @@ async def decide(
             register.link(known[one], linked)
     await store.keep_things(work.session, list(register.changed.values()), work.now)
     await store.decide(work.session, pair, state=_STATES[decision], by=actor, now=work.now)
-    await store.note(
-        work.session,
-        store.TrailRow(
-            id=uuid7(),
-            at=work.now,
-            actor=actor,
-            action=f"duplicate-{_STATES[decision]}",
-            object=f"forecast/{duplicate}",
-            detail={"counts": str(counts)},
-        ),
+    work.note(
+        actor,
+        f"duplicate-{_STATES[decision]}",
+        f"forecast/{duplicate}",
+        *{one.organisation for one in forecasts},
+        counts=str(counts),
     )
     tell(register, work)
     decided = await store.duplicate(work.session, scope, pair)

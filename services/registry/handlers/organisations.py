@@ -51,7 +51,7 @@ async def add_region(told: Mapping[str, Any], work: Work, *, actor: str) -> Regi
         raise Clashes(
             "region_exists", f"code {region.code!r}: another region has it; choose another code"
         )
-    await _note(work, actor, "region-added", f"region/{region.code}", places=len(region.places))
+    work.note(actor, "region-added", f"region/{region.code}", places=len(region.places))
     return region
 
 
@@ -95,7 +95,7 @@ async def add_organisation(
     )
     if not await store.add_organisation(work.session, row):
         raise Clashes("organisation_exists", f"token {token!r} is taken; choose another")
-    await _note(work, actor, "organisation-added", f"organisation/{token}", region=region)
+    work.note(actor, "organisation-added", f"organisation/{token}", token, region=region)
     await _tell(row, work)
     return row, await add_https_key(work, actor=actor, token=token, expires_at=key_expires_at)
 
@@ -111,7 +111,7 @@ async def change_status(
     if status == "suspended":
         for person, _ in await store.members_of(work.session, token):
             await store.shrink_session(work.session, person.id)
-    await _note(work, actor, f"organisation-{status}", f"organisation/{token}")
+    work.note(actor, f"organisation-{status}", f"organisation/{token}", token)
     await _tell(changed, work)
     return changed
 
@@ -137,7 +137,7 @@ async def add_https_key(
         expires_at=expires_at,
     )
     await store.add_key(work.session, row)
-    await _note(work, actor, "key-added", f"organisation/{token}", key=str(made.id), kind="https")
+    work.note(actor, "key-added", f"organisation/{token}", token, key=str(made.id), kind="https")
     return made
 
 
@@ -148,7 +148,7 @@ async def add_nats_key(work: Work, *, actor: str, token: str, public_key: str) -
     )
     if not await store.add_key(work.session, row):
         raise Clashes("key_exists", "public_key: this key is registered already; make a new one")
-    await _note(work, actor, "key-added", f"organisation/{token}", key=str(row.id), kind="nats")
+    work.note(actor, "key-added", f"organisation/{token}", token, key=str(row.id), kind="nats")
     return row
 
 
@@ -156,7 +156,7 @@ async def revoke_key(work: Work, *, actor: str, token: str, id: UUID) -> None:
     """Revoke a key for good; raises `Unknown` when there is no live one."""
     if not await store.revoke_key(work.session, token, id, work.now):
         raise Unknown("key_unknown", f"key {id}: {token} has no such live key; list its keys")
-    await _note(work, actor, "key-revoked", f"organisation/{token}", key=str(id))
+    work.note(actor, "key-revoked", f"organisation/{token}", token, key=str(id))
 
 
 # mandates
@@ -169,14 +169,14 @@ async def add_mandate(work: Work, *, actor: str, owner: str, reporter: str) -> N
     if await store.organisation(work.session, reporter) is None:
         raise Denied("organisation_unknown", f"reporter {reporter!r} is not an organisation here")
     if await store.add_mandate(work.session, owner, reporter, work.now):
-        await _note(work, actor, "mandate-given", f"organisation/{owner}", reporter=reporter)
+        work.note(actor, "mandate-given", f"organisation/{owner}", owner, reporter)
 
 
 async def drop_mandate(work: Work, *, actor: str, owner: str, reporter: str) -> None:
     """End a mandate; what was reported under it stays."""
     if not await store.drop_mandate(work.session, owner, reporter):
         raise Unknown("mandate_unknown", f"{owner} gave {reporter!r} no mandate")
-    await _note(work, actor, "mandate-ended", f"organisation/{owner}", reporter=reporter)
+    work.note(actor, "mandate-ended", f"organisation/{owner}", owner, reporter)
 
 
 # members
@@ -220,7 +220,7 @@ async def add_member(
     await store.keep_membership(work.session, row)
     if before:
         await store.shrink_session(work.session, person)
-    await _note(work, actor, "member-kept", f"organisation/{token}", person=str(person),
+    work.note(actor, "member-kept", f"organisation/{token}", token, person=str(person),
                 roles=row.roles, regions=row.regions)  # fmt: skip
     await _tell(await store.change_organisation(work.session, token, work.now), work)
     return person
@@ -232,7 +232,7 @@ async def drop_member(work: Work, *, actor: str, token: str, person: UUID) -> No
     if not await store.drop_membership(work.session, token, person):
         raise Unknown("member_unknown", f"person {person} is no member of {token}")
     await store.shrink_session(work.session, person)
-    await _note(work, actor, "member-dropped", f"organisation/{token}", person=str(person))
+    work.note(actor, "member-dropped", f"organisation/{token}", token, person=str(person))
     await _tell(await store.change_organisation(work.session, token, work.now), work)
 
 
@@ -248,7 +248,7 @@ async def sign_in(work: Work, *, subject: str, email: str | None) -> Person | No
         row = await store.person_with(work.session, email=email.strip().lower())
         if row is None or not await store.bind_subject(work.session, row.id, subject):
             return None
-        await _note(work, str(row.id), "sign-in-bound", f"person/{row.id}")
+        work.note(f"person/{row.id}", "sign-in-bound", f"person/{row.id}")
     if row is None:
         return None
     found = await store.people(work.session, [row.id])
@@ -295,10 +295,3 @@ async def _tell(row: store.OrganisationRow, work: Work) -> None:
         )
     )
     work.signal("organisation", row.region, row.token, about=row.token, revision=row.revision)
-
-
-async def _note(work: Work, actor: str, action: str, object: str, **detail: Any) -> None:
-    row = store.TrailRow(
-        id=uuid7(), at=work.now, actor=actor, action=action, object=object, detail=detail
-    )
-    await store.note(work.session, row)

@@ -62,7 +62,6 @@ from services.registry.store.organisations import (
     members_of,
     membership,
     nats_users,
-    note,
     open_doors,
     organisation,
     organisation_of_key,
@@ -73,14 +72,12 @@ from services.registry.store.organisations import (
     regions,
     revoke_key,
     shrink_session,
-    trail,
 )
 from services.registry.store.rows import (
     KeyRow,
     MembershipRow,
     OrganisationRow,
     PersonRow,
-    TrailRow,
     ledger,
 )
 from services.registry.store.things import (
@@ -110,7 +107,6 @@ __all__ = [
     "Pair",
     "PersonRow",
     "Scope",
-    "TrailRow",
     "add_import",
     "add_key",
     "add_mandate",
@@ -157,7 +153,6 @@ __all__ = [
     "membership",
     "nats_users",
     "no_more_due",
-    "note",
     "open_doors",
     "organisation",
     "organisation_of_key",
@@ -176,6 +171,5 @@ __all__ = [
     "stay",
     "suggest",
     "things",
-    "trail",
     "unsure",
 ]

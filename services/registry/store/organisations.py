@@ -1,4 +1,4 @@
-"""Organisations, their keys, mandates and members; regions; and the trail of what was changed."""
+"""Organisations, their keys, mandates and members; regions."""
 
 import hashlib
 import json
@@ -20,7 +20,6 @@ from services.registry.store.rows import (
     OrganisationRow,
     PersonRow,
     RegionRow,
-    TrailRow,
 )
 from shared.vocabulary.regions import Region, region_from
 
@@ -334,19 +333,3 @@ async def members_among(session: AsyncSession, persons: Iterable[str]) -> set[tu
         col(MembershipRow.person).in_(told)
     )
     return {(row.organisation, str(row.person)) for row in await session.execute(question)}
-
-
-# the trail
-
-
-async def note(session: AsyncSession, row: TrailRow) -> None:
-    """Add to the trail. Its details hold no names or addresses."""
-    await session.execute(insert(TrailRow).values(row.model_dump()))
-
-
-async def trail(session: AsyncSession, object: str | None = None) -> Sequence[TrailRow]:
-    """What was changed, of one *object* or at all, in order."""
-    question = select(TrailRow).order_by(col(TrailRow.at), col(TrailRow.id))
-    if object is not None:
-        question = question.where(col(TrailRow.object) == object)
-    return (await session.execute(question)).scalars().all()

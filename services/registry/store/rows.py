@@ -125,21 +125,6 @@ class MembershipRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=MOMENT)
 
 
-class TrailRow(SQLModel, table=True):
-    """One administrative change: who did what to what, and when. Rows are only ever added."""
-
-    __tablename__: ClassVar[str] = "trail"
-    metadata = ledger.metadata
-    __table_args__: ClassVar[Any] = (Index("ix_trail_object", "object", "at"),)
-
-    id: UUID = Field(primary_key=True)
-    at: datetime = Field(sa_type=MOMENT)
-    actor: str
-    action: str
-    object: str
-    detail: dict[str, Any] = Field(sa_type=JSONB)
-
-
 class IntakeRow(SQLModel, table=True):
     """
     One event at the door and its verdict; none yet while it waits for what it speaks of.

@@ -1,0 +1,100 @@
+"""`GET /trail`: who saw and changed an organisation's data, for its coordinators."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy import select, tuple_
+
+from shared.access import Asker, NotAllowed
+from shared.http import Asking, Problem, Reading, cursor, number_after
+
+router = APIRouter(tags=["trail"])
+COORDINATES = "coordinator"
+"""The role in an organisation whose holder reads its trail."""
+
+
+@router.get("/trail")
+async def trail(
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    organisation: Annotated[str | None, Query(max_length=32, description="whose data")] = None,
+    since: Annotated[date | None, Query(description="first day")] = None,
+    until: Annotated[date | None, Query(description="last day")] = None,
+    subject: Annotated[str | None, Query(max_length=200, description="`person/…`")] = None,
+    object: Annotated[str | None, Query(max_length=300, description="a part of it")] = None,
+    after: Annotated[str | None, Query(max_length=200, description="`next` of before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="items a page")] = 100,
+) -> dict[str, Any]:
+    """
+    Who saw and changed data in this service, newest first.
+
+    The operator reads all of it; a person who coordinates an organisation, what is about that one:
+    others that a row is about are left out, and so are the details of what they share. Who was not
+    told the name of the organisation is not named to it either.
+    """
+    whose = _whose(asker, organisation)
+    kept = request.app.state.database.ledger.trail.c
+    question = select(*kept).order_by(kept.day.desc(), kept.id.desc()).limit(limit + 1)
+    if whose is not None:
+        question = question.where(kept.about.overlap(whose))
+    if since is not None:
+        question = question.where(kept.day >= since)
+    if until is not None:
+        question = question.where(kept.day <= until)
+    if subject is not None:
+        question = question.where(kept.subject == subject)
+    if object is not None:
+        question = question.where(kept.object.contains(object, autoescape=True))
+    if (place := _day_after(after)) is not None:
+        question = question.where(tuple_(kept.day, kept.id) < tuple_(*place))
+    rows = (await session.execute(question)).all()
+    items = [_item(row, None if asker.is_operator else whose) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {"items": items, "next": cursor(last.day.toordinal(), last.id) if last else None}
+
+
+def _day_after(after: str | None) -> tuple[date, UUID] | None:
+    place = number_after(after)
+    if place is None:
+        return None
+    try:
+        return date.fromordinal(place[0]), place[1]
+    except (ValueError, OverflowError) as error:
+        raise Problem(
+            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
+        ) from error
+
+
+def _whose(asker: Asker, organisation: str | None) -> list[str] | None:
+    """The organisations whose trail is read; None for everybody's."""
+    if asker.is_operator:
+        return None if organisation is None else [organisation]
+    own = [
+        token
+        for token, roles in asker.organisations.items()
+        if asker.kind == "person" and COORDINATES in roles and organisation in (None, token)
+    ]
+    if not own:
+        raise NotAllowed("only the operator and a coordinator of the organisation read its trail")
+    return own
+
+
+def _item(row: Any, own: list[str] | None) -> dict[str, Any]:
+    shared = own is not None and not set(row.about) <= set(own)
+    seen = row.about if own is None else [one for one in row.about if one in own]
+    mine = own is not None and set(row.acting_for) & set(own)
+    hidden = own is not None and not mine and set(seen) <= set(row.what.get("unnamed", ()))
+    return {
+        "id": str(row.id),
+        "at": row.at.isoformat(),
+        "subject": None if hidden else row.subject,
+        "acting_for": [] if hidden else row.acting_for,
+        "action": row.action,
+        "object": row.object,
+        "about": seen,
+        "correlation": None if shared or hidden else row.correlation,
+        "what": None if shared or hidden else row.what,
+    }

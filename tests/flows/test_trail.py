@@ -1,0 +1,92 @@
+"""`massakoppi trail` over a running platform: one list of all services, verified."""
+
+import json
+import os
+import subprocess
+import sys
+
+import aiohttp
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.allinone import Platform
+from deploy.journal import rebuild
+from deploy.trail import prune_trails
+from shared.access import Asker, read_key, sign
+from tests.platform import a_forecast, a_need, a_project, company, first_match, settled
+
+
+def massakoppi(platform: Platform, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command, run as an operator would."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "trail", *words, "--data", str(platform.data)],
+        capture_output=True, text=True, env={**os.environ, "COLUMNS": "300"}, check=False,
+    )  # fmt: skip
+
+
+async def test_who_saw_and_changed_what_is_one_list_of_all_services(platform: Platform) -> None:
+    """Events at the door, looks and decisions; a rebuild takes none of it away."""
+    giver, taker = await company(platform, "polku-a"), await company(platform, "polku-b")
+    place = {"region": "06", "municipality": "980"}
+    await giver.hand_in(a_project("p", **place), a_forecast("s", "p", quantity=613))
+    await taker.hand_in(a_project("p", **place), a_need("n", "p", quantity=613))
+    match = await first_match(giver, state="proposed")
+    await settled(platform)
+    id = match["match_id"]
+    status, _ = await giver.ask("matcher", "GET", f"/matches/{id}")
+    assert status == 200
+
+    key = read_key(platform.ring.signing)
+    token = sign(Asker("p-b", "person", {"polku-b": ("coordinator",)}), key)
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.get(f"{platform.system.urls['matcher']}/trail?object={id}") as answer,
+    ):
+        (look,) = (await answer.json())["items"]
+    assert (look["action"], look["about"]) == ("GET /matches/{id}", ["polku-b"])
+    assert "polku-a" not in str(look)  # who was not told a name is not named before it is agreed
+
+    await rebuild(platform.system, "matcher")
+    lines = massakoppi(platform, "export", "--organisation", "polku-b").stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    found = {(one["service"], one["source"], one["action"]) for one in told}
+    assert ("registry", "trail", "organisation-added") in found
+    assert ("registry", "intake", "event-accepted") in found
+    looks = [one for one in told if one["action"] == "GET /matches/{id}"]
+    assert {(one["subject"], one["object"]) for one in looks} == {
+        ("organisation/polku-a", f"matches/{id}")
+    }
+    listed = massakoppi(platform, "list", "--object", id)
+    assert "GET /matches/{id}" in listed.stdout
+    rebuilt = massakoppi(platform, "list", "--subject", "operator/operator", "--object", "matcher")
+    assert "service-rebuilt" in rebuilt.stdout
+
+
+async def test_verify_says_what_is_sealed_and_fails_where_it_was_rewritten(
+    platform: Platform,
+) -> None:
+    """Exit code 1, the service and the day."""
+    fine = massakoppi(platform, "verify")
+    assert fine.returncode == 0, fine.stdout + fine.stderr
+    assert "registry: as it was" in fine.stdout
+
+    url = platform.system.postgres_url.replace("postgresql://", "postgresql+asyncpg://")
+    engine = create_async_engine(f"{url}/massakoppi_notifier")
+    forged = "INSERT INTO trail_seal VALUES ('2020-01-01', 3, '0', '0', now())"
+    async with engine.begin() as connection:
+        await connection.execute(text(forged))
+    found = massakoppi(platform, "verify", "--service", "notifier")
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("DELETE FROM trail_seal WHERE day = '2020-01-01'"))
+    await engine.dispose()
+    assert found.returncode == 1
+    assert "notifier: NOT AS IT WAS from 2020-01-01" in found.stdout
+
+
+async def test_young_rows_are_not_pruned(platform: Platform) -> None:
+    """The remedy is in the words; and nothing old means nothing removed."""
+    assert set((await prune_trails(platform.system, before=None)).values()) == {0}
+    refused = massakoppi(platform, "prune", "--before", "2026-11-01")
+    assert refused.returncode == 1
+    assert "kept for 6 years" in " ".join(refused.stderr.split())
