@@ -14,10 +14,10 @@ from services.registry.api.answers import Page, Paging, may_report, page, scope_
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
-OF_ITS_OWN = ("price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts")
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -201,7 +201,7 @@ def _told(each: store.Listed, asker: Asker | None = None) -> dict[str, Any]:
     }
     if asker is not None and _may_see_whole(asker, each.state):
         return told
-    return {name: value for name, value in told.items() if name not in OF_ITS_OWN}
+    return as_others_see(told)
 
 
 def _may_see_whole(asker: Asker, state: dict[str, Any]) -> bool:

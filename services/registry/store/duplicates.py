@@ -20,12 +20,12 @@ Pair = tuple[UUID, UUID]
 
 _BESIDE = text(
     f"""
-    SELECT mine.id AS mine, beside.id AS beside, beside.state
+    SELECT mine.id AS mine, beside.revision, beside.state
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS mine(id uuid, project_id uuid, reporter text, system text,
                 cells text[], municipal_cell text, low float8, likely float8, high float8)
     CROSS JOIN LATERAL (
-        SELECT id, state FROM (
+        SELECT revision, state FROM (
             SELECT * FROM forecast
             WHERE cell = ANY(mine.cells) AND likely_t BETWEEN mine.low AND mine.high
             UNION ALL
@@ -57,6 +57,7 @@ _SUGGEST = text(
     ORDER BY one, other
     ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
     WHERE duplicate.state = 'suggested'
+    RETURNING one, other, xmax = 0 AS is_new
     """
 )
 _LISTED = f"""
@@ -98,11 +99,11 @@ class Listed:
 
 async def beside(
     session: AsyncSession, forecasts: Sequence[Thing]
-) -> list[tuple[UUID, dict[str, Any]]]:
-    """What lies beside *forecasts* and is about as much: (which of them, the other's state)."""
+) -> list[tuple[UUID, int, dict[str, Any]]]:
+    """What lies beside *forecasts* and is as much: (which, the other's revision and state)."""
     rows = [_mine(one) for one in forecasts]
     found = await session.execute(_BESIDE, {"rows": json.dumps(rows)})
-    return [(row["mine"], from_json(row["state"])) for row in found.mappings()]
+    return [(row["mine"], row["revision"], from_json(row["state"])) for row in found.mappings()]
 
 
 def _mine(forecast: Thing) -> dict[str, Any]:
@@ -126,16 +127,21 @@ async def suggest(
     ids: Iterable[UUID],
     alike: Mapping[Pair, Likeness],
     now: datetime,
-) -> None:
-    """The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay."""
+) -> list[Pair]:
+    """
+    The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay. Those that
+    were not suggested before.
+    """
     rows = [
         {"one": str(one), "other": str(other), "score": each.score, "reasons": each.reasons}
         for (one, other), each in alike.items()
     ]
     told = json.dumps(rows)
     await session.execute(_DROP, {"ids": list(ids), "rows": told})
-    if rows:
-        await session.execute(_SUGGEST, {"rows": told, "now": now})
+    if not rows:
+        return []
+    kept = await session.execute(_SUGGEST, {"rows": told, "now": now})
+    return [(row.one, row.other) for row in kept if row.is_new]
 
 
 async def duplicates(
