@@ -50,7 +50,7 @@ def add(database) -> Callable:
             "id": uuid7(),
             "organisation": organisation,
             "url": url,
-            **dict.fromkeys(store.FILTERS, []),
+            **{name: [] for name in store.FILTERS},
             "events": ["match-found", "match-changed"],
             "whose": ["own"],
             "secret": secret or new_secret(),
