@@ -5,7 +5,7 @@ from typing import Any
 
 OPEN = frozenset({"forum", "public"})
 OF_ITS_OWN = frozenset(
-    {"price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts", "external_id"}
+    {"price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts"}
 )
 
 
@@ -15,5 +15,5 @@ def is_open(state: Mapping[str, Any]) -> bool:
 
 
 def as_others_see(state: Mapping[str, Any]) -> dict[str, Any]:
-    """*state* without prices, contacts and the id in its owner's own system."""
+    """*state* without prices and contacts."""
     return {name: value for name, value in state.items() if name not in OF_ITS_OWN}

@@ -137,7 +137,7 @@ def of_giver(**more: Any) -> Any:
 
 @pytest.mark.parametrize("make", [a_forecast, an_area, of_giver])
 def test_a_thing_is_told_whole_to_its_own_and_to_others_as_the_registry_answers(make):
-    """Parties, region: to nobody else. Forum, public: without prices, persons and its own id."""
+    """Parties, region: to nobody else. Forum, public: without prices and persons."""
     for closed in ("region", "parties"):
         assert body_for(make(visibility=closed), TAKER) is None
         assert body_for(make(visibility=closed), GIVER) is not None
@@ -148,7 +148,7 @@ def test_a_thing_is_told_whole_to_its_own_and_to_others_as_the_registry_answers(
         assert own is not None and own.whose == "own"
         assert own.body == event.model_dump(mode="json", exclude_none=True)
         assert other is not None and other.whose == "others"
-        hidden = {"price_eur_per_t", "contacts", "handling_eur_per_t", "external_id"}
+        hidden = {"price_eur_per_t", "contacts", "handling_eur_per_t"}
         assert set(other.body) == set(own.body) - hidden
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import time
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.registry import handlers, store
 from services.registry.app import build
 from services.registry.settings import Settings
 from shared.access import Asker, asker_of
+from shared.contracts.intake import HandedForecast
 from shared.http import application
 from shared.work import Database
 from tests.registry.builders import a_forecast, a_project, an_area, headers, knock
@@ -445,6 +447,34 @@ async def test_who_reports_comes_from_the_credential(http: Http):
     status, receipt = await hand_in(http, "project-added", a_project(), by=ACMES_COORDINATOR,
                                     source="/north")  # fmt: skip
     assert (status, receipt["organisation"]) == (202, "acme")
+
+
+async def test_each_receipt_of_a_version_that_will_go_says_until_when_it_stays(
+    http: Http, database: Database, monkeypatch
+):
+    """A line of a batch, an answer of its own, and the message on the subject of receipts."""
+    monkeypatch.setattr(HandedForecast, "deprecated_on", date(2027, 3, 1))
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    said = [("project-added", a_project()), ("forecast-updated", a_forecast())]
+    items = [
+        {"specversion": "1.0", "id": f"n-{at}", "source": "/s", "type": f"intake.{event}.v1",
+         "data": told}
+        for at, (event, told) in enumerate(said)
+    ]  # fmt: skip
+
+    _, receipts = await http.ask("POST", "/intake", by=ACME, headers=batch, data=json.dumps(items))
+    await hand_in(http, "forecast-updated", a_forecast("F-2"))
+    alone = http.last.headers["Sunset"]
+    async with database.begin_work() as work:
+        await handlers.judge([knock("forecast-updated", a_forecast("F-3"))], work)
+        letters = {each.name: each.headers for each in work.letters}
+
+    assert [each.get("notice") for each in receipts] == [
+        None, {"deprecated_on": "2027-03-01", "stays_until": "2028-03-01"}
+    ]  # fmt: skip
+    told = letters["receipts.receipt.v1"]
+    assert told["Sunset"] == alone == "Wed, 01 Mar 2028 00:00:00 GMT"
+    assert told["Deprecation"] == "@1803859200"
 
 
 async def test_a_batch_has_a_receipt_for_each(http: Http):
