@@ -569,6 +569,37 @@ async def test_each_sees_what_is_theirs(http: Http):
     assert (await http.ask("GET", path))[0] == 401
 
 
+async def test_a_map_shows_what_the_list_shows(http: Http):
+    """Point by point, page by page, and nothing of another's that the list would hide."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.judge([
+            knock("project-added", a_project()),
+            knock("project-added", a_project("open", visibility="forum"), by="client"),
+            knock("project-added", a_project("shut"), by="client"),
+            knock("forecast-updated", a_forecast("F-1", lat=60.2, lon=24.95)),
+            knock("forecast-updated", a_forecast("F-2", project="open", price_eur_per_t=3.0),
+                  by="client"),
+            knock("forecast-updated", a_forecast("F-3", project="shut"), by="client"),
+        ], work)  # fmt: skip
+
+    features: list[dict[str, Any]] = []
+    after = ""
+    while after is not None:
+        _, page = await http.ask("GET", f"/forecasts.geojson?limit=1&after={after}"
+                                 if after else "/forecasts.geojson?limit=1", by=ACME)  # fmt: skip
+        assert page["type"] == "FeatureCollection"
+        features, after = features + page["features"], page["next"]
+    assert http.last.content_type == "application/geo+json"
+
+    _, listed = await http.ask("GET", "/forecasts", by=ACME)
+    assert [one["id"] for one in features] == [one["forecast_id"] for one in listed["items"]]
+    mine, theirs = features
+    assert mine["geometry"] == {"type": "Point", "coordinates": [24.95, 60.2]}
+    assert mine["properties"]["precision"] == "exact"
+    assert theirs["properties"]["precision"] == "municipality"
+    assert "price_eur_per_t" not in theirs["properties"]
+
+
 async def test_pages_go_on_without_a_gap(http: Http):
     """Every forecast once, however small the page."""
     async with http.app.state.database.begin_work() as work:

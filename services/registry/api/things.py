@@ -21,6 +21,12 @@ MOST_CONFIRMED = 1000
 IfNoneMatch = Annotated[str | None, Header()]
 
 
+class GeoJson(JSONResponse):
+    """An answer that map software reads as it is."""
+
+    media_type = "application/geo+json"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which things are asked for."""
@@ -68,6 +74,42 @@ async def forecasts(
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
     return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+
+
+@router.get("/forecasts.geojson", response_class=GeoJson)
+async def forecasts_as_geojson(
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    project: UUID | None = None,
+) -> GeoJson:
+    """
+    The same as a FeatureCollection (RFC 7946, WGS 84), paged by its member `next`.
+
+    A point is as exact as `precision` says: `municipality` is the municipality's own point.
+    """
+    told = await _page("forecast", asker, session, paging, wanted, project=project)
+    features = [_feature(each) for each in told.pop("items")]
+    return GeoJson({"type": "FeatureCollection", "features": features, **told})
+
+
+def _feature(told: dict[str, Any]) -> dict[str, Any]:
+    place = told["place"]
+    flat = {
+        "municipality": place["municipality"],
+        "sub_region": place["sub_region"],
+        "precision": place["precision"],
+        "likely_t": told["quantity"]["likely_t"],
+        "available_from": told["window"]["first"],
+        "available_to": told["window"]["last"],
+    }
+    return {
+        "type": "Feature",
+        "id": told["forecast_id"],
+        "geometry": {"type": "Point", "coordinates": [place["lon"], place["lat"]]},
+        "properties": {**{name: one for name, one in told.items() if name != "place"}, **flat},
+    }
 
 
 @router.get("/open/forecasts")
