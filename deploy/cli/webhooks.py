@@ -28,6 +28,13 @@ def ask_notifier(data: object, method: str, path: str, body: Any = None, **query
     return asking(data, go)
 
 
+def _every(data: object, path: str, **query: Any) -> list[dict[str, Any]]:
+    async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
+        return await ask.every("notifier", path, **query)
+
+    return asking(data, go)
+
+
 @app.command()
 def add(
     organisation: Annotated[str, typer.Argument(help="who is told")],
@@ -77,7 +84,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """An organisation's webhooks, with their filters and state."""
-    found = ask_notifier(data, "GET", "/webhooks", organisation=organisation)["items"]
+    found = _every(data, "/webhooks", organisation=organisation)
     if as_json:
         tell(found)
         return

@@ -351,7 +351,7 @@ async def add_webhook(
     id = uuid7()
     async with begin() as work:
         await store.hold_alone(work.session, [told.organisation, store.EVERYBODY], [])
-        if len(await store.webhooks_of(work.session, [told.organisation])) >= most:
+        if len(await store.webhooks_of(work.session, [told.organisation], limit=most)) >= most:
             raise Problem(
                 409, "too_many_webhooks", f"{told.organisation} has {most}: remove one first"
             )
@@ -371,15 +371,24 @@ async def add_webhook(
 
 @router.get("/webhooks")
 async def webhooks(
-    asker: Asking, session: Reading, organisation: str | None = None
+    asker: Asking,
+    session: Reading,
+    organisation: str | None = None,
+    after: str | None = None,
+    limit: Limit = 200,
 ) -> dict[str, Any]:
-    """Those of the organisations one acts for, or of one of them."""
+    """Those of the organisations one acts for, or of one of them, oldest first."""
     mine = [organisation] if organisation else list(asker.organisations)
     for one in mine:
         if not asker.acts_for(one):
             raise NotAllowed(f"you do not act for {one!r}")
-    rows = await store.webhooks_of(session, mine)
-    return {"items": [_shown(row) for row in rows], "next": None, "as_of": None}
+    rows = await store.webhooks_of(session, mine, after=moment_after(after), limit=limit + 1)
+    page = rows[:limit]
+    return {
+        "items": [_shown(row) for row in page],
+        "next": cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None,
+        "as_of": None,
+    }
 
 
 @router.get("/webhooks/{id}")

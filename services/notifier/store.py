@@ -1024,7 +1024,9 @@ async def let_go(session: AsyncSession) -> None:
 WEBHOOKS_OF = text(
     """
     SELECT * FROM webhook WHERE organisation = ANY(CAST(:organisations AS text[]))
-    ORDER BY created_at, id
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (created_at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY created_at, id LIMIT :limit
     """
 )
 # to whom facts of *organisations* are told; where others may see one, who asked for theirs too
@@ -1138,9 +1140,17 @@ AGAIN = text(
 )
 
 
-async def webhooks_of(session: AsyncSession, organisations: Iterable[str]) -> Sequence[Any]:
-    """The webhooks of *organisations*, oldest first."""
-    asked = {"organisations": list(organisations)}
+async def webhooks_of(
+    session: AsyncSession,
+    organisations: Iterable[str],
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> Sequence[Any]:
+    """Up to *limit* webhooks of *organisations*, oldest first, going on after one."""
+    after_at, after_id = after or (None, None)
+    asked = {"organisations": list(organisations), "after_at": after_at, "after_id": after_id,
+             "limit": limit}  # fmt: skip
     return (await session.execute(WEBHOOKS_OF, asked)).all()
 
 

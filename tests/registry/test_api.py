@@ -569,6 +569,44 @@ async def test_each_sees_what_is_theirs(http: Http):
     assert (await http.ask("GET", path))[0] == 401
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/organisations", "/organisations/acme/keys", "/organisations/acme/mandates",
+     "/organisations/acme/members", "/nats-users", "/regions", "/duplicates"],
+)  # fmt: skip
+async def test_every_list_is_the_same_page_by_page(http: Http, path: str):
+    """As whole as with no page asked for; another list's `next` is refused with the remedy."""
+    async with http.app.state.database.begin_work() as work:
+        for reporter in ("client", "north"):
+            await handlers.add_mandate(work, actor="test", owner="acme", reporter=reporter)
+        for at, token in enumerate(("acme", "acme", "client")):
+            key = f"U{'ABC'[at] * 55}"
+            await handlers.add_nats_key(work, actor="test", token=token, public_key=key)
+            await handlers.add_member(
+                work, actor="test", token="acme", name="Aino", email=f"a{at}@example.org",
+                roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
+            )  # fmt: skip
+        site = {"lat": 60.2, "lon": 24.95}
+        for by in ("acme", "client", "north"):
+            await handlers.judge([
+                knock("project-added", a_project(region="01"), by=by),
+                knock("forecast-updated", a_forecast(**site), by=by),
+            ], work)  # fmt: skip
+
+    _, whole = await http.ask("GET", path, by=OPERATOR)
+    found: list[Any] = []
+    following: str | None = ""
+    while following is not None:
+        after = f"&after={following}" if following else ""
+        _, page = await http.ask("GET", f"{path}?limit=1{after}", by=OPERATOR)
+        assert len(page["items"]) == 1
+        found, following = found + page["items"], page["next"]
+
+    assert len(found) > 1 and found == whole["items"] and whole["next"] is None
+    status, problem = await http.ask("GET", f"{path}?after=x", by=OPERATOR)
+    assert (status, problem["code"]) == (422, "cursor_invalid")
+
+
 async def test_a_map_shows_what_the_list_shows(http: Http):
     """Point by point, page by page, and nothing of another's that the list would hide."""
     async with http.app.state.database.begin_work() as work:

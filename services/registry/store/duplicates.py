@@ -150,11 +150,12 @@ async def duplicates(
     *,
     state: str | None = None,
     region: str | None = None,
+    after: tuple[float, UUID, UUID] | None = None,
     limit: int = 100,
 ) -> list[Listed]:
     """
     Pairs of which *scope* may see both sides, and has a part in one: owns or reports it, or
-    coordinates its region. The most alike first.
+    coordinates its region. The most alike first, going on after score and pair.
     """
     wanted, told = [_LISTED], {**scoped(scope), "limit": limit}
     if state is not None:
@@ -163,6 +164,9 @@ async def duplicates(
     if region is not None:
         wanted.append("(a.region = :region OR b.region = :region)")
         told["region"] = region
+    if after is not None:
+        wanted.append("(-score, one, other) > (-CAST(:score AS float8), :one, :other)")
+        told |= {"score": after[0], "one": after[1], "other": after[2]}
     question = text(" AND ".join(wanted) + " ORDER BY score DESC, one, other LIMIT :limit")
     rows = await session.execute(question, told)
     return [_listed(row) for row in rows.mappings()]
