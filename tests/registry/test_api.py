@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from jsonschema import Draft202012Validator
 
 from services.registry import handlers, store
 from services.registry.app import build
@@ -605,6 +606,47 @@ async def test_every_list_is_the_same_page_by_page(http: Http, path: str):
     assert len(found) > 1 and found == whole["items"] and whole["next"] is None
     status, problem = await http.ask("GET", f"{path}?after=x", by=OPERATOR)
     assert (status, problem["code"]) == (422, "cursor_invalid")
+
+
+async def test_answers_are_what_the_document_says(http: Http):
+    """Every answer that has a schema of its own, to the platform and to a company."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.add_mandate(work, actor="test", owner="acme", reporter="client")
+        await handlers.add_member(
+            work, actor="test", token="acme", name="Aino", email="aino@example.org",
+            roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
+        )  # fmt: skip
+        for by in ("acme", "client"):
+            await handlers.judge([
+                knock("project-added", a_project(visibility="public", region="01"), by=by),
+                knock("forecast-updated", a_forecast(lat=60.2, lon=24.95), by=by),
+                knock("area-updated", an_area(), by=by),
+                knock("forecast-updated", a_forecast("bad", quantity=-1), by=by),
+            ], work)  # fmt: skip
+    _, document = await http.ask("GET", "/openapi.json")
+    known: dict[str, str] = {}
+    for kind in ("project", "forecast", "area"):
+        _, listed = await http.ask("GET", f"/{kind}s", by=ACME)
+        known[kind] = listed["items"][0][f"{kind}_id"]
+
+    checked = set()
+    for path, operations in document["paths"].items():
+        answer = operations.get("get", {}).get("responses", {}).get("200", {})
+        schema = next(iter(answer.get("content", {}).values()), {}).get("schema", {})
+        if "$ref" not in schema:
+            continue
+        asked = path.replace("{token}", "acme").replace("{owner}", "acme")
+        asked = asked.replace("{id}", known.get(path.split("/")[1].removesuffix("s"), ""))
+        for by in (OPERATOR, ACME):
+            status, told = await http.ask("GET", asked, by=by)
+            if status == 403:  # persons of a company, to its key
+                continue
+            assert status == 200, (path, told)
+            faults = Draft202012Validator({**schema, "components": document["components"]})
+            assert [one.message for one in faults.iter_errors(told)] == [], path
+            assert told.get("items", told.get("features", [told])) != [], path
+        checked.add(path)
+    assert len(checked) >= 16
 
 
 async def test_a_map_shows_what_the_list_shows(http: Http):

@@ -18,6 +18,7 @@ from services.registry.api.answers import (
     problems,
     scope_of,
 )
+from services.registry.api.told import Listing, ToldPair, answers
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading, Working
 
@@ -26,7 +27,7 @@ _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "ex
           "direction", "material", "status", "quantity", "window", "place", "source")  # fmt: skip
 
 
-@router.get("/duplicates")
+@router.get("/duplicates", responses=answers(Listing[ToldPair]))
 async def duplicates(
     asker: Asking,
     session: Reading,

@@ -13,6 +13,7 @@ from services.registry.api.answers import (
     may_report,
     page,
 )
+from services.registry.api.told import Listing, ToldReceipt, answers
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
@@ -63,7 +64,7 @@ async def hand_in(
     return JSONResponse([_item(outcome) for outcome in outcomes])
 
 
-@router.get("/receipts")
+@router.get("/receipts", responses=answers(Listing[ToldReceipt]))
 async def receipts(
     asker: Asking,
     session: Reading,

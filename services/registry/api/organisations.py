@@ -22,6 +22,14 @@ from services.registry.api.answers import (
     place_cursor,
     problems,
 )
+from services.registry.api.told import (
+    Listing,
+    ToldKey,
+    ToldMandate,
+    ToldMember,
+    ToldOrganisation,
+    answers,
+)
 from services.registry.domain import Person
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
@@ -99,7 +107,7 @@ async def add_organisation(told: NewOrganisation, asker: Asking, begin: Working)
     return {"organisation": _organisation(row), "key": key.key, "key_id": str(key.id)}
 
 
-@router.get("/organisations")
+@router.get("/organisations", responses=answers(Listing[ToldOrganisation]))
 async def list_organisations(_: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
     """Organisations, by token: who takes part is known to all who take part."""
     after = place_after(paging.after)
@@ -111,7 +119,7 @@ async def list_organisations(_: Asking, session: Reading, paging: LongPaging) ->
     return page([_organisation(row) for row in found], following)
 
 
-@router.get("/organisations/{token}")
+@router.get("/organisations/{token}", responses=answers(ToldOrganisation))
 async def show_organisation(
     token: str, _: Asking, session: Reading, response: Response
 ) -> dict[str, Any]:
@@ -155,7 +163,7 @@ async def add_key(token: str, told: NewKey, asker: Asking, begin: Working) -> di
     return {"id": str(key.id), "key": key.key, "expires_at": _moment(key.expires_at)}
 
 
-@router.get("/organisations/{token}/keys")
+@router.get("/organisations/{token}/keys", responses=answers(Listing[ToldKey]))
 async def list_keys(
     token: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:
@@ -198,7 +206,7 @@ async def add_mandate(
     return {"owner": owner, "reporter": told.reporter}
 
 
-@router.get("/organisations/{owner}/mandates")
+@router.get("/organisations/{owner}/mandates", responses=answers(Listing[ToldMandate]))
 async def list_mandates(
     owner: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:
@@ -239,7 +247,7 @@ async def add_member(token: str, told: NewMember, asker: Asking, begin: Working)
     return {"person": str(person)}
 
 
-@router.get("/organisations/{token}/members")
+@router.get("/organisations/{token}/members", responses=answers(Listing[ToldMember]))
 async def list_members(
     token: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:

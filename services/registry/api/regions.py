@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body
 
 from services.registry import handlers, store
 from services.registry.api.answers import LongPaging, actor_of, page, part_of, problems
+from services.registry.api.told import Listing, ToldRegion, answers
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working
 
@@ -24,7 +25,7 @@ async def add_region(
     return region.to_json()
 
 
-@router.get("/regions")
+@router.get("/regions", responses=answers(Listing[ToldRegion]))
 async def list_regions(_: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
     """The regions, without their places."""
     known = await store.regions(session)

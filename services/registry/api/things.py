@@ -11,6 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
+from services.registry.api.told import (
+    FeatureCollection,
+    Listing,
+    ToldArea,
+    ToldForecast,
+    ToldProject,
+    answers,
+)
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
@@ -38,7 +46,7 @@ class Wanted:
 Wanting = Annotated[Wanted, Depends()]
 
 
-@router.get("/projects")
+@router.get("/projects", responses=answers(Listing[ToldProject]))
 async def projects(
     asker: Asking,
     session: Reading,
@@ -61,7 +69,7 @@ async def projects(
     return told
 
 
-@router.get("/forecasts")
+@router.get("/forecasts", responses=answers(Listing[ToldForecast]))
 async def forecasts(
     asker: Asking,
     session: Reading,
@@ -76,7 +84,7 @@ async def forecasts(
     return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
 
 
-@router.get("/forecasts.geojson", response_class=GeoJson)
+@router.get("/forecasts.geojson", response_class=GeoJson, responses=answers(FeatureCollection))
 async def forecasts_as_geojson(
     asker: Asking,
     session: Reading,
@@ -112,7 +120,7 @@ def _feature(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@router.get("/open/forecasts")
+@router.get("/open/forecasts", responses=answers(Listing[ToldForecast]))
 async def open_forecasts(
     session: Reading, paging: Paging, region: Annotated[str | None, Query(max_length=16)] = None
 ) -> dict[str, Any]:
@@ -158,13 +166,13 @@ async def confirm(told: Held, asker: Asking, begin: Working) -> dict[str, Any]:
     }
 
 
-@router.get("/areas")
+@router.get("/areas", responses=answers(Listing[ToldArea]))
 async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging) -> dict[str, Any]:
     """Areas, the one changed longest ago first."""
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None)
+@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject))
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -172,7 +180,7 @@ async def project(
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None)
+@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast))
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -180,7 +188,7 @@ async def forecast(
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None)
+@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea))
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
