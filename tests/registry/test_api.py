@@ -584,7 +584,7 @@ async def test_every_list_is_the_same_page_by_page(http: Http, path: str):
             key = f"U{'ABC'[at] * 55}"
             await handlers.add_nats_key(work, actor="test", token=token, public_key=key)
             await handlers.add_member(
-                work, actor="test", token="acme", name="Aino", email=f"a{at}@example.org",
+                work, actor="test", token="acme", name="Aino", email=f"a{at}@example.com",
                 roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
             )  # fmt: skip
         site = {"lat": 60.2, "lon": 24.95}
@@ -613,7 +613,7 @@ async def test_answers_are_what_the_document_says(http: Http):
     async with http.app.state.database.begin_work() as work:
         await handlers.add_mandate(work, actor="test", owner="acme", reporter="client")
         await handlers.add_member(
-            work, actor="test", token="acme", name="Aino", email="aino@example.org",
+            work, actor="test", token="acme", name="Aino", email="aino@example.com",
             roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
         )  # fmt: skip
         for by in ("acme", "client"):
