@@ -44,6 +44,17 @@ class Asking:
     ) -> None:
         await self.session.close()
 
+    async def every(self, service: str, path: str, **query: Any) -> list[dict[str, Any]]:
+        """Every item of a list that is told in pages."""
+        found: list[dict[str, Any]] = []
+        following: str | None = None
+        while True:
+            told = await self(service, "GET", path, **query, after=following)
+            found += told["items"]
+            following = told.get("next")
+            if not following:
+                return found
+
     async def __call__(
         self, service: str, method: str, path: str, body: Any = None, **query: Any
     ) -> Any:

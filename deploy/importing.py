@@ -134,5 +134,5 @@ def _slices(events: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
 
 async def _titles(system: System) -> dict[str, str]:
     async with Asking(system) as ask:
-        found = await ask("registry", "GET", "/organisations", limit=200)
-    return {one["title"]: one["token"] for one in found["items"]}
+        found = await ask.every("registry", "/organisations")
+    return {one["title"]: one["token"] for one in found}

@@ -48,7 +48,7 @@ async def open_doors(system: System, ask: Asking, *, quota: Quota | None = None)
     Returns the organisations that may come in over NATS. Raises `NotReloaded`.
     """
     async with _alone(system.data / "nats"):
-        users: Sequence[dict[str, Any]] = (await ask("registry", "GET", "/nats-users"))["items"]
+        users = await ask.every("registry", "/nats-users")
         keys: dict[str, list[str]] = defaultdict(list)
         for user in users:
             keys[user["organisation"]].append(user["public_key"])
@@ -140,18 +140,18 @@ async def register_nats_key(ask: Asking, token: str) -> NatsKey:
 
 async def rotate(system: System, ask: Asking, token: str) -> Credentials:
     """New keys for both doors; the old ones end at once."""
-    old = await ask("registry", "GET", f"/organisations/{token}/keys")
+    old = await ask.every("registry", f"/organisations/{token}/keys")
     key = await register_nats_key(ask, token)
     https = await ask("registry", "POST", f"/organisations/{token}/keys", {"kind": "https"})
-    await _end(ask, token, old["items"])
+    await _end(ask, token, old)
     await open_doors(system, ask)
     return Credentials(token, system.nats_url, key.seed, system.urls["registry"], https["key"])
 
 
 async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool = False) -> int:
     """End every key of *token*; how many. *with_stream* also drops what it left unread."""
-    old = await ask("registry", "GET", f"/organisations/{token}/keys")
-    ended = await _end(ask, token, old["items"])
+    old = await ask.every("registry", f"/organisations/{token}/keys")
+    ended = await _end(ask, token, old)
     await open_doors(system, ask)
     if with_stream:
         seed = system.ring.nats_seed("intake-admin").read_text()

@@ -103,8 +103,7 @@ class Up:
 
     async def _bring_in(self, system: System, found: Sample, say: Say) -> None:
         async with Asking(system) as ask:
-            there = await ask("registry", "GET", "/organisations", limit=200)
-            known = {one["token"] for one in there["items"]}
+            known = {one["token"] for one in await ask.every("registry", "/organisations")}
             missing = [one for one in found.organisations if one.token not in known]
             for one in missing:
                 told = await add_organisation(

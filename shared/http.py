@@ -4,8 +4,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, date, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from starlette.types import Message
 
 from shared import telemetry
 from shared.access import Asker, NotAllowed, NotKnown, asker_of
-from shared.contracts.base import last_day
 from shared.openapi import document
 from shared.pace import Pace
 from shared.seen import Seen, note_change, remember
@@ -98,16 +96,6 @@ def _moment(told: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError("a moment without a zone")
     return found
-
-
-def notice_headers(deprecated_on: date) -> dict[str, str]:
-    """`Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of what is under notice since then."""
-    since = datetime.combine(deprecated_on, datetime.min.time(), UTC)
-    until = datetime.combine(last_day(deprecated_on), datetime.min.time(), UTC)
-    return {
-        "Deprecation": f"@{int(since.timestamp())}",
-        "Sunset": format_datetime(until, usegmt=True),
-    }
 
 
 class Health(Protocol):

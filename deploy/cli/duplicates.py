@@ -76,6 +76,6 @@ def _deciding(said: dict[str, str]) -> Any:
 
 def _listing(query: dict[str, str]) -> Any:
     async def go(_: System, ask: "Asking") -> Any:
-        return (await ask("registry", "GET", "/duplicates", **query))["items"]
+        return await ask.every("registry", "/duplicates", **query)
 
     return go

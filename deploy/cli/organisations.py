@@ -113,8 +113,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Every organisation, with status and region."""
 
     async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await ask("registry", "GET", "/organisations"))["items"]
-        return found
+        return await ask.every("registry", "/organisations")
 
     found = asking(data, go)
     if as_json:

@@ -72,7 +72,7 @@ def plan(
 
 async def _places(ask: "Asking") -> dict[str, str]:
     """What the municipalities of all regions are called, by code."""
-    regions = (await ask("registry", "GET", "/regions"))["items"]
+    regions = await ask.every("registry", "/regions")
     whole = [await ask("registry", "GET", f"/regions/{one['code']}") for one in regions]
     return {
         place["code"]: place["names"].get("en") or place["names"].get("fi") or place["code"]

@@ -43,8 +43,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     """The regions of this system."""
 
     async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await ask("registry", "GET", "/regions"))["items"]
-        return found
+        return await ask.every("registry", "/regions")
 
     found = asking(data, go)
     if as_json:

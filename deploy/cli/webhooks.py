@@ -28,29 +28,44 @@ def ask_notifier(data: object, method: str, path: str, body: Any = None, **query
     return asking(data, go)
 
 
+def _every(data: object, path: str, **query: Any) -> list[dict[str, Any]]:
+    async def go(_: System, ask: "Asking") -> list[dict[str, Any]]:
+        return await ask.every("notifier", path, **query)
+
+    return asking(data, go)
+
+
 @app.command()
 def add(
-    organisation: Annotated[str, typer.Argument(help="whose matches are told")],
+    organisation: Annotated[str, typer.Argument(help="who is told")],
     url: Annotated[str, typer.Argument(help="an https address of theirs")],
     event: Annotated[
-        Many, typer.Option(help="match-found, match-changed; both unless told; repeat for more")
+        Many,
+        typer.Option(help="match-found and match-changed unless told; or forecast-updated …"),
+    ] = None,
+    whose: Annotated[
+        Many, typer.Option(help="own (unless told), others: what they opened to all; or both")
     ] = None,
     region: Annotated[Many, typer.Option(help="only of these regions; repeat for more")] = None,
     material: Annotated[Many, typer.Option(help="only these materials; repeat for more")] = None,
     municipality: Annotated[
         Many, typer.Option(help="only with an end in these municipalities; repeat for more")
     ] = None,
+    direction: Annotated[Many, typer.Option(help="surplus or need: one's own side")] = None,
+    project: Annotated[Many, typer.Option(help="only of these projects, by id")] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Tell an organisation's system of its matches; prints the secret, once.
+    Tell an organisation's system of its matches, and of what else it asks for; prints the
+    secret, once.
 
     Example: `massakoppi webhook add acme https://acme.example/hook --material till --region 01`
     """
     told: dict[str, Any] = {"organisation": organisation, "url": url}
-    for name, chosen in (("events", event), ("regions", region), ("materials", material),
-                         ("municipalities", municipality)):  # fmt: skip
+    for name, chosen in (("events", event), ("whose", whose), ("regions", region),
+                         ("materials", material), ("municipalities", municipality),
+                         ("directions", direction), ("projects", project)):  # fmt: skip
         if chosen:
             told[name] = chosen
     made = ask_notifier(data, "POST", "/webhooks", told)
@@ -69,12 +84,13 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """An organisation's webhooks, with their filters and state."""
-    found = ask_notifier(data, "GET", "/webhooks", organisation=organisation)["items"]
+    found = _every(data, "/webhooks", organisation=organisation)
     if as_json:
         tell(found)
         return
-    show(found, "id", "url", "events", "regions", "materials", "municipalities", "status",
-         "reason", empty="no webhooks: `massakoppi webhook add --help`")  # fmt: skip
+    show(found, "id", "url", "events", "whose", "regions", "materials", "municipalities",
+         "directions", "projects", "status", "reason",
+         empty="no webhooks: `massakoppi webhook add --help`")  # fmt: skip
 
 
 @app.command()

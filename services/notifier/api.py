@@ -31,7 +31,21 @@ from shared.vocabulary.regions import shipped
 router = APIRouter()
 router.include_router(trail_api.router)
 Limit = Annotated[int, Query(ge=1, le=200)]
-Name = Literal["match-found", "match-changed"]
+Name = Literal[
+    "match-found",
+    "match-changed",
+    "near-miss-found",
+    "delivery-recorded",
+    "project-added",
+    "project-updated",
+    "project-withdrawn",
+    "forecast-updated",
+    "area-updated",
+    "confirmation-asked",
+    "duplicate-suggested",
+]
+Whose = Literal["own", "others"]
+Direction = Literal["surplus", "need"]
 
 
 class Handed(BaseModel):
@@ -260,14 +274,22 @@ MOST_CODES = 400  # more than any country has municipalities
 
 
 class NewWebhook(Handed):
-    """Where an organisation wants to be told, and of what: an empty list of codes is any."""
+    """
+    Where an organisation wants to be told, and of what: an empty list of codes is any.
+
+    *whose* `others` are the projects, forecasts and areas that others opened to all. *projects* are
+    ids as the receipts tell them; *directions* are one's own side of a match or near miss.
+    """
 
     organisation: str
     url: str = Field(max_length=2000)
     events: tuple[Name, ...] = Field(("match-found", "match-changed"), min_length=1)
+    whose: tuple[Whose, ...] = Field(("own",), min_length=1)
     regions: tuple[Code, ...] = Field((), max_length=MOST_CODES)
     materials: tuple[Code, ...] = Field((), max_length=MOST_CODES)
     municipalities: tuple[Code, ...] = Field((), max_length=MOST_CODES)
+    directions: tuple[Direction, ...] = ()
+    projects: tuple[UUID, ...] = Field((), max_length=MOST_CODES)
 
 
 class ChangedWebhook(Handed):
@@ -275,9 +297,12 @@ class ChangedWebhook(Handed):
 
     url: str | None = Field(None, max_length=2000)
     events: tuple[Name, ...] | None = Field(None, min_length=1)
+    whose: tuple[Whose, ...] | None = Field(None, min_length=1)
     regions: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
     materials: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
     municipalities: tuple[Code, ...] | None = Field(None, max_length=MOST_CODES)
+    directions: tuple[Direction, ...] | None = None
+    projects: tuple[UUID, ...] | None = Field(None, max_length=MOST_CODES)
     status: Literal["active", "disabled"] | None = None
 
 
@@ -287,9 +312,6 @@ def _checked(url: str, request: Request) -> str:
     except BadTarget as error:
         reason = {"pointer": "/url", "code": error.code, "text": str(error)}
         raise Problem(422, "url_refused", str(error), reasons=[reason]) from error
-
-
-FILTERS = ("events", "regions", "materials", "municipalities")
 
 
 def _filters(told: NewWebhook | ChangedWebhook, known: Any = None) -> dict[str, list[str]]:
@@ -303,9 +325,10 @@ def _filters(told: NewWebhook | ChangedWebhook, known: Any = None) -> dict[str, 
             reason = {"pointer": "/materials", "code": "material_unknown", "text": text}
             raise Problem(422, "material_unknown", text, reasons=[reason])
     wanted = {}
-    for name in FILTERS:
+    for name in store.FILTERS:
         codes = getattr(told, name)
-        wanted[name] = list(dict.fromkeys(getattr(known, name) if codes is None else codes))
+        chosen = getattr(known, name) if codes is None else map(str, codes)
+        wanted[name] = list(dict.fromkeys(chosen))
     return wanted
 
 
@@ -329,8 +352,8 @@ async def add_webhook(
     most = settings_of(request).notifier_webhooks_per_organisation
     id = uuid7()
     async with begin() as work:
-        await store.hold_alone(work.session, [told.organisation], [])
-        if len(await store.webhooks_of(work.session, [told.organisation])) >= most:
+        await store.hold_alone(work.session, [told.organisation, store.EVERYBODY], [])
+        if len(await store.webhooks_of(work.session, [told.organisation], limit=most)) >= most:
             raise Problem(
                 409, "too_many_webhooks", f"{told.organisation} has {most}: remove one first"
             )
@@ -350,15 +373,24 @@ async def add_webhook(
 
 @router.get("/webhooks")
 async def webhooks(
-    asker: Asking, session: Reading, organisation: str | None = None
+    asker: Asking,
+    session: Reading,
+    organisation: str | None = None,
+    after: str | None = None,
+    limit: Limit = 200,
 ) -> dict[str, Any]:
-    """Those of the organisations one acts for, or of one of them."""
+    """Those of the organisations one acts for, or of one of them, oldest first."""
     mine = [organisation] if organisation else list(asker.organisations)
     for one in mine:
         if not asker.acts_for(one):
             raise NotAllowed(f"you do not act for {one!r}")
-    rows = await store.webhooks_of(session, mine)
-    return {"items": [_shown(row) for row in rows], "next": None, "as_of": None}
+    rows = await store.webhooks_of(session, mine, after=moment_after(after), limit=limit + 1)
+    page = rows[:limit]
+    return {
+        "items": [_shown(row) for row in page],
+        "next": cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None,
+        "as_of": None,
+    }
 
 
 @router.get("/webhooks/{id}")
@@ -437,7 +469,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "id": str(row.id),
         "organisation": row.organisation,
         "url": row.url,
-        **{name: list(getattr(row, name)) for name in FILTERS},
+        **{name: list(getattr(row, name)) for name in store.FILTERS},
         "status": row.status,
         "reason": row.reason,
         "failures": row.failures,
@@ -450,7 +482,9 @@ def _posting(row: Any) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "event": row.event,
-        "match_id": str(row.subject_id),
+        "kind": row.subject_kind,
+        "subject_id": str(row.subject_id),
+        "match_id": str(row.subject_id) if row.subject_kind == "match" else None,
         "revision": row.subject_revision,
         "created_at": _iso(row.created_at),
         "result": row.result or "waiting",

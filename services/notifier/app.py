@@ -8,7 +8,11 @@ from services.notifier.api import router
 from services.notifier.gateways import Courier, PostOffice, Registry
 from services.notifier.settings import Settings
 from shared.contracts import (
+    AreaUpdated,
     ConfirmationAsked,
+    DeliveryRecorded,
+    DuplicateSuggested,
+    ForecastUpdated,
     MatchChanged,
     MatchFound,
     NearMissFound,
@@ -16,6 +20,7 @@ from shared.contracts import (
     OrganisationUpdated,
     ProjectAdded,
     ProjectUpdated,
+    ProjectWithdrawn,
 )
 from shared.service import Due, Service, batch
 
@@ -29,7 +34,8 @@ def build(settings: Settings) -> Service:
     rules = rules_of(settings)
     registry = Registry(settings.registry_url, settings.service_key_file)
     matches = batch(partial(handlers.hear_matches, rules=rules), size=100)
-    projects = batch(handlers.hear_projects, size=100)
+    projects = batch(partial(handlers.hear_projects, rules=rules), size=100)
+    facts = batch(partial(handlers.hear_facts, rules=rules), size=100)
     works_off = {WEBHOOK: partial(handlers.post_webhook, rules=rules, courier=courier(settings))}
     if settings.notifier_smtp_host is not None:
         post = post_office(settings, settings.notifier_smtp_host)
@@ -47,6 +53,11 @@ def build(settings: Settings) -> Service:
             OrganisationUpdated: partial(handlers.hear_organisation, rules=rules),
             ProjectAdded: projects,
             ProjectUpdated: projects,
+            ProjectWithdrawn: facts,
+            ForecastUpdated: facts,
+            AreaUpdated: facts,
+            DuplicateSuggested: facts,
+            DeliveryRecorded: facts,
         },
         works_off=works_off,
         announces=(NotificationSent,),

@@ -9,10 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from services.notifier import domain, store
-from services.notifier.domain import Match, Membership, NearMiss, Reader
+from services.notifier.domain import Fact, Match, Membership, NearMiss, Reader, Seen
+from services.notifier.domain.facts import Kind
 from services.notifier.gateways import Courier, PostOffice, Registry
 from shared.contracts import (
+    AreaUpdated,
     ConfirmationAsked,
+    DeliveryRecorded,
+    DuplicateSuggested,
+    ForecastUpdated,
     MatchChanged,
     MatchFound,
     NearMissFound,
@@ -20,9 +25,38 @@ from shared.contracts import (
     OrganisationUpdated,
     ProjectAdded,
     ProjectUpdated,
+    ProjectWithdrawn,
 )
 from shared.contracts.base import uuid7
 from shared.work import Work, point
+
+Told = (
+    AreaUpdated
+    | ConfirmationAsked
+    | DeliveryRecorded
+    | DuplicateSuggested
+    | ForecastUpdated
+    | MatchChanged
+    | MatchFound
+    | NearMissFound
+    | ProjectAdded
+    | ProjectUpdated
+    | ProjectWithdrawn
+)
+ABOUT: Mapping[type[Any], tuple[Kind, str]] = {
+    AreaUpdated: ("area", "area_id"),
+    ConfirmationAsked: ("confirmation", "forecast_id"),
+    DeliveryRecorded: ("delivery", "delivery_id"),
+    DuplicateSuggested: ("duplicate", "duplicate_id"),
+    ForecastUpdated: ("forecast", "forecast_id"),
+    MatchChanged: ("match", "match_id"),
+    MatchFound: ("match", "match_id"),
+    NearMissFound: ("near_miss", "near_miss_id"),
+    ProjectAdded: ("project", "project_id"),
+    ProjectUpdated: ("project", "project_id"),
+    ProjectWithdrawn: ("project", "project_id"),
+}
+"""What a webhook may be told, by the kind of thing and the field of its id."""
 
 POSTINGS_AT_ONCE = 20
 IN_ONE_DIGEST = 20  # near misses, those worth most
@@ -133,7 +167,7 @@ async def hear_matches(
     ]
 
     await _tell(work, rules, tellings, newest)
-    await _post(work, [one for one in news if one[0].route != "onsite"])
+    await _post(work, rules, [_fact(one) for one in events if one.route != "onsite"])
     await _move(work, newest)
 
 
@@ -155,8 +189,10 @@ async def hear_organisation(event: OrganisationUpdated, work: Work, *, rules: Ru
         await _tell_those(work, rules, [one for one in members if one.person in owed])
 
 
-async def hear_projects(events: Sequence[ProjectAdded | ProjectUpdated], work: Work) -> None:
-    """Keep the title of each project, and who reports it."""
+async def hear_projects(
+    events: Sequence[ProjectAdded | ProjectUpdated], work: Work, *, rules: Rules
+) -> None:
+    """Keep the title of each project, and who reports it; post what was told."""
     newest = {event.project_id: event for event in sorted(events, key=lambda one: one.revision)}
     rows = [
         {
@@ -169,6 +205,15 @@ async def hear_projects(events: Sequence[ProjectAdded | ProjectUpdated], work: W
         for event in newest.values()
     ]
     await store.keep_projects(work.session, rows)
+    await hear_facts(events, work, rules=rules)
+
+
+async def hear_facts(events: Sequence[Told], work: Work, *, rules: Rules) -> None:
+    """Post what was told of things, loads and pairs to the systems that asked for it."""
+    facts = [_fact(event) for event in events]
+    organisations = {one for fact in facts for one in fact.organisations}
+    await store.hold_together(work.session, [*organisations, store.EVERYBODY], [])
+    await _post(work, rules, facts)
 
 
 def _heard(event: MatchFound | MatchChanged) -> tuple[Match, dict[str, Any]]:
@@ -274,36 +319,25 @@ async def _mail(work: Work, mailings: Iterable[Mailing]) -> None:
         work.wake("mail")
 
 
-async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) -> None:
-    """Queue for each webhook the revisions of its organisation that were told since it was made."""
-    organisations = {one for match, _ in heard for one in match.organisations}
-    postings: dict[UUID, tuple[Match, dict[str, Any]]] = {}
-    for webhook in await store.webhooks_of(work.session, organisations):
-        for match, told in heard:
-            name = "match-found" if match.found else "match-changed"
-            concerned = webhook.organisation in match.organisations
-            wanted = webhook.status == "active" and _filter_of(webhook).wants(name, match)
-            if concerned and wanted and webhook.created_at <= match.told_at:
-                view = domain.own_view(told, match, webhook.organisation)
+async def _post(work: Work, rules: Rules, facts: Iterable[Fact]) -> None:
+    """Queue for each webhook what its organisation may see of *facts* and its filter wants."""
+    news = [fact for fact in facts if work.now - fact.told_at <= rules.news]
+    postings: dict[UUID, tuple[Fact, dict[str, Any]]] = {}
+    for webhook in await store.webhooks_for(
+        work.session,
+        {fact.name for fact in news},
+        {one for fact in news for one in fact.organisations},
+        are_open=any(fact.is_open for fact in news),
+    ):
+        filter = domain.Filter(**{name: tuple(getattr(webhook, name)) for name in store.FILTERS})
+        for fact in news:
+            seen = domain.seen_by(fact, webhook.organisation)
+            if seen is None or webhook.created_at > fact.told_at:
+                continue
+            if filter.wants(fact.name, seen):
                 id = uuid7()
-                body = {
-                    "type": f"matches.{name}.v1",
-                    "timestamp": match.told_at.isoformat(),
-                    "data": view,
-                }
-                postings[id] = (
-                    match,
-                    {
-                        "id": str(id),
-                        "webhook_id": str(webhook.id),
-                        "event": name,
-                        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-                    },
-                )
-    rows = [
-        _notification(id, match, row["webhook_id"], "webhook")
-        for id, (match, row) in postings.items()
-    ]
+                postings[id] = fact, _posting(id, webhook.id, fact, seen)
+    rows = [_posted_to(id, row["webhook_id"], fact) for id, (fact, row) in postings.items()]
     fresh = await store.notify(work.session, rows, work.now)
     queued = [row for id, (_, row) in postings.items() if id in fresh]
     await store.write_postings(work.session, queued, work.now)
@@ -312,13 +346,37 @@ async def _post(work: Work, heard: Sequence[tuple[Match, Mapping[str, Any]]]) ->
         work.wake("webhook")
 
 
-def _filter_of(webhook: Any) -> domain.Filter:
-    return domain.Filter(
-        tuple(webhook.events),
-        tuple(webhook.regions),
-        tuple(webhook.materials),
-        tuple(webhook.municipalities),
-    )
+def _posting(id: UUID, webhook: UUID, fact: Fact, seen: Seen) -> dict[str, Any]:
+    body = {"type": fact.type, "timestamp": fact.told_at.isoformat(), "data": seen.body}
+    return {
+        "id": str(id),
+        "webhook_id": str(webhook),
+        "event": fact.name,
+        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def _posted_to(id: UUID, webhook: str, fact: Fact) -> dict[str, Any]:
+    return {
+        "id": str(id),
+        "subject_kind": fact.kind,
+        "subject_id": str(fact.id),
+        "subject_revision": fact.revision,
+        "recipient": webhook,
+        "channel": "webhook",
+        "region": fact.region,
+        "told_at": fact.told_at.isoformat(),
+        "result": None,
+    }
+
+
+def _fact(event: Told) -> Fact:
+    kind, id = ABOUT[type(event)]
+    # a match is told to its sides on a subject of theirs, and here by the same name
+    of_match = isinstance(event, MatchFound | MatchChanged)
+    type_ = event.name.replace("matcher.", "matches.", 1) if of_match else event.name
+    body = event.model_dump(mode="json", exclude_none=True)
+    return Fact(type_, kind, getattr(event, id), event.revision, event.at, body)
 
 
 async def _move(work: Work, newest: Mapping[UUID, Match]) -> None:
@@ -407,6 +465,7 @@ async def hear_near_misses(events: Sequence[NearMissFound], work: Work, *, rules
     ]
 
     await _notice(work, rules, told)
+    await _post(work, rules, map(_fact, events))
     for region, organisation in await store.where_noticed(work.session, latest):
         work.signal("inbox", region, organisation)
 
@@ -468,7 +527,11 @@ async def write_digest(row: Any, work: Work) -> None:
 
 
 async def hear_question(event: ConfirmationAsked, work: Work, *, rules: Rules) -> None:
-    """Ask the owner of a forecast by mail whether it holds; the desk lists what is asked."""
+    """
+    Ask the owner of a forecast by mail whether it holds, and its system; the desk lists what is
+    asked.
+    """
+    await hear_facts([event], work, rules=rules)
     if not rules.mail or work.now - event.at > rules.news:
         return
     members = await store.who_may_be_told(work.session, [event.organisation], [])

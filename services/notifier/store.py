@@ -132,7 +132,12 @@ class NotificationRow(SQLModel, table=True):
     metadata = ledger.metadata
     __table_args__ = (
         UniqueConstraint(
-            "subject_id", "subject_revision", "recipient", "channel", name="uq_notification_once"
+            "subject_kind",
+            "subject_id",
+            "subject_revision",
+            "recipient",
+            "channel",
+            name="uq_notification_once",
         ),
         CheckConstraint("channel IN ('desk', 'mail', 'webhook')", name="channel"),
         CheckConstraint("result IN ('sent', 'gave_up')", name="result"),
@@ -283,9 +288,12 @@ class WebhookRow(SQLModel, table=True):
     organisation: str = words()
     url: str = words()
     events: list[str] = texts()
+    whose: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{own}"))
     regions: list[str] = texts()
     materials: list[str] = texts()
     municipalities: list[str] = texts()
+    directions: list[str] = texts()
+    projects: list[str] = texts()
     secret: str = words()
     created_by: str = words()
     created_at: datetime = moment()
@@ -344,6 +352,9 @@ class PreferenceRow(SQLModel, table=True):
 
 
 # --- what others told -------------------------------------------------------------------------
+
+EVERYBODY = "*"
+"""Held alone by a webhook that is told of everybody's open things, together by who tells them."""
 
 HOLD = """
     SELECT {function}(key) FROM (
@@ -600,7 +611,7 @@ NOTIFY = text(
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
          AS t(id uuid, subject_kind text, subject_id uuid, subject_revision int, recipient text,
               channel text, region text, told_at timestamptz, result text)
-    ORDER BY subject_id, subject_revision, recipient, channel
+    ORDER BY subject_kind, subject_id, subject_revision, recipient, channel
     ON CONFLICT ON CONSTRAINT uq_notification_once DO NOTHING
     RETURNING id
     """
@@ -1013,24 +1024,35 @@ async def let_go(session: AsyncSession) -> None:
 WEBHOOKS_OF = text(
     """
     SELECT * FROM webhook WHERE organisation = ANY(CAST(:organisations AS text[]))
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (created_at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY created_at, id LIMIT :limit
+    """
+)
+# to whom facts of *organisations* are told; where others may see one, who asked for theirs too
+WEBHOOKS_FOR = text(
+    """
+    SELECT * FROM webhook
+    WHERE status = 'active' AND events && CAST(:events AS text[])
+      AND (organisation = ANY(CAST(:organisations AS text[]))
+           OR :are_open AND 'others' = ANY(whose))
     ORDER BY created_at, id
     """
 )
 WEBHOOK = text("SELECT * FROM webhook WHERE id = :id")
+FILTERS = ("events", "whose", "regions", "materials", "municipalities", "directions", "projects")
 ADD_WEBHOOK = text(
-    """
-    INSERT INTO webhook (id, organisation, url, events, regions, materials, municipalities,
+    f"""
+    INSERT INTO webhook (id, organisation, url, {", ".join(FILTERS)},
                          secret, created_by, created_at)
-    VALUES (:id, :organisation, :url, CAST(:events AS text[]), CAST(:regions AS text[]),
-            CAST(:materials AS text[]), CAST(:municipalities AS text[]), :secret, :created_by,
-            :created_at)
+    VALUES (:id, :organisation, :url, {", ".join(f"CAST(:{one} AS text[])" for one in FILTERS)},
+            :secret, :created_by, :created_at)
     """
 )
 CHANGE_WEBHOOK = text(
-    """
-    UPDATE webhook SET url = :url, events = CAST(:events AS text[]), status = :status,
-        regions = CAST(:regions AS text[]), materials = CAST(:materials AS text[]),
-        municipalities = CAST(:municipalities AS text[]),
+    f"""
+    UPDATE webhook SET url = :url, status = :status,
+        {", ".join(f"{one} = CAST(:{one} AS text[])" for one in FILTERS)},
         reason = CASE WHEN :status = 'active' THEN NULL ELSE reason END,
         failures = CASE WHEN :status = 'active' THEN 0 ELSE failures END, resting_until = NULL,
         due_at = CASE WHEN :status = 'active' THEN due_at END
@@ -1103,7 +1125,8 @@ GIVE_UP_WAITING = text(
 )
 LOG = text(
     """
-    SELECT posting.*, notification.subject_id, notification.subject_revision, notification.result
+    SELECT posting.*, notification.subject_kind, notification.subject_id,
+           notification.subject_revision, notification.result
     FROM posting JOIN notification USING (id)
     WHERE webhook_id = :id AND (CAST(:after AS uuid) IS NULL OR posting.id < CAST(:after AS uuid))
     ORDER BY posting.id DESC LIMIT :limit
@@ -1117,10 +1140,26 @@ AGAIN = text(
 )
 
 
-async def webhooks_of(session: AsyncSession, organisations: Iterable[str]) -> Sequence[Any]:
-    """The webhooks of *organisations*, oldest first."""
-    asked = {"organisations": list(organisations)}
+async def webhooks_of(
+    session: AsyncSession,
+    organisations: Iterable[str],
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> Sequence[Any]:
+    """Up to *limit* webhooks of *organisations*, oldest first, going on after one."""
+    after_at, after_id = after or (None, None)
+    asked = {"organisations": list(organisations), "after_at": after_at, "after_id": after_id,
+             "limit": limit}  # fmt: skip
     return (await session.execute(WEBHOOKS_OF, asked)).all()
+
+
+async def webhooks_for(
+    session: AsyncSession, events: Iterable[str], organisations: Iterable[str], *, are_open: bool
+) -> Sequence[Any]:
+    """The active webhooks that may want facts of *organisations*, oldest first."""
+    asked = {"events": list(events), "organisations": list(organisations), "are_open": are_open}
+    return (await session.execute(WEBHOOKS_FOR, asked)).all()
 
 
 async def webhook(session: AsyncSession, id: UUID) -> Any | None:

@@ -13,6 +13,7 @@ from shared.contracts import (
     AreaUpdated,
     ConfirmationAsked,
     DeliveryReported,
+    DuplicateSuggested,
     ForecastUpdated,
     OrganisationUpdated,
     ProjectAdded,
@@ -44,6 +45,7 @@ def build(settings: Settings) -> Service:
             AreaUpdated,
             DeliveryReported,
             ConfirmationAsked,
+            DuplicateSuggested,
         ),
         works_off={
             store.import_due: partial(handlers.go_on_with_import, reader=reader_of(settings)),

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from email.utils import format_datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -166,4 +167,14 @@ def notice(deprecated_on: date | None) -> dict[str, Any]:
         "deprecated": True,
         "x-deprecated-on": deprecated_on.isoformat(),
         "x-stays-until": last_day(deprecated_on).isoformat(),
+    }
+
+
+def notice_headers(deprecated_on: date) -> dict[str, str]:
+    """`Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of what is under notice since then."""
+    since = datetime.combine(deprecated_on, datetime.min.time(), UTC)
+    until = datetime.combine(last_day(deprecated_on), datetime.min.time(), UTC)
+    return {
+        "Deprecation": f"@{int(since.timestamp())}",
+        "Sunset": format_datetime(until, usegmt=True),
     }

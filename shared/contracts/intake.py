@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.base import Event, Part
+from shared.contracts.base import Event, Part, last_day, notice_headers
 from shared.contracts.parts import (
     Direction,
     Estimate,
@@ -276,12 +276,30 @@ class Canonical(Part):
     revision: int
 
 
+class Notice(Part):
+    """The version that was handed in will go: since when that is known, until when it stays."""
+
+    deprecated_on: date
+    stays_until: date
+
+
+def notice_of(about: str) -> Notice | None:
+    """The notice given for the contract of event name *about*; None where there is none."""
+    contract = HANDED.get(about)
+    if contract is None or contract.deprecated_on is None:
+        return None
+    return Notice(
+        deprecated_on=contract.deprecated_on, stays_until=last_day(contract.deprecated_on)
+    )
+
+
 class Receipt(Event):
     """
     The one verdict on one event at the door: accepted, or rejected with every reason at once.
 
     *about* is the event's name (`forecast-updated`). *code* of an accepted one: `taken`,
-    `unchanged` (said already) or `superseded` (older news).
+    `unchanged` (said already) or `superseded` (older news). *notice* where its contract will go;
+    the message then has the headers `Deprecation` and `Sunset` too.
     """
 
     name: ClassVar[str] = "receipts.receipt.v1"
@@ -295,6 +313,12 @@ class Receipt(Event):
     canonical: Canonical | None = None
     reasons: tuple[Refusal, ...] = ()
     stream_seq: int | None = None
+    notice: Notice | None = None
+
+    def headers(self, *, correlation: str | None = None) -> dict[str, str]:
+        """The attributes, with what a client asks of an answer about a version that will go."""
+        told = super().headers(correlation=correlation)
+        return told | (notice_headers(self.notice.deprecated_on) if self.notice else {})
 
     @classmethod
     def owner(cls) -> str:

@@ -1,7 +1,7 @@
 """What the registry announces: organisations, projects, forecasts, areas and deliveries."""
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -194,6 +194,42 @@ class ConfirmationAsked(Event):
     confirmed_at: datetime
     asked_at: datetime
     answer_by: datetime
+    sample: bool = False
+
+
+class Alike(Part):
+    """One of two forecasts that may be about the same mass, as it was when they were compared."""
+
+    forecast_id: UUID
+    forecast_revision: int = Field(ge=1)
+    project_id: UUID
+    organisation: str
+    reporter: str
+    region: str
+    visibility: Visibility
+    direction: Direction
+    material: str
+    quantity: Quantity
+    window: Window
+    place: Place
+
+
+class DuplicateSuggested(Event):
+    """
+    Two forecasts may be about the same mass, told by several; a person decides whether they are.
+
+    Told when the pair is new, by an id that stays the pair's. *revision* is the sum of both
+    forecasts' revisions, so a pair that is suggested again has a higher one. *score* is from 0 to
+    1, *reasons* say what is alike and by how much.
+    """
+
+    name: ClassVar[str] = "registry.duplicate-suggested.v1"
+
+    duplicate_id: UUID
+    revision: int = Field(ge=1)
+    forecasts: tuple[Alike, Alike]
+    score: float = Field(ge=0, le=1)
+    reasons: dict[str, Any] = Field(default_factory=dict)
     sample: bool = False
 
 

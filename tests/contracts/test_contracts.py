@@ -18,9 +18,8 @@ from deploy.generated import SCHEMAS, asyncapi, committed, schemas
 from deploy.keyring import SERVICES
 from deploy.provision import announced, awaited
 from shared.contracts import EVENTS, HANDED, OUTWARD, Event
-from shared.contracts.base import DRAFT, NotAnEvent, last_day, notice, uuid7
+from shared.contracts.base import DRAFT, NotAnEvent, last_day, notice, notice_headers, uuid7
 from shared.contracts.intake import Handed
-from shared.http import notice_headers
 from shared.service import durable_of
 
 ROOT = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.allinone import Platform
 from shared.client import Client, Credentials
+from tests.conftest import free_port
 from tests.platform import Company, a_forecast, a_need, a_project, company
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +127,46 @@ async def test_a_company_system_with_curl_gets_its_receipts_and_its_match(
             ("forecast-updated", "accepted"),
         ]
         assert told[2]["surplus"]["organisation"] == giver.token
+
+
+async def test_a_receiver_of_webhooks_is_told_what_its_company_may_see(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Its own forecast whole, another's open one without prices, a private one not at all."""
+    hearer, other = await company(platform, "kuulija"), await company(platform, "muu-kuulija")
+    port = free_port()
+    status, made = await hearer.ask(
+        "notifier", "POST", "/webhooks",
+        {"organisation": hearer.token, "url": f"http://127.0.0.1:{port}/", "regions": ["01"],
+         "events": ["forecast-updated"], "whose": ["own", "others"]},
+    )  # fmt: skip
+    assert status == 201, made
+    receiving = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / "webhook.py"), str(port), made["secret"],
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        await hearer.hand_in(a_project("O"), a_forecast("O/m", "O", price_eur_per_t=2.5))
+        await other.hand_in(
+            a_project("S"), a_forecast("S/m", "S"),
+            a_project("V", visibility="forum"), a_forecast("V/m", "V", price_eur_per_t=3.5),
+        )  # fmt: skip
+        assert receiving.stdout is not None
+        told: dict[str, Any] = {}
+        while not {hearer.token, other.token} <= told.keys():
+            async with asyncio.timeout(60):
+                news = json.loads(await receiving.stdout.readline())
+            assert news["type"] == "registry.forecast-updated.v1"
+            told[news["data"]["organisation"]] = news["data"]
+    finally:
+        receiving.kill()
+        await receiving.wait()
+
+    assert told[hearer.token]["price_eur_per_t"] == 2.5
+    assert told[other.token]["visibility"] == "forum"
+    assert "price_eur_per_t" not in told[other.token]
+    _, log = await hearer.ask("notifier", "GET", f"/webhooks/{made['id']}/deliveries")
+    assert {one["kind"] for one in log["items"]} == {"forecast"}
 
 
 async def test_the_client_never_doubles_and_says_what_is_wrong(platform: Platform) -> None:

@@ -43,8 +43,10 @@ def hear(database: Database, rules: handlers.Rules) -> Callable[..., Awaitable[A
                 case "OrganisationUpdated":
                     for event in events:
                         await handlers.hear_organisation(event, work, rules=by)
+                case "ProjectAdded" | "ProjectUpdated":
+                    await handlers.hear_projects(events, work, rules=by)
                 case _:
-                    await handlers.hear_projects(events, work)
+                    await handlers.hear_facts(events, work, rules=by)
         return work
 
     return heard

@@ -334,7 +334,8 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
     assert {due.table for due in posting.works_off} == {"webhook", "mail", "digest"}
     assert {one.event_name() for one in quiet.reacts_to} == {
         "match-found", "match-changed", "near-miss-found", "organisation-updated",
-        "project-added", "project-updated", "confirmation-asked",
+        "project-added", "project-updated", "project-withdrawn", "confirmation-asked",
+        "forecast-updated", "area-updated", "delivery-recorded", "duplicate-suggested",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]
 

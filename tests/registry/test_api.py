@@ -6,6 +6,7 @@ import io
 import json
 import re
 import time
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,13 @@ import pytest
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from jsonschema import Draft202012Validator
 
 from services.registry import handlers, store
 from services.registry.app import build
 from services.registry.settings import Settings
 from shared.access import Asker, asker_of
+from shared.contracts.intake import HandedForecast
 from shared.http import application
 from shared.work import Database
 from tests.registry.builders import a_forecast, a_project, an_area, headers, knock
@@ -447,6 +450,34 @@ async def test_who_reports_comes_from_the_credential(http: Http):
     assert (status, receipt["organisation"]) == (202, "acme")
 
 
+async def test_each_receipt_of_a_version_that_will_go_says_until_when_it_stays(
+    http: Http, database: Database, monkeypatch
+):
+    """A line of a batch, an answer of its own, and the message on the subject of receipts."""
+    monkeypatch.setattr(HandedForecast, "deprecated_on", date(2027, 3, 1))
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    said = [("project-added", a_project()), ("forecast-updated", a_forecast())]
+    items = [
+        {"specversion": "1.0", "id": f"n-{at}", "source": "/s", "type": f"intake.{event}.v1",
+         "data": told}
+        for at, (event, told) in enumerate(said)
+    ]  # fmt: skip
+
+    _, receipts = await http.ask("POST", "/intake", by=ACME, headers=batch, data=json.dumps(items))
+    await hand_in(http, "forecast-updated", a_forecast("F-2"))
+    alone = http.last.headers["Sunset"]
+    async with database.begin_work() as work:
+        await handlers.judge([knock("forecast-updated", a_forecast("F-3"))], work)
+        letters = {each.name: each.headers for each in work.letters}
+
+    assert [each.get("notice") for each in receipts] == [
+        None, {"deprecated_on": "2027-03-01", "stays_until": "2028-03-01"}
+    ]  # fmt: skip
+    told = letters["receipts.receipt.v1"]
+    assert told["Sunset"] == alone == "Wed, 01 Mar 2028 00:00:00 GMT"
+    assert told["Deprecation"] == "@1803859200"
+
+
 async def test_a_batch_has_a_receipt_for_each(http: Http):
     """In order, good and bad beside each other."""
 
@@ -537,6 +568,116 @@ async def test_each_sees_what_is_theirs(http: Http):
     assert (await http.ask("GET", path, by=ACME))[0] == 404
     assert (await http.ask("GET", path, by=NORTH))[0] == 200
     assert (await http.ask("GET", path))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/organisations", "/organisations/acme/keys", "/organisations/acme/mandates",
+     "/organisations/acme/members", "/nats-users", "/regions", "/duplicates"],
+)  # fmt: skip
+async def test_every_list_is_the_same_page_by_page(http: Http, path: str):
+    """As whole as with no page asked for; another list's `next` is refused with the remedy."""
+    async with http.app.state.database.begin_work() as work:
+        for reporter in ("client", "north"):
+            await handlers.add_mandate(work, actor="test", owner="acme", reporter=reporter)
+        for at, token in enumerate(("acme", "acme", "client")):
+            key = f"U{'ABC'[at] * 55}"
+            await handlers.add_nats_key(work, actor="test", token=token, public_key=key)
+            await handlers.add_member(
+                work, actor="test", token="acme", name="Aino", email=f"a{at}@example.com",
+                roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
+            )  # fmt: skip
+        site = {"lat": 60.2, "lon": 24.95}
+        for by in ("acme", "client", "north"):
+            await handlers.judge([
+                knock("project-added", a_project(region="01"), by=by),
+                knock("forecast-updated", a_forecast(**site), by=by),
+            ], work)  # fmt: skip
+
+    _, whole = await http.ask("GET", path, by=OPERATOR)
+    found: list[Any] = []
+    following: str | None = ""
+    while following is not None:
+        after = f"&after={following}" if following else ""
+        _, page = await http.ask("GET", f"{path}?limit=1{after}", by=OPERATOR)
+        assert len(page["items"]) == 1
+        found, following = found + page["items"], page["next"]
+
+    assert len(found) > 1 and found == whole["items"] and whole["next"] is None
+    status, problem = await http.ask("GET", f"{path}?after=x", by=OPERATOR)
+    assert (status, problem["code"]) == (422, "cursor_invalid")
+
+
+async def test_answers_are_what_the_document_says(http: Http):
+    """Every answer that has a schema of its own, to the platform and to a company."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.add_mandate(work, actor="test", owner="acme", reporter="client")
+        await handlers.add_member(
+            work, actor="test", token="acme", name="Aino", email="aino@example.com",
+            roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
+        )  # fmt: skip
+        for by in ("acme", "client"):
+            await handlers.judge([
+                knock("project-added", a_project(visibility="public", region="01"), by=by),
+                knock("forecast-updated", a_forecast(lat=60.2, lon=24.95), by=by),
+                knock("area-updated", an_area(), by=by),
+                knock("forecast-updated", a_forecast("bad", quantity=-1), by=by),
+            ], work)  # fmt: skip
+    _, document = await http.ask("GET", "/openapi.json")
+    known: dict[str, str] = {}
+    for kind in ("project", "forecast", "area"):
+        _, listed = await http.ask("GET", f"/{kind}s", by=ACME)
+        known[kind] = listed["items"][0][f"{kind}_id"]
+
+    checked = set()
+    for path, operations in document["paths"].items():
+        answer = operations.get("get", {}).get("responses", {}).get("200", {})
+        schema = next(iter(answer.get("content", {}).values()), {}).get("schema", {})
+        if "$ref" not in schema:
+            continue
+        asked = path.replace("{token}", "acme").replace("{owner}", "acme")
+        asked = asked.replace("{id}", known.get(path.split("/")[1].removesuffix("s"), ""))
+        for by in (OPERATOR, ACME):
+            status, told = await http.ask("GET", asked, by=by)
+            if status == 403:  # persons of a company, to its key
+                continue
+            assert status == 200, (path, told)
+            faults = Draft202012Validator({**schema, "components": document["components"]})
+            assert [one.message for one in faults.iter_errors(told)] == [], path
+            assert told.get("items", told.get("features", [told])) != [], path
+        checked.add(path)
+    assert len(checked) >= 16
+
+
+async def test_a_map_shows_what_the_list_shows(http: Http):
+    """Point by point, page by page, and nothing of another's that the list would hide."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.judge([
+            knock("project-added", a_project()),
+            knock("project-added", a_project("open", visibility="forum"), by="client"),
+            knock("project-added", a_project("shut"), by="client"),
+            knock("forecast-updated", a_forecast("F-1", lat=60.2, lon=24.95)),
+            knock("forecast-updated", a_forecast("F-2", project="open", price_eur_per_t=3.0),
+                  by="client"),
+            knock("forecast-updated", a_forecast("F-3", project="shut"), by="client"),
+        ], work)  # fmt: skip
+
+    features: list[dict[str, Any]] = []
+    after = ""
+    while after is not None:
+        _, page = await http.ask("GET", f"/forecasts.geojson?limit=1&after={after}"
+                                 if after else "/forecasts.geojson?limit=1", by=ACME)  # fmt: skip
+        assert page["type"] == "FeatureCollection"
+        features, after = features + page["features"], page["next"]
+    assert http.last.content_type == "application/geo+json"
+
+    _, listed = await http.ask("GET", "/forecasts", by=ACME)
+    assert [one["id"] for one in features] == [one["forecast_id"] for one in listed["items"]]
+    mine, theirs = features
+    assert mine["geometry"] == {"type": "Point", "coordinates": [24.95, 60.2]}
+    assert mine["properties"]["precision"] == "exact"
+    assert theirs["properties"]["precision"] == "municipality"
+    assert "price_eur_per_t" not in theirs["properties"]
 
 
 async def test_pages_go_on_without_a_gap(http: Http):

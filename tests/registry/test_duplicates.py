@@ -88,8 +88,13 @@ async def test_the_same_mass_told_by_two_is_suggested_once_with_its_reasons(door
     assert reasons == {"distance_m": 111, "material": "same", "days_apart": 0,
                        "tonnes_ratio": 0.83}  # fmt: skip
 
+    [announced] = door.announced("duplicate-suggested")
+    assert {each["forecast_id"] for each in announced["forecasts"]} == {one, other}
+    assert announced["revision"] == 2 and announced["score"] > 0
+
     await told(door, "client", quantity=1100)
     assert await suggested(door) == [{one, other}]
+    assert len(door.announced("duplicate-suggested")) == 1
     await told(door, "client", quantity=9000)
     assert await suggested(door) == []
 

@@ -1,7 +1,8 @@
 """Who is told what, in which words, and which addresses a webhook may enter; pure."""
 
+from services.notifier.domain.facts import Fact, Filter, Seen, seen_by
 from services.notifier.domain.letters import Letter, letter_about, letter_of_disabled
-from services.notifier.domain.matches import Filter, Match, match_from, own_view, tab_of
+from services.notifier.domain.matches import Match, match_from, own_view, tab_of
 from services.notifier.domain.near import (
     NearMiss,
     headline,
@@ -25,6 +26,7 @@ from services.notifier.domain.targets import BadTarget, check_address, check_tar
 __all__ = [
     "BadTarget",
     "Endpoint",
+    "Fact",
     "Filter",
     "Letter",
     "Match",
@@ -32,6 +34,7 @@ __all__ = [
     "NearMiss",
     "Outcome",
     "Reader",
+    "Seen",
     "after_success",
     "arrived",
     "asked_of",
@@ -51,6 +54,7 @@ __all__ = [
     "readers_of",
     "rest",
     "roles_that_are_told",
+    "seen_by",
     "tab_of",
     "what_would_help",
 ]

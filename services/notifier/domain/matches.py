@@ -108,30 +108,6 @@ class Match:
         return tuple(side for side in self.sides if side.organisation in self.asks)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What of an organisation's news a webhook wants: each list empty, or one of it is met."""
-
-    events: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    materials: tuple[str, ...] = ()
-    municipalities: tuple[str, ...] = ()
-
-    def wants(self, name: str, match: Match) -> bool:
-        """Whether event *name* about *match* is wanted: either end may be the one that meets it."""
-        ends = match.sides
-        return (
-            _meets(self.events, [name])
-            and _meets(self.regions, [match.region, *(end.region for end in ends)])
-            and _meets(self.materials, [end.material for end in ends])
-            and _meets(self.municipalities, [end.municipality for end in ends])
-        )
-
-
-def _meets(wanted: Collection[str], found: Collection[str]) -> bool:
-    return not wanted or bool(set(wanted) & set(found))
-
-
 def match_from(told: Mapping[str, Any], told_at: datetime, *, found: bool) -> Match:
     """The match in the body of a match-found or match-changed, as JSON."""
     return Match(
@@ -203,7 +179,9 @@ def own_view(told: Mapping[str, Any], match: Match, organisation: str) -> dict[s
     seen = {**told, "organisation": organisation}
     for end in ("surplus", "need"):
         if told[end].get("organisation") != organisation:
-            seen[end] = _of_the_other(told[end], match)
+            seen[end] = of_the_other(
+                told[end], named=match.names_are_open, exact=match.state in AGREED
+            )
     if not match.names_are_open:
         seen["asks"] = [one for one in told["asks"] if one == organisation]
         if told.get("declined_by") != organisation:
@@ -211,10 +189,11 @@ def own_view(told: Mapping[str, Any], match: Match, organisation: str) -> dict[s
     return seen
 
 
-def _of_the_other(side: Mapping[str, Any], match: Match) -> dict[str, Any]:
+def of_the_other(side: Mapping[str, Any], *, named: bool, exact: bool) -> dict[str, Any]:
+    """The other *side* of a pair, with name and persons where *named*, with its exact place."""
     seen = dict(side)
-    if not match.names_are_open:
+    if not named:
         seen = {name: value for name, value in seen.items() if name not in UNTIL_ACCEPTED}
-    if match.state not in AGREED:
+    if not exact:
         seen["place"] = {name: side["place"][name] for name in ("municipality", "sub_region")}
     return seen

@@ -17,6 +17,7 @@ from shared.vocabulary.regions import Region, region_from
 REGIONS_KEPT_S = 60.0
 BALANCE_PAGES = 20
 FORECAST_PAGES = 5
+LIST_PAGES = 20
 
 
 class Away(Exception):
@@ -73,6 +74,18 @@ class Backend:
             else:
                 told += [(name, one) for one in value or ()]
         return await self._ask("GET", path, token, params=told)
+
+    async def every(self, path: str, token: str) -> list[Mapping[str, Any]]:
+        """The items of a list, page after page."""
+        found: list[Mapping[str, Any]] = []
+        after: str | None = None
+        for _ in range(LIST_PAGES):
+            answer = await self.get(path, token, after=after)
+            found += answer.items
+            after = answer.body.get("next")
+            if after is None:
+                break
+        return found
 
     async def post(
         self, path: str, body: Mapping[str, Any], token: str = "", **headers: str
@@ -159,8 +172,8 @@ class Registry(Backend):
         asked_at, known = self._names
         if known and time.monotonic() - asked_at < REGIONS_KEPT_S:
             return known
-        answer = await self.get("/regions", token, limit=200)
-        found = {str(one["code"]): dict(one["names"]) for one in answer.items}
+        regions = await self.every("/regions", token)
+        found = {str(one["code"]): dict(one["names"]) for one in regions}
         self._names = (time.monotonic(), found)
         return found
 
@@ -178,8 +191,8 @@ class Registry(Backend):
         asked_at, known = self._titles
         if known and time.monotonic() - asked_at < REGIONS_KEPT_S:
             return known
-        answer = await self.get("/organisations", token)
-        found = {str(one["token"]): str(one["title"]) for one in answer.items}
+        organisations = await self.every("/organisations", token)
+        found = {str(one["token"]): str(one["title"]) for one in organisations}
         self._titles = (time.monotonic(), found)
         return found
 

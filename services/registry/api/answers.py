@@ -1,10 +1,12 @@
 """What the answers have in common: pages, problems, and who may see what."""
 
-from collections.abc import AsyncIterator, Sequence
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
@@ -15,6 +17,7 @@ from services.registry.domain import MANAGES, REPORTS, Clashes, Denied, Unknown
 from shared.access import Asker, NotAllowed
 from shared.http import Problem, cursor
 
+R = TypeVar("R")
 Limit = Annotated[int, Query(ge=1, le=200, description="items a page")]
 After = Annotated[str | None, Query(max_length=200, description="the `next` of the page before")]
 
@@ -30,20 +33,61 @@ class Page:
 Paging = Annotated[Page, Depends()]
 
 
+@dataclass(frozen=True, slots=True)
+class LongPage:
+    """Which page of a list of few and small items: whoever asks for no page has a thousand."""
+
+    after: After = None
+    limit: Annotated[int, Query(ge=1, le=1000, description="items a page")] = 1000
+
+
+LongPaging = Annotated[LongPage, Depends()]
+
+
 class Told(BaseModel):
     """What a request may tell: nothing beside it."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
-def page(items: Sequence[Any], following: tuple[datetime, UUID] | None,
+def page(items: Sequence[Any], following: tuple[datetime, UUID] | str | None,
          as_of: datetime | None = None) -> dict[str, Any]:  # fmt: skip
-    """A page of a list."""
+    """A page of a list, with where the next one begins: a moment and an id, or a cursor."""
     return {
         "items": list(items),
-        "next": cursor(*following) if following else None,
+        "next": cursor(*following) if isinstance(following, tuple) else following,
         "as_of": as_of.isoformat() if as_of else None,
     }
+
+
+def place_after(told: str | None) -> tuple[str, ...] | None:
+    """The place in a list's order that its `next` means; a problem when it is not ours."""
+    if told is None:
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(told.encode()))
+    except ValueError:
+        found = None
+    if not (isinstance(found, list) and found and all(isinstance(one, str) for one in found)):
+        raise Problem(
+            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
+        )
+    return tuple(found)
+
+
+def place_cursor(*place: str) -> str:
+    """Where a page ended, opaque to who asks: the last item's place in the list's order."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def part_of(
+    rows: Iterable[R], paging: LongPage, place: Callable[[R], tuple[str, ...]]
+) -> tuple[list[R], str | None]:
+    """The page of *rows* in the order of their *place*, and the `next` after it."""
+    after = place_after(paging.after) or ()
+    left = sorted((row for row in rows if place(row) > after), key=place)
+    found = left[: paging.limit]
+    return found, place_cursor(*place(found[-1])) if len(left) > paging.limit else None
 
 
 def scope_of(asker: Asker) -> store.Scope:

@@ -7,31 +7,60 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from services.registry import handlers, store
-from services.registry.api.answers import Limit, Told, actor_of, may_report, problems, scope_of
+from services.registry.api.answers import (
+    Paging,
+    Told,
+    actor_of,
+    may_report,
+    page,
+    place_after,
+    place_cursor,
+    problems,
+    scope_of,
+)
+from services.registry.api.told import Listing, ToldPair, answers
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Reading, Working
+from shared.http import Asking, Problem, Reading, Working
 
 router = APIRouter(tags=["duplicates"])
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
           "direction", "material", "status", "quantity", "window", "place", "source")  # fmt: skip
 
 
-@router.get("/duplicates")
+@router.get("/duplicates", responses=answers(Listing[ToldPair]))
 async def duplicates(
     asker: Asking,
     session: Reading,
+    paging: Paging,
     state: Literal["suggested", "linked", "refused"] | None = "suggested",
     region: Annotated[str | None, Query(max_length=16)] = None,
-    limit: Limit = 100,
 ) -> dict[str, Any]:
     """
     Pairs of forecasts that may be about the same mass, the most alike first.
 
     Of each pair the asker may see both sides, and owns, reports or coordinates one.
     """
-    found = await store.duplicates(session, scope_of(asker), state=state, region=region,
-                                   limit=limit)  # fmt: skip
-    return {"items": [_pair(each) for each in found], "as_of": datetime.now(UTC).isoformat()}
+    rows = await store.duplicates(session, scope_of(asker), state=state, region=region,
+                                  after=_after(paging.after), limit=paging.limit + 1)  # fmt: skip
+    found = rows[: paging.limit]
+    following = None
+    if len(rows) > paging.limit:
+        one, other = found[-1].pair
+        following = place_cursor(repr(found[-1].score), str(one), str(other))
+    return page([_pair(each) for each in found], following, datetime.now(UTC))
+
+
+def _after(told: str | None) -> tuple[float, UUID, UUID] | None:
+    place = place_after(told)
+    if place is None:
+        return None
+    try:
+        score, one, other = place
+        return float(score), UUID(one), UUID(other)
+    except ValueError as error:
+        raise Problem(
+            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
+        ) from error
 
 
 class Decided(Told):

@@ -13,9 +13,11 @@ from services.registry.api.answers import (
     may_report,
     page,
 )
+from services.registry.api.told import Listing, ToldReceipt, answers
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
+from shared.contracts.base import notice_headers
 from shared.contracts.intake import HANDED, Receipt
 from shared.http import LARGEST_BODY as LARGEST_BATCH
 from shared.http import (
@@ -25,7 +27,6 @@ from shared.http import (
     Reading,
     Working,
     moment_after,
-    notice_headers,
     problem_answer,
 )
 from shared.openapi import about_events
@@ -63,7 +64,7 @@ async def hand_in(
     return JSONResponse([_item(outcome) for outcome in outcomes])
 
 
-@router.get("/receipts")
+@router.get("/receipts", responses=answers(Listing[ToldReceipt]))
 async def receipts(
     asker: Asking,
     session: Reading,
@@ -136,8 +137,8 @@ def answer_of(outcome: Outcome) -> JSONResponse:
     if outcome.receipt is None:
         return problem_answer(422, "envelope_unreadable", "this is no event")
     told = _receipt(outcome.receipt)
-    contract = HANDED.get(outcome.receipt.about)
-    notice = notice_headers(contract.deprecated_on) if contract and contract.deprecated_on else {}
+    given = outcome.receipt.notice
+    notice = notice_headers(given.deprecated_on) if given else {}
     if outcome.receipt.verdict == "accepted":
         return JSONResponse(told, 202, notice)
     code = str(told.pop("code"))

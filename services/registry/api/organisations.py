@@ -10,17 +10,29 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from services.registry import handlers, store
 from services.registry.api.answers import (
+    LongPaging,
     Told,
     actor_of,
     known,
     managed,
     may_manage,
     page,
+    part_of,
+    place_after,
+    place_cursor,
     problems,
+)
+from services.registry.api.told import (
+    Listing,
+    ToldKey,
+    ToldMandate,
+    ToldMember,
+    ToldOrganisation,
+    answers,
 )
 from services.registry.domain import Person
 from shared.access import NotAllowed
-from shared.http import Asking, Problem, Reading, Working
+from shared.http import Asking, Problem, Reading, Working, moment_after
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
@@ -95,13 +107,19 @@ async def add_organisation(told: NewOrganisation, asker: Asking, begin: Working)
     return {"organisation": _organisation(row), "key": key.key, "key_id": str(key.id)}
 
 
-@router.get("/organisations")
-async def list_organisations(_: Asking, session: Reading) -> dict[str, Any]:
-    """Every organisation: who takes part is known to all who take part."""
-    return page([_organisation(row) for row in await store.organisations(session)], None)
+@router.get("/organisations", responses=answers(Listing[ToldOrganisation]))
+async def list_organisations(_: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
+    """Organisations, by token: who takes part is known to all who take part."""
+    after = place_after(paging.after)
+    rows = await store.organisations(
+        session, after=after[0] if after else None, limit=paging.limit + 1
+    )
+    found = rows[: paging.limit]
+    following = place_cursor(found[-1].token) if len(rows) > paging.limit else None
+    return page([_organisation(row) for row in found], following)
 
 
-@router.get("/organisations/{token}")
+@router.get("/organisations/{token}", responses=answers(ToldOrganisation))
 async def show_organisation(
     token: str, _: Asking, session: Reading, response: Response
 ) -> dict[str, Any]:
@@ -145,11 +163,17 @@ async def add_key(token: str, told: NewKey, asker: Asking, begin: Working) -> di
     return {"id": str(key.id), "key": key.key, "expires_at": _moment(key.expires_at)}
 
 
-@router.get("/organisations/{token}/keys")
-async def list_keys(token: str, asker: Asking, session: Reading) -> dict[str, Any]:
-    """The keys of an organisation, without what opens anything."""
+@router.get("/organisations/{token}/keys", responses=answers(Listing[ToldKey]))
+async def list_keys(
+    token: str, asker: Asking, session: Reading, paging: LongPaging
+) -> dict[str, Any]:
+    """The keys of an organisation, the newest first, without what opens anything."""
     await managed(session, token, asker)
-    return page([_key(row) for row in await store.keys_of(session, token)], None)
+    after = moment_after(paging.after)
+    rows = await store.keys_of(session, token, after=after, limit=paging.limit + 1)
+    found = rows[: paging.limit]
+    following = (found[-1].created_at, found[-1].id) if len(rows) > paging.limit else None
+    return page([_key(row) for row in found], following)
 
 
 @router.delete("/organisations/{token}/keys/{id}", status_code=204)
@@ -161,11 +185,11 @@ async def revoke_key(token: str, id: UUID, asker: Asking, begin: Working) -> Non
 
 
 @router.get("/nats-users")
-async def nats_users(asker: Asking, session: Reading) -> dict[str, Any]:
+async def nats_users(asker: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
     """The NATS keys that may connect now, for the server's configuration."""
     _for_platform(asker.sees_all)
-    users = await store.nats_users(session)
-    return page([{"organisation": token, "public_key": key} for token, key in users], None)
+    users, following = part_of(await store.nats_users(session), paging, lambda user: user)
+    return page([{"organisation": token, "public_key": key} for token, key in users], following)
 
 
 # mandates
@@ -182,16 +206,19 @@ async def add_mandate(
     return {"owner": owner, "reporter": told.reporter}
 
 
-@router.get("/organisations/{owner}/mandates")
-async def list_mandates(owner: str, asker: Asking, session: Reading) -> dict[str, Any]:
+@router.get("/organisations/{owner}/mandates", responses=answers(Listing[ToldMandate]))
+async def list_mandates(
+    owner: str, asker: Asking, session: Reading, paging: LongPaging
+) -> dict[str, Any]:
     """The mandates that the owner gave."""
     row = await known(session, owner)
     if not (may_manage(asker, row) or asker.sees_all or owner in asker.organisations):
         raise NotAllowed(f"only {owner} and its coordinators see this")
-    rows = await store.mandates_of(session, owner)
+    mandates = await store.mandates_of(session, owner)
+    rows, following = part_of(mandates, paging, lambda each: (each.reporter,))
     items = [{"owner": owner, "reporter": each.reporter, "since": _moment(each.created_at)}
              for each in rows]  # fmt: skip
-    return page(items, None)
+    return page(items, following)
 
 
 @router.delete("/organisations/{owner}/mandates/{reporter}", status_code=204)
@@ -220,18 +247,22 @@ async def add_member(token: str, told: NewMember, asker: Asking, begin: Working)
     return {"person": str(person)}
 
 
-@router.get("/organisations/{token}/members")
-async def list_members(token: str, asker: Asking, session: Reading) -> dict[str, Any]:
+@router.get("/organisations/{token}/members", responses=answers(Listing[ToldMember]))
+async def list_members(
+    token: str, asker: Asking, session: Reading, paging: LongPaging
+) -> dict[str, Any]:
     """The members, for the members and those who manage them."""
     row = await known(session, token)
     among = asker.kind == "person" and token in asker.organisations
     if not (may_manage(asker, row) or asker.sees_all or among):
         raise NotAllowed(f"only the members of {token} see this")
+    members = await store.members_of(session, token)
+    rows, following = part_of(members, paging, lambda each: (each[0].name, str(each[0].id)))
     items = [
         {**_person(person), "roles": list(each.roles), "regions": list(each.regions)}
-        for person, each in await store.members_of(session, token)
+        for person, each in rows
     ]
-    return page(items, None)
+    return page(items, following)
 
 
 @router.delete("/organisations/{token}/members/{person}", status_code=204)

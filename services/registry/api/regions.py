@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from services.registry import handlers, store
-from services.registry.api.answers import actor_of, page, problems
+from services.registry.api.answers import LongPaging, actor_of, page, part_of, problems
+from services.registry.api.told import Listing, ToldRegion, answers
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working
 
@@ -24,12 +25,13 @@ async def add_region(
     return region.to_json()
 
 
-@router.get("/regions")
-async def list_regions(_: Asking, session: Reading) -> dict[str, Any]:
-    """Every region, without its places."""
-    found = await store.regions(session)
-    items = [{**found[code].to_json(), "places": len(found[code].places)} for code in sorted(found)]
-    return page(items, None)
+@router.get("/regions", responses=answers(Listing[ToldRegion]))
+async def list_regions(_: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
+    """The regions, without their places."""
+    known = await store.regions(session)
+    found, following = part_of(known.values(), paging, lambda region: (region.code,))
+    items = [{**region.to_json(), "places": len(region.places)} for region in found]
+    return page(items, following)
 
 
 @router.get("/regions/{code}")

@@ -11,14 +11,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
+from services.registry.api.told import (
+    FeatureCollection,
+    Listing,
+    ToldArea,
+    ToldForecast,
+    ToldProject,
+    answers,
+)
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
-OF_ITS_OWN = ("price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts")
 IfNoneMatch = Annotated[str | None, Header()]
+
+
+class GeoJson(JSONResponse):
+    """An answer that map software reads as it is."""
+
+    media_type = "application/geo+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class Wanted:
 Wanting = Annotated[Wanted, Depends()]
 
 
-@router.get("/projects")
+@router.get("/projects", responses=answers(Listing[ToldProject]))
 async def projects(
     asker: Asking,
     session: Reading,
@@ -55,7 +69,7 @@ async def projects(
     return told
 
 
-@router.get("/forecasts")
+@router.get("/forecasts", responses=answers(Listing[ToldForecast]))
 async def forecasts(
     asker: Asking,
     session: Reading,
@@ -70,7 +84,43 @@ async def forecasts(
     return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
 
 
-@router.get("/open/forecasts")
+@router.get("/forecasts.geojson", response_class=GeoJson, responses=answers(FeatureCollection))
+async def forecasts_as_geojson(
+    asker: Asking,
+    session: Reading,
+    wanted: Wanting,
+    paging: Paging,
+    project: UUID | None = None,
+) -> GeoJson:
+    """
+    The same as a FeatureCollection (RFC 7946, WGS 84), paged by its member `next`.
+
+    A point is as exact as `precision` says: `municipality` is the municipality's own point.
+    """
+    told = await _page("forecast", asker, session, paging, wanted, project=project)
+    features = [_feature(each) for each in told.pop("items")]
+    return GeoJson({"type": "FeatureCollection", "features": features, **told})
+
+
+def _feature(told: dict[str, Any]) -> dict[str, Any]:
+    place = told["place"]
+    flat = {
+        "municipality": place["municipality"],
+        "sub_region": place["sub_region"],
+        "precision": place["precision"],
+        "likely_t": told["quantity"]["likely_t"],
+        "available_from": told["window"]["first"],
+        "available_to": told["window"]["last"],
+    }
+    return {
+        "type": "Feature",
+        "id": told["forecast_id"],
+        "geometry": {"type": "Point", "coordinates": [place["lon"], place["lat"]]},
+        "properties": {**{name: one for name, one in told.items() if name != "place"}, **flat},
+    }
+
+
+@router.get("/open/forecasts", responses=answers(Listing[ToldForecast]))
 async def open_forecasts(
     session: Reading, paging: Paging, region: Annotated[str | None, Query(max_length=16)] = None
 ) -> dict[str, Any]:
@@ -116,13 +166,13 @@ async def confirm(told: Held, asker: Asking, begin: Working) -> dict[str, Any]:
     }
 
 
-@router.get("/areas")
+@router.get("/areas", responses=answers(Listing[ToldArea]))
 async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging) -> dict[str, Any]:
     """Areas, the one changed longest ago first."""
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None)
+@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject))
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -130,7 +180,7 @@ async def project(
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None)
+@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast))
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -138,7 +188,7 @@ async def forecast(
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None)
+@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea))
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -201,7 +251,7 @@ def _told(each: store.Listed, asker: Asker | None = None) -> dict[str, Any]:
     }
     if asker is not None and _may_see_whole(asker, each.state):
         return told
-    return {name: value for name, value in told.items() if name not in OF_ITS_OWN}
+    return as_others_see(told)
 
 
 def _may_see_whole(asker: Asker, state: dict[str, Any]) -> bool:

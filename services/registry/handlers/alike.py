@@ -1,10 +1,12 @@
 """Suggests which forecasts may be about the same mass."""
 
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.registry import store
 from services.registry.domain import Likeness, Thing, likeness
+from shared.contracts import DuplicateSuggested
 from shared.work import Work
 
 MOST = 5
@@ -12,22 +14,49 @@ MOST = 5
 
 
 async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
-    """Suggest what the forecasts among *changed*, kept just now, may be duplicates of."""
+    """
+    Suggest what the forecasts among *changed*, kept just now, may be duplicates of; tell of the
+    pairs that were not suggested yet.
+    """
     forecasts = {one.id: one for one in changed if one.kind == "forecast"}
     if not forecasts:
         return
     found: dict[UUID, list[tuple[UUID, Likeness]]] = {id: [] for id in forecasts}
-    for id, other in await store.beside(work.session, list(forecasts.values())):
+    states = {id: (one.revision, one.state) for id, one in forecasts.items()}
+    for id, revision, other in await store.beside(work.session, list(forecasts.values())):
         alike = likeness(forecasts[id].state, other)
         if alike is not None:
             found[id].append((UUID(other["forecast_id"]), alike))
+            states[UUID(other["forecast_id"])] = revision, other
     most_alike = {
         pair_of(id, other): alike
         for id, others in found.items()
         for other, alike in sorted(others, key=lambda one: (-one[1].score, one[0]))[:MOST]
     }
-    await store.suggest(work.session, forecasts, most_alike, work.now)
+    for pair in await store.suggest(work.session, forecasts, most_alike, work.now):
+        work.announce(_suggested(pair, states[pair[0]], states[pair[1]], most_alike[pair], work))
 
 
 def pair_of(one: UUID, other: UUID) -> store.Pair:
     return min(one, other), max(one, other)
+
+
+Revised = tuple[int, Mapping[str, Any]]
+"""The revision of a forecast, and its state then."""
+
+
+def _suggested(
+    pair: store.Pair, one: Revised, other: Revised, alike: Likeness, work: Work
+) -> DuplicateSuggested:
+    return DuplicateSuggested.model_validate(
+        {
+            "at": work.now,
+            "region": one[1]["region"],
+            "duplicate_id": uuid5(NAMESPACE_URL, f"{pair[0]} {pair[1]}"),
+            "revision": one[0] + other[0],
+            "forecasts": [{**state, "forecast_revision": at} for at, state in (one, other)],
+            "score": alike.score,
+            "reasons": alike.reasons,
+            "sample": one[1]["sample"],
+        }
+    )

@@ -37,7 +37,7 @@ from shared.contracts import (
     ProjectWithdrawn,
 )
 from shared.contracts.base import uuid7
-from shared.contracts.intake import Canonical, Receipt, Refusal
+from shared.contracts.intake import Canonical, Receipt, Refusal, notice_of
 from shared.service.card import Answer, Answered, Knock, Later, NotOurs
 from shared.work import Work
 
@@ -330,6 +330,7 @@ def receipt_of(
         canonical=canonical,
         reasons=tuple(Refusal(**each) for each in entry.reasons),
         stream_seq=entry.stream_seq,
+        notice=notice_of(entry.about),
     )
     told = {"id": id, "at": at or entry.judged_at}
     return made.model_copy(update={name: value for name, value in told.items() if value})

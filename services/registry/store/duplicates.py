@@ -20,12 +20,12 @@ Pair = tuple[UUID, UUID]
 
 _BESIDE = text(
     f"""
-    SELECT mine.id AS mine, beside.id AS beside, beside.state
+    SELECT mine.id AS mine, beside.revision, beside.state
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS mine(id uuid, project_id uuid, reporter text, system text,
                 cells text[], municipal_cell text, low float8, likely float8, high float8)
     CROSS JOIN LATERAL (
-        SELECT id, state FROM (
+        SELECT revision, state FROM (
             SELECT * FROM forecast
             WHERE cell = ANY(mine.cells) AND likely_t BETWEEN mine.low AND mine.high
             UNION ALL
@@ -57,6 +57,7 @@ _SUGGEST = text(
     ORDER BY one, other
     ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
     WHERE duplicate.state = 'suggested'
+    RETURNING one, other, xmax = 0 AS is_new
     """
 )
 _LISTED = f"""
@@ -98,11 +99,11 @@ class Listed:
 
 async def beside(
     session: AsyncSession, forecasts: Sequence[Thing]
-) -> list[tuple[UUID, dict[str, Any]]]:
-    """What lies beside *forecasts* and is about as much: (which of them, the other's state)."""
+) -> list[tuple[UUID, int, dict[str, Any]]]:
+    """What lies beside *forecasts* and is as much: (which, the other's revision and state)."""
     rows = [_mine(one) for one in forecasts]
     found = await session.execute(_BESIDE, {"rows": json.dumps(rows)})
-    return [(row["mine"], from_json(row["state"])) for row in found.mappings()]
+    return [(row["mine"], row["revision"], from_json(row["state"])) for row in found.mappings()]
 
 
 def _mine(forecast: Thing) -> dict[str, Any]:
@@ -126,16 +127,21 @@ async def suggest(
     ids: Iterable[UUID],
     alike: Mapping[Pair, Likeness],
     now: datetime,
-) -> None:
-    """The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay."""
+) -> list[Pair]:
+    """
+    The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay. Those that
+    were not suggested before.
+    """
     rows = [
         {"one": str(one), "other": str(other), "score": each.score, "reasons": each.reasons}
         for (one, other), each in alike.items()
     ]
     told = json.dumps(rows)
     await session.execute(_DROP, {"ids": list(ids), "rows": told})
-    if rows:
-        await session.execute(_SUGGEST, {"rows": told, "now": now})
+    if not rows:
+        return []
+    kept = await session.execute(_SUGGEST, {"rows": told, "now": now})
+    return [(row.one, row.other) for row in kept if row.is_new]
 
 
 async def duplicates(
@@ -144,11 +150,12 @@ async def duplicates(
     *,
     state: str | None = None,
     region: str | None = None,
+    after: tuple[float, UUID, UUID] | None = None,
     limit: int = 100,
 ) -> list[Listed]:
     """
     Pairs of which *scope* may see both sides, and has a part in one: owns or reports it, or
-    coordinates its region. The most alike first.
+    coordinates its region. The most alike first, going on after score and pair.
     """
     wanted, told = [_LISTED], {**scoped(scope), "limit": limit}
     if state is not None:
@@ -157,6 +164,9 @@ async def duplicates(
     if region is not None:
         wanted.append("(a.region = :region OR b.region = :region)")
         told["region"] = region
+    if after is not None:
+        wanted.append("(-score, one, other) > (-CAST(:score AS float8), :one, :other)")
+        told |= {"score": after[0], "one": after[1], "other": after[2]}
     question = text(" AND ".join(wanted) + " ORDER BY score DESC, one, other LIMIT :limit")
     rows = await session.execute(question, told)
     return [_listed(row) for row in rows.mappings()]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -74,9 +74,13 @@ async def organisation(
     return (await session.execute(question)).scalars().one_or_none()
 
 
-async def organisations(session: AsyncSession) -> Sequence[OrganisationRow]:
-    """Every organisation, by token."""
-    question = select(OrganisationRow).order_by(col(OrganisationRow.token))
+async def organisations(
+    session: AsyncSession, *, after: str | None = None, limit: int
+) -> Sequence[OrganisationRow]:
+    """Up to *limit* organisations, by token, going on after one."""
+    question = select(OrganisationRow).order_by(col(OrganisationRow.token)).limit(limit)
+    if after is not None:
+        question = question.where(col(OrganisationRow.token) > after)
     return (await session.execute(question)).scalars().all()
 
 
@@ -138,13 +142,18 @@ async def add_key(session: AsyncSession, row: KeyRow) -> bool:
     return (await session.execute(told.returning(col(KeyRow.id)))).first() is not None
 
 
-async def keys_of(session: AsyncSession, token: str) -> Sequence[KeyRow]:
-    """The keys of *token*, the newest first, revoked ones too."""
+async def keys_of(
+    session: AsyncSession, token: str, *, after: tuple[datetime, UUID] | None = None, limit: int
+) -> Sequence[KeyRow]:
+    """Up to *limit* keys of *token*, the newest first, revoked ones too, going on after one."""
     question = (
         select(KeyRow)
         .where(col(KeyRow.organisation) == token)
-        .order_by(col(KeyRow.created_at).desc(), col(KeyRow.id))
+        .order_by(col(KeyRow.created_at).desc(), col(KeyRow.id).desc())
+        .limit(limit)
     )
+    if after is not None:
+        question = question.where(tuple_(col(KeyRow.created_at), col(KeyRow.id)) < after)
     return (await session.execute(question)).scalars().all()
 
 
