@@ -37,7 +37,12 @@ MOST_EVENTS = 1000
 AT_ONCE = 100
 
 
-@router.post("/intake", status_code=202, openapi_extra=about_events(HANDED))
+@router.post(
+    "/intake",
+    status_code=202,
+    openapi_extra=about_events(HANDED),
+    responses={200: {"description": "of a batch: a receipt for each event, in its order"}},
+)
 async def hand_in(
     request: Request,
     asker: Asking,

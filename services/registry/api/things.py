@@ -18,6 +18,7 @@ from shared.http import Asking, Problem, Reading, Working, moment_after
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
 OF_ITS_OWN = ("price_eur_per_t", "handling_eur_per_t", "storage_eur_per_t_month", "contacts")
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as that ETag says"}}
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -122,7 +123,7 @@ async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None)
+@router.get("/projects/{id}", response_model=None, responses=UNCHANGED)
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -130,7 +131,7 @@ async def project(
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None)
+@router.get("/forecasts/{id}", response_model=None, responses=UNCHANGED)
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -138,7 +139,7 @@ async def forecast(
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None)
+@router.get("/areas/{id}", response_model=None, responses=UNCHANGED)
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Every route, as every role, with what fits and what does not: an answer, never a fault of ours."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.cards import cards
+from shared.service import Service
+from tests.fuzz.asking import EXAMPLES, Findings, Operation, operations, requests_of, tries
+from tests.fuzz.roles import Town
+
+pytestmark = [
+    pytest.mark.fuzz,
+    pytest.mark.timeout(3600),
+    # a strategy made of a whole description is long to print; it is printed once
+    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning"),
+]
+APIS = [one for one in cards() if one.api is not None and one.name != "portal"]
+SHORT = 5
+"""Tries of each operation in the short run."""
+
+CHANGED_BY_ASKING = {
+    "registry": ("region", "organisation", "organisation_key", "mandate", "membership", "trail",
+                 "project", "forecast", "area", "duplicate"),
+    "matcher": ("decision", "delivery"),
+    "notifier": ("webhook", "preference", "notice", "inbox_entry"),
+    "indicators": (),
+}  # fmt: skip
+"""The tables that only a request changes while nothing else happens: a refused one must not."""
+
+
+@pytest.fixture(scope="module")
+def rows_of(fuzzed: Town) -> Iterator[Callable[[str], Any]]:
+    """What stands in a service's `CHANGED_BY_ASKING`, as one value to compare."""
+    loop = asyncio.new_event_loop()
+    opened: dict[str, asyncpg.Connection[Any]] = {}
+
+    def look(service: str) -> Any:
+        if service not in opened:
+            url = f"{fuzzed.platform.system.postgres_url}/massakoppi_{service}"
+            opened[service] = loop.run_until_complete(asyncpg.connect(url))
+        asked = " UNION ALL ".join(
+            f"SELECT '{name}', count(*), coalesce(sum(hashtext(t::text)::bigint), 0) FROM {name} t"
+            for name in CHANGED_BY_ASKING[service]
+        )
+        found = loop.run_until_complete(opened[service].fetch(asked)) if asked else []
+        return [tuple(row) for row in found]
+
+    yield look
+    for connection in opened.values():
+        loop.run_until_complete(connection.close())
+    loop.close()
+
+
+@pytest.mark.parametrize("service", APIS, ids=lambda one: one.name)
+def test_whatever_is_asked_is_answered_as_described_or_refused_with_a_code(
+    service: Service, fuzzed: Town, rows_of: Callable[[str], Any], capsys: Any
+) -> None:
+    """No 5xx; each refusal a problem with a code and a text, and nothing changed by it."""
+    found = Findings()
+    with requests.Session() as session:
+        for one in operations(service):
+            _ask(one, fuzzed, session, rows_of, found)
+    if EXAMPLES:
+        with capsys.disabled():
+            print(f"\n{service.name}: {found.answers.total()} requests, {dict(found.answers)}")
+    assert not found.wrong, str(found)
+
+
+def _ask(
+    one: Operation, fuzzed: Town, session: requests.Session, rows_of: Any, found: Findings
+) -> None:
+    roles = st.sampled_from((None, *fuzzed.tokens))
+
+    @tries(SHORT)
+    @given(who=roles, asked=requests_of(one, fuzzed.known))
+    def ask(who: str | None, asked: Any) -> None:
+        if who is not None:
+            asked.headers.setdefault("Authorization", f"Bearer {fuzzed.tokens[who]}")
+        else:
+            asked.headers.pop("Authorization", None)
+        before = rows_of(one.service) if one.is_write else None
+        answer = asked.send(fuzzed.url(one.service), session)
+        found.note(one, who or "nobody", asked, answer)
+        if one.is_write and answer.status_code >= 400 and rows_of(one.service) != before:
+            found.say(f"{one.label}: refused, and changed something", who or "", asked, answer)
+
+    ask()
