@@ -1,4 +1,4 @@
-"""A platform of the fuzzers' own, with a match to ask about: what is thrown at it harms no other."""
+"""A platform of this suite's own: what is thrown at it harms no other test."""
 
 from collections.abc import AsyncIterator
 
@@ -13,6 +13,9 @@ UNPACED = {"HTTP_REQUESTS_PER_S": "0"}
 @pytest.fixture(scope="session")
 async def fuzzed() -> AsyncIterator[Town]:
     """Two companies with a match, and everybody who may ask; as fast as they like."""
-    paces = dict.fromkeys(("registry", "matcher", "indicators", "notifier", "portal"), UNPACED)
-    async with platform_running(settings=paces) as running:
+    more: dict[str, dict[str, str]] = {
+        name: dict(UNPACED) for name in ("registry", "matcher", "indicators", "notifier", "portal")
+    }
+    more["registry"]["REGISTRY_PATIENCE_S"] = "0.5"
+    async with platform_running(settings=more) as running:
         yield await town(running)

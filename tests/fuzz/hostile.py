@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 NUMBERS = (0, -1, 2**31, 2**63, -(2**63) - 1, 10**400, 1e308, -0.0, 1e-320,
            float("nan"), float("inf"))  # fmt: skip
 TEXTS = (
-    "", " ", "\0", "a\0b", "\ud800", "\u202e\u2066", "é" * 300, "𝕏" * 5000, "٣", "%00", "%ff", "../..",
-    "'; --", '"', "\\", "\r\nX-More: 1", "{0.__class__}", "{value}", "%s%n", "=1+1", "null", "NaN",
-    "0000-00-00", "9999-12-31", "10000-01-01", "2027-02-30", "-1", "1e999", "9" * 5000,
-    "2027-03-01T00:00:00", "2027-03-01T00:00:00+99:99", "0001-01-01T00:00:00+14:00",
+    "", " ", "\0", "a\0b", "\ud800", "\u202e\u2066", "é" * 300, "𝕏" * 5000, "٣", "%00", "%ff",
+    "../..", "'; --", '"', "\\", "\r\nX-More: 1", "{0.__class__}", "{value}", "%s%n", "=1+1",
+    "null", "NaN", "0000-00-00", "9999-12-31", "10000-01-01", "2027-02-30", "-1", "1e999",
+    "9" * 5000, "2027-03-01T00:00:00", "2027-03-01T00:00:00+99:99", "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59-12:00", "٢٠٢٧-٠٣-٠١", "00000000-0000-0000-0000-000000000000",
     "\N{LATIN SMALL LETTER SHARP S}", "i\N{COMBINING DOT ABOVE}", "\x7f", "\u2028",
 )  # fmt: skip
-"""Texts by what they broke: empty, NUL, half characters, direction, length, dates, zones, digits."""
+"""What texts break on: NUL, half characters, direction, length, formulas, dates, digits."""
 
 _leaves = (
     st.sampled_from(TEXTS) | st.sampled_from(NUMBERS) | st.none() | st.booleans()
@@ -31,8 +31,8 @@ values = st.recursive(
 """Any JSON value, and the numbers that JSON has no name for."""
 
 RAW = (
-    b"", b"{", b"}", b"[]", b"null", b'""', b"0", b"NaN", b"[NaN,Infinity,-Infinity]", b"\xff\xfe{}",
-    b"\xef\xbb\xbf{}", b"\0", b'{"a":1,"a":2}', b'{"a":' * 3000, b"[" * 100_000,
+    b"", b"{", b"}", b"[]", b"null", b'""', b"0", b"NaN", b"[NaN,Infinity,-Infinity]",
+    b"\xff\xfe{}",     b"\xef\xbb\xbf{}", b"\0", b'{"a":1,"a":2}', b'{"a":' * 3000, b"[" * 100_000,
     b"[" * 500 + b"]" * 500, b'{"a":"\\ud800"}', b'{"\\u0000":"\\u0000"}', b"9" * 20_000,
     b'{"tonnes":1e999}', b"{}" * 2, b"a=1&b=2", b"--x\r\n\r\n--x--", b"\x1f\x8b\x08\0",
 )  # fmt: skip
@@ -89,7 +89,8 @@ HEADERS: dict[str, tuple[str, ...]] = {
                      "application/json; charset=utf-16", "\xe4"),
     "Accept": ("text/csv", "text/html", "*/*", "\xe4", "application/xml"),
     "Cookie": ("massakoppi_session=x", "massakoppi_language=xx; a", "massakoppi_signin=\xe4"),
-    "Authorization": ("Bearer", "Bearer x.y.z", "Basic eDp4", "Bearer \xe4", "bearer " + "a" * 3000),
+    "Authorization": ("Bearer", "Bearer x.y.z", "Basic eDp4", "Bearer \xe4",
+                      "bearer " + "a" * 3000),
     "Content-Encoding": ("gzip", "xx"),
     "Range": ("bytes=0-1", "x"),
 }  # fmt: skip

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 from deploy.allinone import Platform
 from deploy.asking import Asking
+from deploy.audit import audit
+from deploy.letters import list_letters
 from shared.access import Asker, read_key, sign
 from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
 
@@ -22,8 +24,24 @@ class Town:
     tokens: dict[str, str]
     known: tuple[str, ...]
 
+    pids: dict[str, int | None]
+
     def url(self, service: str) -> str:
         return self.platform.system.urls[service]
+
+    async def is_whole(self) -> None:
+        """No service died, no event was set aside, and every promise of delivery holds."""
+        assert _pids(self.platform) == self.pids
+        report = await audit(self.platform.system, wait_s=300)
+        assert report.clean, [(one.promise, one.found) for one in report.broken]
+        assert await list_letters(self.platform.system, None) == []
+
+
+def _pids(platform: Platform) -> dict[str, int | None]:
+    return {
+        name: one.process.pid if one.process and one.alive else None
+        for name, one in platform.processes.items()
+    }
 
 
 async def town(platform: Platform) -> Town:
@@ -46,7 +64,7 @@ async def town(platform: Platform) -> Town:
         projects["items"][0]["project_id"], forecasts["items"][0]["forecast_id"],
         people["reader"], str(uuid4()),
     )  # fmt: skip
-    return Town(platform, own, other, _tokens(platform, people), known)
+    return Town(platform, own, other, _tokens(platform, people), known, _pids(platform))
 
 
 def _tokens(platform: Platform, people: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every route, as every role, with what fits and what does not: an answer, never a fault of ours."""
+"""Every route, as every role, with what fits and what does not: never a fault of ours."""
 
 import asyncio
 from collections.abc import Callable, Iterator
