@@ -73,6 +73,32 @@ def test_whatever_is_asked_is_answered_as_described_or_refused_with_a_code(
     assert not found.wrong, str(found)
 
 
+def test_the_portal_answers_whatever_it_is_asked(fuzzed: Town, capsys: Any) -> None:
+    """Pages, forms and uploads of nobody in particular: never a 5xx but for the missing sign-in."""
+    (portal,) = (one for one in cards() if one.name == "portal")
+    found = Findings()
+    with requests.Session() as session:
+        for one in operations(portal):
+            if one.path != "/events":  # a stream that never ends
+                _look(one, fuzzed, session, found)
+    if EXAMPLES:
+        with capsys.disabled():
+            print(f"\nportal: {found.answers.total()} requests, {dict(found.answers)}")
+    assert not found.wrong, str(found)
+
+
+def _look(one: Operation, fuzzed: Town, session: requests.Session, found: Findings) -> None:
+    @tries(SHORT)
+    @given(asked=requests_of(one, fuzzed.known))
+    def look(asked: Any) -> None:
+        answer = asked.send(fuzzed.url("portal"), session)
+        found.answers[f"{answer.status_code // 100}xx"] += 1
+        if answer.status_code >= 500 and (one.path, answer.status_code) != ("/login", 503):
+            found.say(f"{one.label}: {answer.status_code}", "nobody", asked, answer)
+
+    look()
+
+
 def _ask(
     one: Operation, fuzzed: Town, session: requests.Session, rows_of: Any, found: Findings
 ) -> None:

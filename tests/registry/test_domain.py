@@ -355,6 +355,8 @@ def test_a_field_like_no_other_is_to_be_left_out():
     verdict = tell(a_register(), "project-added", a_project(zzz=1))
 
     assert spoken(verdict.reasons[0], "en") == "zzz is not a field of project-added. Leave it out."
+    nameless = tell(a_register(), "project-added", a_project(**{"": 1}))
+    assert spoken(nameless.reasons[0], "en").startswith("«» is not a field")
 
 
 def test_what_is_no_text_is_shown_by_its_shape():
