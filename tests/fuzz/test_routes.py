@@ -87,6 +87,11 @@ def test_the_portal_answers_whatever_it_is_asked(fuzzed: Town, capsys: Any) -> N
     assert not found.wrong, str(found)
 
 
+async def test_after_all_of_it_nothing_is_broken(fuzzed: Town) -> None:
+    """No service died, nothing was set aside, and every promise of delivery holds."""
+    await fuzzed.is_whole()
+
+
 def _look(one: Operation, fuzzed: Town, session: requests.Session, found: Findings) -> None:
     @tries(SHORT)
     @given(asked=requests_of(one, fuzzed.known))

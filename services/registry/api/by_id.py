@@ -34,7 +34,9 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
-NEW: dict[int | str, dict[str, Any]] = {201: {"description": "it was not known before"}}
+NEW: dict[int | str, dict[str, Any]] = {
+    201: {"description": "it was not known before", "content": {"application/json": {}}}
+}
 Reporter = Annotated[
     str | None, Query(max_length=32, description="which of your organisations speaks")
 ]
