@@ -144,7 +144,7 @@ def _faults(letter: Letter, receipt: Mapping[str, Any]) -> Iterator[str]:
         pointer = reason["pointer"]
         if not (pointer == "" or pointer.startswith("/")):
             yield f"{reason['code']}: the pointer is {pointer!r}"
-        if reason["text"] != reason["text"].strip():
+        if reason["text"] != reason["text"].rstrip():
             yield f"{reason['code']}: no remedy at the end of {reason['text'][:80]!r}"
         if len(reason["text"]) > 2000:
             yield f"{reason['code']}: a text of {len(reason['text'])} characters"
