@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NODE_STAMP := tests/tools/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lock lint types docs schemas bench test-faults test-all format check-docs
+.PHONY: help run test setup lock lint types docs schemas bench test-fuzz test-faults test-all format check-docs
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ check-docs: $(STAMP)
 
 bench: $(STAMP)  ## measure latency, intake and settling against a floor and peers, in one run
 	$(BIN)/massakoppi bench latency && $(BIN)/massakoppi bench intake && $(BIN)/massakoppi bench settle
+
+test-fuzz: $(STAMP)  ## the long suite of whatever may come; FUZZ_EXAMPLES=N tries of each part
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest tests/fuzz -m fuzz
 
 test-faults: $(STAMP)  ## the long suite: kills at random and at named points, servers away
 	$(BIN)/python -m pytest tests/faults

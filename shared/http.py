@@ -211,6 +211,9 @@ def _tell_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # of the framework alone: bytes that are no JSON, no form
+            remedy = f"{error.detail}: send the body as its content type says"
+            return problem_answer(422, "body_unreadable", remedy)
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return problem_answer(error.status_code, code, str(error.detail))
 

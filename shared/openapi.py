@@ -139,6 +139,11 @@ def about_events(contracts: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
     }
 
 
+def refusal(status: int, code: str, detail: str) -> dict[int | str, dict[str, Any]]:
+    """What a route says of a refusal of its own, for its `responses`."""
+    return {status: _problem(status, code, detail)}
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI 3.1 document of *app*: the same that it serves at `/openapi.json`."""
     told = get_openapi(

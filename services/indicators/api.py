@@ -98,7 +98,7 @@ async def balance(
     )
 
 
-@router.get("/balance.csv", response_class=Response)
+@router.get("/balance.csv", response_class=Response, responses={200: {"content": {AS_CSV: {}}}})
 async def balance_csv(
     asker: Asking,
     session: Reading,

@@ -37,6 +37,11 @@ _TYPE: Final = re.compile(rb"""\bt=["'](\w+)["']""")
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
 _STRING: Final = re.compile(rb"<(?:\w+:)?si\b[^>]*?(?:/>|>(.*?)</(?:\w+:)?si>)", re.DOTALL)
 
+BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError,
+    ElementTree.ParseError, CalamineError, OSError, ValueError,
+)  # fmt: skip
+"""What the readers raise of a broken container; an offset beyond the file is an `OSError`."""
 Scalar = float | int | str | bool | date | datetime | time | timedelta
 Kind = Literal["workbook", "text"]
 
@@ -150,8 +155,7 @@ class Workbook:
                 for each in reader.sheets_metadata
                 if each.visible != SheetVisibleEnum.Visible
             }
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError,
-                RuntimeError, ElementTree.ParseError, CalamineError) as error:  # fmt: skip
+        except BROKEN as error:
             raise _unreadable(file, error) from error
         shown = [name for name in reader.sheet_names if name not in hidden and name in parts]
         return cls(file, shown[:_MOST_SHEETS], parts, reader)
@@ -165,7 +169,7 @@ class Workbook:
             with zipfile.ZipFile(self.file) as packed:
                 faults = _weighed(packed, self.file, self.parts[name], name)
             table = self.reader.get_sheet_by_name(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, CalamineError, KeyError) as error:
+        except BROKEN as error:
             raise _unreadable(self.file, error) from error
         filled: dict[tuple[int, int], tuple[int, int]] = {}
         across = False

@@ -350,6 +350,25 @@ def test_a_refusal_names_field_value_and_remedy():
     assert spoken(verdict.reasons[0], "fi").endswith("Vaihda ne keskenään.")
 
 
+def test_a_field_like_no_other_is_to_be_left_out():
+    """Where no field is close, there is a remedy all the same."""
+    verdict = tell(a_register(), "project-added", a_project(zzz=1))
+
+    assert spoken(verdict.reasons[0], "en") == "zzz is not a field of project-added. Leave it out."
+    nameless = tell(a_register(), "project-added", a_project(**{"": 1}))
+    assert spoken(nameless.reasons[0], "en").startswith("«» is not a field")
+
+
+def test_what_is_no_text_is_shown_by_its_shape():
+    """A list or an object is shown as JSON writes one, in every language."""
+    verdict = tell(a_register(), "project-added", a_project(title=["a"], site_kind={}))
+
+    assert {spoken(each, "sv") for each in verdict.reasons} == {
+        "title är «[…]». Sänd text.",
+        "site_kind är «{…}». Sänd text.",
+    }
+
+
 def test_metres_are_read_back_with_their_system():
     """GK25 and TM35FIN are told apart by magnitude."""
     for lat, lon, crs in ((6672813.5, 25497385.2, "EPSG:3879"), (386409.8, 6671904.1, "EPSG:3067")):

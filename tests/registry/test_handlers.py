@@ -93,6 +93,7 @@ async def test_one_id_twice_in_a_batch_is_one_event(door: Door):
 
     assert codes == ["taken", "taken", "event_id_reused"]
     assert len(door.announced("project-added")) == 1
+    assert (await rows(door.database, "SELECT knocks FROM intake"))[0][0] == 3
 
 
 async def test_two_companies_may_use_one_event_id(door: Door):

@@ -9,6 +9,9 @@ import xlsxwriter
 from shared.client import BadTable, Form, MissingColumns, open_table
 from shared.client import workbook as limits
 from shared.client.cells import Cell
+from shared.client.template import template
+from shared.client.workbook import Workbook
+from shared.vocabulary.regions import shipped
 
 
 @pytest.fixture
@@ -257,3 +260,13 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path):
         made.writestr("content.xml", "<x/>")
     with pytest.raises(BadTable, match="Save it as XLSX"):
         open_table(file, Form())
+
+
+def test_a_workbook_that_lost_its_beginning_is_told(tmp_path):
+    """Its directory points before its first byte: refused like any other broken workbook."""
+    whole = template("fi", shipped()["01"])
+    file = tmp_path / "cut.xlsx"
+    file.write_bytes(b"PK\x03\x04" + whole[104:])
+    with pytest.raises(BadTable) as refused:
+        Workbook.open(file)
+    assert "save it again" in str(refused.value)

@@ -32,6 +32,7 @@ from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.openapi import refusal
 from shared.seen import tells_of
 
 router = APIRouter()
@@ -167,7 +168,10 @@ async def match(
     return _seen(found, lots, areas, asker, settings)
 
 
-@router.post("/matches/{id}/decisions")
+@router.post(
+    "/matches/{id}/decisions",
+    responses=refusal(428, "revision_missing", "say which revision you saw, as If-Match"),
+)
 async def decide(
     id: UUID,
     told: Decision,
@@ -240,7 +244,10 @@ async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]
     return {"items": said, "next": None}
 
 
-@router.post("/matches/{id}/deliveries")
+@router.post(
+    "/matches/{id}/deliveries",
+    responses=refusal(428, "idempotency_key_missing", "give each report a key of its own"),
+)
 async def deliver(
     id: UUID,
     told: Loads,
@@ -333,7 +340,7 @@ async def declines(region: str, asker: Asking, session: Reading) -> dict[str, An
     return {"region": region, "by_reason": await store.declines_in(session, region, own)}
 
 
-@router.get("/explain")
+@router.get("/explain", responses=refusal(404, "lot_not_found", "there is none that you may see"))
 async def explain_pair(
     surplus: UUID,
     need: UUID,

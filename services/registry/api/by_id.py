@@ -34,6 +34,9 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
+NEW: dict[int | str, dict[str, Any]] = {
+    201: {"description": "it was not known before", "content": {"application/json": {}}}
+}
 Reporter = Annotated[
     str | None, Query(max_length=32, description="which of your organisations speaks")
 ]
@@ -81,19 +84,21 @@ class Saying:
 Says = Annotated[Saying, Depends()]
 
 
-@router.put("/projects/{external_id:path}", openapi_extra=about_body(HandedProject))
+@router.put("/projects/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedProject))
 async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("project", if_none_match)
 
 
-@router.put("/forecasts/{external_id:path}", openapi_extra=about_body(HandedForecast))
+@router.put(
+    "/forecasts/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedForecast)
+)
 async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("forecast", if_none_match)
 
 
-@router.put("/areas/{external_id:path}", openapi_extra=about_body(HandedArea))
+@router.put("/areas/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedArea))
 async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("area", if_none_match)

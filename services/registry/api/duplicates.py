@@ -21,6 +21,7 @@ from services.registry.api.answers import (
 from services.registry.api.told import Listing, ToldPair, answers
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading, Working
+from shared.openapi import refusal
 
 router = APIRouter(tags=["duplicates"])
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
@@ -71,7 +72,10 @@ class Decided(Told):
     duplicate: UUID
 
 
-@router.post("/duplicates")
+@router.post(
+    "/duplicates",
+    responses=refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
+)
 async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Link a pair, so that one counts and the other is a draft; refuse it; or unlink it again.

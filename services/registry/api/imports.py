@@ -22,12 +22,30 @@ from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
 LARGEST_MAPPING = 200_000  # bytes
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        "mapping": {"type": "string", "contentMediaType": "application/yaml"},
+                    },
+                }
+            },
+        },
+    }
+}
 SHOWN = 100
 PAGE = 1_000
 NOT_MAPPINGS = ("indiana-counties",)
 
 
-@router.post("/imports", status_code=202)
+@router.post("/imports", status_code=202, openapi_extra=UPLOAD)
 async def add_import(
     request: Request,
     asker: Asking,
@@ -94,7 +112,11 @@ async def one_import(
     return {**_shown(row), "errors": [_error(row, language) for row in errors]}
 
 
-@router.get("/imports/{id}/errors.csv")
+@router.get(
+    "/imports/{id}/errors.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}}},
+)
 async def errors_as_csv(
     id: UUID, request: Request, asker: Asking, session: Reading, language: Language = "fi"
 ) -> StreamingResponse:

@@ -38,7 +38,17 @@ MOST_EVENTS = 1000
 AT_ONCE = 100
 
 
-@router.post("/intake", status_code=202, openapi_extra=about_events(HANDED))
+@router.post(
+    "/intake",
+    status_code=202,
+    openapi_extra=about_events(HANDED),
+    responses={
+        200: {
+            "description": "of a batch: a receipt for each event, in its order",
+            "content": {"application/json": {"schema": {"type": "array"}}},
+        }
+    },
+)
 async def hand_in(
     request: Request,
     asker: Asking,

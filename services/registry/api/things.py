@@ -26,6 +26,7 @@ from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as that ETag says"}}
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -172,7 +173,7 @@ async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject))
+@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject) | UNCHANGED)
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -180,7 +181,7 @@ async def project(
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast))
+@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast) | UNCHANGED)
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -188,7 +189,7 @@ async def forecast(
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea))
+@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea) | UNCHANGED)
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:

@@ -11,6 +11,7 @@ from services.registry.api.answers import Told
 from services.registry.gateways import KeyFiles, Provider
 from shared.access import TOKEN_LIFE_S, Asker, NotKnown, digest, sign
 from shared.http import Problem, Reading, Working, settings_of
+from shared.openapi import refusal
 
 router = APIRouter(tags=["tokens"])
 NOBODY = "nobody is known by this"
@@ -52,7 +53,7 @@ class Credential(Told):
     id_token: str | None = None
 
 
-@router.post("/tokens")
+@router.post("/tokens", responses=refusal(401, "not_known", "nobody is known by this"))
 async def give_token(
     credential: Credential, files: Files, sign_in: SignIn, session: Reading, begin: Working
 ) -> dict[str, Any]:

@@ -342,7 +342,7 @@ def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
         clean, against = _FORMS[field.form](field, value, pointer)
         return clean, [against] if against else []
     if not isinstance(value, list):
-        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "list"})]
+        return None, [Reason("type_wrong", pointer, value, {"wanted": "list"})]
     if len(value) > LONGEST_LIST:
         return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
     read = [_FORMS[field.form](field, each, f"{pointer}/{at}") for at, each in enumerate(value)]
@@ -351,7 +351,7 @@ def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
 
 def _read_parts(parts: Mapping[str, Field], value: Any, pointer: str) -> tuple[Any, list[Reason]]:
     if not isinstance(value, dict):
-        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "object"})]
+        return None, [Reason("type_wrong", pointer, value, {"wanted": "object"})]
     says = {"event": field_of(pointer)}
     reasons = [Reason("field_unknown", f"{pointer}{pointer_to(name)}", None,
                       {**says, "close": closest(name, tuple(parts))})
@@ -371,7 +371,7 @@ def _read_parts(parts: Mapping[str, Field], value: Any, pointer: str) -> tuple[A
 
 def _read_by_code(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
     if not isinstance(value, dict):
-        return None, [Reason("type_wrong", pointer, _nothing(value), {"wanted": "object"})]
+        return None, [Reason("type_wrong", pointer, value, {"wanted": "object"})]
     if len(value) > LONGEST_LIST:
         return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
     said: dict[str, Any] = {}
@@ -404,7 +404,7 @@ Read = tuple[Any, Reason | None]
 
 def _text(field: Field, value: Any, pointer: str) -> Read:
     if not isinstance(value, str):
-        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "text"})
+        return None, Reason("type_wrong", pointer, value, {"wanted": "text"})
     if not is_clean(value, lines=field.form == "note"):
         return None, Reason("text_not_clean", pointer, value)
     clean = value.strip()
@@ -423,7 +423,7 @@ def _text(field: Field, value: Any, pointer: str) -> Read:
 
 def _number(field: Field, value: Any, pointer: str) -> Read:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "number"})
+        return None, Reason("type_wrong", pointer, value, {"wanted": "number"})
     if isinstance(value, float) and not isfinite(value):
         return None, Reason("number_not_finite", pointer, value)
     against = _out_of_bounds(field, value, pointer)
@@ -447,19 +447,19 @@ def _out_of_bounds(field: Field, value: float, pointer: str) -> Reason | None:
 
 def _integer(field: Field, value: Any, pointer: str) -> Read:
     if isinstance(value, bool) or not isinstance(value, int):
-        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "integer"})
+        return None, Reason("type_wrong", pointer, value, {"wanted": "integer"})
     return _number(field, value, pointer)
 
 
 def _boolean(_: Field, value: Any, pointer: str) -> Read:
     if not isinstance(value, bool):
-        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "boolean"})
+        return None, Reason("type_wrong", pointer, value, {"wanted": "boolean"})
     return value, None
 
 
 def _date(_: Field, value: Any, pointer: str) -> Read:
     if not isinstance(value, str):
-        return None, Reason("type_wrong", pointer, _nothing(value), {"wanted": "date"})
+        return None, Reason("type_wrong", pointer, value, {"wanted": "date"})
     try:
         day = date.fromisoformat(value) if _DAY.fullmatch(value) else None
     except ValueError:
@@ -480,7 +480,7 @@ def _uuid(_: Field, value: Any, pointer: str) -> Read:
 
 def _waste_code(field: Field, value: Any, pointer: str) -> Read:
     if not isinstance(value, str) or not _WASTE_CODE.fullmatch(value):
-        return None, Reason("waste_code_invalid", pointer, _nothing(value))
+        return None, Reason("waste_code_invalid", pointer, value)
     return value, None
 
 
@@ -524,11 +524,6 @@ def is_clean(text: str, *, lines: bool = False) -> bool:
         each.isprintable() or each in " \u00a0\u202f\u2009" or (lines and each in "\n\r\t")
         for each in text
     )
-
-
-def _nothing(value: Any) -> Any:
-    """A wrong value as it may be told back: containers are named, not repeated."""
-    return type(value).__name__ if isinstance(value, dict | list) else value
 
 
 _FORMS: Mapping[Form, Callable[[Field, Any, str], Read]] = {

@@ -463,6 +463,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "lower": ("lower guideline", "alempi ohjearvo", "undre riktvärdet"),
     "upper": ("upper guideline", "ylempi ohjearvo", "övre riktvärdet"),
     "close": ("Did you mean {close}?", "Tarkoititko {close}?", "Menade du {close}?"),
+    "leave_out": ("Leave it out.", "Jätä se pois.", "Utelämna det."),
     "one_of": ("Use one of: {close}.", "Käytä jotakin: {close}.", "Använd en av: {close}."),
 }
 
@@ -512,5 +513,5 @@ def _word(name: str, value: Any, at: int) -> str:
         return WORDS[value][at]
     if name == "close":
         how, codes = value
-        return WORDS[how][at].format(close=", ".join(codes)) if codes else ""
+        return WORDS[how if codes else "leave_out"][at].format(close=", ".join(codes))
     return str(shown(value))

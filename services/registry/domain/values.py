@@ -52,7 +52,9 @@ def pointer_to(*names: str | int) -> str:
 
 def field_of(pointer: str) -> str:
     """How a pointer is named in a sentence: its path without the leading slash."""
-    return pointer.lstrip("/").replace("~1", "/").replace("~0", "~")
+    if pointer.endswith("/"):  # a field without a name, at the end of its path
+        pointer += "«»"
+    return pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
 
 
 @dataclass(frozen=True, slots=True)

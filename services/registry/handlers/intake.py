@@ -1,6 +1,6 @@
 """What the registry does when a company's event is at the door: one verdict for each."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -169,7 +169,10 @@ async def _enter(cases: Sequence[_Case], desk: _Desk, *, skip_busy: bool) -> dic
     if skip_busy:
         for key in await store.handled_now(work.session, list(first)):
             first[key].outcome = Outcome(busy=True)
-    entering = [_entering(case) for case in first.values() if case.outcome is None]
+    knocks = Counter(case.key for case in cases)
+    entering = [
+        _entering(case, knocks[case.key]) for case in first.values() if case.outcome is None
+    ]
     for key, entry in (await store.enter(work.session, entering, work.now)).items():
         case = first[key]
         case.entry = entry
@@ -178,10 +181,10 @@ async def _enter(cases: Sequence[_Case], desk: _Desk, *, skip_busy: bool) -> dic
     return first
 
 
-def _entering(case: _Case) -> store.Entering:
+def _entering(case: _Case, knocks: int) -> store.Entering:
     letter = case.letter
     return store.Entering(
-        case.key, letter.digest, letter.about, case.mentions.about, case.knock.stream_seq
+        case.key, letter.digest, letter.about, case.mentions.about, case.knock.stream_seq, knocks
     )
 
 

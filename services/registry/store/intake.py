@@ -46,11 +46,12 @@ _ENTER = text(
     f"""
     INSERT INTO intake AS known
         (organisation, source, event_id, digest, about, about_id, stream_seq, knocks, first_seen)
-    SELECT organisation, source, event_id, digest, about, about_id, stream_seq, 1, :now
+    SELECT organisation, source, event_id, digest, about, about_id, stream_seq, knocks, :now
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(organisation text, source text,
-        event_id text, digest text, about text, about_id uuid, stream_seq bigint)
+        event_id text, digest text, about text, about_id uuid, stream_seq bigint, knocks integer)
     ORDER BY organisation, source, event_id
-    ON CONFLICT (organisation, source, event_id) DO UPDATE SET knocks = known.knocks + 1
+    ON CONFLICT (organisation, source, event_id) DO UPDATE
+        SET knocks = known.knocks + excluded.knocks
     RETURNING {_FIELDS}
     """
 )
@@ -70,13 +71,14 @@ _JUDGED = text(
 
 @dataclass(frozen=True, slots=True)
 class Entering:
-    """What is noted of an event before it is judged."""
+    """What is noted of an event before it is judged; *knocks*: how often it came in this work."""
 
     key: Key
     digest: str
     about: str
     about_id: UUID | None
     stream_seq: int | None
+    knocks: int = 1
 
 
 async def enter(
@@ -96,6 +98,7 @@ async def enter(
             "about": each.about,
             "about_id": str(each.about_id) if each.about_id else None,
             "stream_seq": each.stream_seq,
+            "knocks": each.knocks,
         }
         for each in events
     ]
