@@ -660,7 +660,7 @@ OPEN = {
 
 
 async def test_open_data_is_what_its_owner_made_public_and_no_more(http: Http):
-    """Without a credential: exactly these fields; neither prices, contacts nor the owner's own id."""
+    """Exactly these fields, without a credential: no prices, contacts or ids of the owner's own."""
     async with http.app.state.database.begin_work() as work:
         await handlers.judge([
             knock("project-added", a_project("P-1")),
