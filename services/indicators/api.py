@@ -14,13 +14,16 @@ from fastapi.responses import JSONResponse
 from services.indicators import store
 from services.indicators.domain import (
     DEFINITIONS,
+    FEWEST_ORGANISATIONS,
     BadPeriod,
     Figure,
     Months,
+    Pace,
     Stock,
     figures_of,
     period_label,
     period_of,
+    withheld,
 )
 from shared import trail_api
 from shared.access import Asker, NotAllowed
@@ -36,19 +39,24 @@ Grain = Literal["month", "quarter", "year"]
 State = Literal["forecast", "proposed", "agreed", "delivered"]
 STATES = ("forecast", "proposed", "agreed", "delivered")
 LARGEST_PAGE = 200
-FEWEST_ORGANISATIONS = 3
+PLACES = ("country", "region", "sub_region", "municipality")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])", re.ASCII)
 AS_CSV = "text/csv"
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about; see `_asked` for who may ask it."""
+    """
+    What is asked about; see `_asked` for who may ask it.
+
+    *bounded*: as it is told to who sees no more of the place than its sums, whoever asks.
+    """
 
     scope: Scope = "region"
     region: str | None = None
     code: str | None = None
     material: str | None = None
+    bounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ async def balance(
     if AS_CSV in request.headers.get("accept", ""):
         return await balance_csv(asker, session, question)
     begins = _cursor(after)
-    asked = _during(await _asked(asker, session, question), question.months)
+    asked = await _asked_of_balance(asker, session, question)
     grain = question.grain
     rows = await store.balance(session, asked, grain=grain, after=begins, limit=limit + 1)
     page = rows[:limit]
@@ -105,7 +113,7 @@ async def balance_csv(
     question: Annotated[BalanceQuestion, Depends()],
 ) -> Response:
     """The whole balance as CSV (RFC 4180, UTF-8): one line per period, material and state."""
-    asked = _during(await _asked(asker, session, question), question.months)
+    asked = await _asked_of_balance(asker, session, question)
     about = await _about(session, asked)
     rows = await store.balance(session, asked, grain=question.grain)
     head = ["region", "scope", "code", "title", "period", "material", "state", "projection",
@@ -125,6 +133,13 @@ async def balance_csv(
     ]  # fmt: skip
     headers = {"Content-Disposition": 'attachment; filename="balance.csv"'}
     return Response(_csv(head, lines), media_type=f"{AS_CSV}; charset=utf-8", headers=headers)
+
+
+async def _asked_of_balance(
+    asker: Asker, session: Reading, question: BalanceQuestion
+) -> store.Asked:
+    asked = _during(await _asked(asker, session, question), question.months)
+    return await _bounded(asked, asker, session, bounded=question.bounded, moving=False)
 
 
 @router.get("/figures")
@@ -151,8 +166,10 @@ async def figures(
         detail = f"indicator is {indicator!r}: use one of {known}"
         raise Problem(422, "indicator_unknown", detail)
     asked = _during(await _asked(asker, session, question), months)
+    asked = await _bounded(asked, asker, session, bounded=question.bounded, moving=True)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
-    hauls, pace = await store.hauls(session, asked), await store.pace(session, asked)
+    hauls = await store.hauls(session, asked)
+    pace = Pace() if asked.without else await store.pace(session, asked)
     chosen = (
         one
         for one in figures_of(stocks, flows, hauls, pace)
@@ -210,23 +227,33 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
     if scope == "project":
         await _may_see_project(asker, session, code)
     asked = store.Asked(scope, code, region, material=one_substance(material) if material else None)
-    await _must_hide_each(asker, session, asked)
     return asked
 
 
-async def _must_hide_each(asker: Asker, session: Reading, asked: store.Asked) -> None:
-    """Sums of a place are told to companies only when too many take part to be told apart."""
-    if asked.scope not in ("municipality", "sub_region"):
-        return
-    if asker.sees_all or (asked.region is not None and asker.coordinates(asked.region)):
-        return
-    if await store.organisations_in(session, asked) < FEWEST_ORGANISATIONS:
+async def _bounded(
+    asked: store.Asked, asker: Asker, session: Reading, *, bounded: bool, moving: bool
+) -> store.Asked:
+    """
+    *asked* without what tells of one organisation, for those who see no more than sums.
+
+    Sums of a place are told when enough take part; by material and month, of those where enough do.
+    The whole of a region is told whole.
+    """
+    of_a_region = asked.region is not None and asked.scope != "country"
+    sees = asker.sees_all or (of_a_region and asker.coordinates(asked.region or ""))
+    if asked.scope not in PLACES or (sees and not bounded):
+        return asked
+    if await store.organisations_in(session, replace(asked, material=None)) < FEWEST_ORGANISATIONS:
         raise Problem(
             403,
             "too_few_organisations",
             f"sums of a place are told when {FEWEST_ORGANISATIONS} organisations or more have "
-            "masses there: ask for the region, or as its coordinator",
+            "masses there: ask for a wider one, or as its coordinator",
         )
+    if moving and asked.material is None and asked.months == Months():
+        return asked
+    parts = await store.parts_of(session, asked, moving=moving)
+    return replace(asked, without=frozenset(withheld(parts)))
 
 
 def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
@@ -287,6 +314,7 @@ async def _about(session: Reading, asked: store.Asked) -> dict[str, Any]:
         "region": asked.region,
         "title": title,
         "as_of": moment.isoformat() if moment else None,
+        "withheld": len(asked.without),
     }
 
 

@@ -39,6 +39,7 @@ from services.indicators.domain import (
     Match,
     Months,
     Pace,
+    Part,
     Standing,
     Stock,
 )
@@ -308,7 +309,8 @@ class Asked:
     """
     What is asked about: a scope and its code, in *region* (None: in all), in *months*.
 
-    Scope `country` is the sum of all regions but samples.
+    Scope `country` is the sum of all regions but samples. *without* are materials and months that
+    are left out.
     """
 
     scope: str
@@ -316,6 +318,7 @@ class Asked:
     region: str | None = None
     months: Months = field(default_factory=Months)
     material: str | None = None
+    without: frozenset[Part] = frozenset()
 
     @property
     def where(self) -> str:
@@ -328,6 +331,7 @@ class Asked:
             "month >= :first" if self.months.first else "",
             "month <= :last" if self.months.last else "",
             "material = :material" if self.material else "",
+            "(material || '|' || month) <> ALL(CAST(:without AS text[]))" if self.without else "",
         ]
         return " AND ".join(filter(None, told))
 
@@ -341,6 +345,7 @@ class Asked:
             "first": self.months.first,
             "last": self.months.last,
             "material": self.material,
+            "without": sorted("|".join(part) for part in self.without),
         }
 
 
@@ -861,13 +866,33 @@ async def title_of(session: AsyncSession, kind: str, code: str) -> TitleRow | No
 
 
 async def organisations_in(session: AsyncSession, asked: Asked) -> int:
-    """How many organisations the lots of the asked municipality or sub-region are of."""
-    question = f"""
-        SELECT count(DISTINCT organisation) FROM lot
-        WHERE region = :region AND {asked.scope} = :code AND kg > 0
+    """How many organisations the lots of the asked place are of."""
+    question = f"SELECT count(DISTINCT organisation) FROM lot WHERE kg > 0 AND {_at_place(asked)}"
+    return int((await session.execute(text(question), asked.told)).scalar_one())
+
+
+async def parts_of(
+    session: AsyncSession, asked: Asked, *, moving: bool
+) -> dict[Part, frozenset[str]]:
     """
-    told = {"region": asked.region, "code": asked.code}
-    return int((await session.execute(text(question), told)).scalar_one())
+    Whose the sums of each material and month are, in the asked region or in all but samples.
+
+    With *moving*, also those of what moves, where these are fewer.
+    """
+    tables = ("cell", "flow_cell", "load_cell") if moving else ("cell",)
+    found: dict[Part, frozenset[str]] = {}
+    for table in tables:
+        question = f"""
+            SELECT material, month, array_agg(DISTINCT code) AS organisations FROM {table}
+            WHERE scope = 'organisation' AND kg > 0
+                AND {"NOT sample" if asked.scope == "country" else "region = :region"}
+            GROUP BY material, month
+            """
+        for row in await session.execute(text(question), {"region": asked.region}):
+            whose = frozenset(row.organisations)
+            part = row.material, row.month
+            found[part] = min(found.get(part, whose), whose, key=len)
+    return found
 
 
 async def owner_of(session: AsyncSession, project: UUID) -> tuple[str, str] | None:

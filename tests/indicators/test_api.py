@@ -41,7 +41,7 @@ class Site:
         self.session, self.url = session, url
 
     async def ask(
-        self, path: str, asker: Asker | None = MEMBER, *, accept: str = "application/json"
+        self, path: str, asker: Asker | None = COORDINATOR, *, accept: str = "application/json"
     ) -> tuple[int, Any]:
         headers = {"Accept": accept}
         if asker is not None:
@@ -148,7 +148,7 @@ async def test_a_place_of_few_organisations_is_summed_for_its_coordinators_alone
 ) -> None:
     """A sum of two organisations tells each of them about the other."""
     asked = "/balance?region=01&scope=municipality&code=049"
-    status, problem = await site.ask(asked)
+    status, problem = await site.ask(asked, MEMBER)
     seen, _ = await site.ask(asked, COORDINATOR)
 
     assert (status, problem["code"], seen) == (403, "too_few_organisations", 200)
@@ -208,8 +208,12 @@ async def test_definitions_come_with_names_and_version(site: Site) -> None:
 
 SEEN: list[tuple[Asker | None, str, int]] = [
     (None, "/balance?region=01", 401),
-    (STRANGER, "/balance?region=01", 200),
-    (STRANGER, "/figures?scope=country", 200),
+    (STRANGER, "/balance?region=01", 403),
+    (STRANGER, "/figures?scope=country", 403),
+    (OPERATOR, "/figures?scope=country", 200),
+    (OPERATOR, "/figures?scope=country&bounded=true", 403),
+    (COORDINATOR, "/figures?scope=country&region=01", 403),
+    (COORDINATOR, "/balance?region=01&bounded=true", 403),
     (STRANGER, "/balance?scope=organisation&code=muhkea", 403),
     (STRANGER, "/figures?scope=organisation&code=muhkea&region=01", 403),
     (STRANGER, "/balance.csv?scope=organisation&code=muhkea", 403),
@@ -226,7 +230,7 @@ SEEN: list[tuple[Asker | None, str, int]] = [
 
 
 async def test_each_sees_aggregates_and_what_is_its_own(site: Site) -> None:
-    """Regions are open to all who are known; organisations and projects to their own."""
+    """Sums of a place, here of two, are for its coordinators; what is one's own, for oneself."""
     answers = [(asker, path, (await site.ask(path, asker))[0]) for asker, path, _ in SEEN]
 
     assert answers == SEEN
@@ -259,7 +263,7 @@ async def test_the_csv_is_the_same_balance_with_formulas_disarmed(site: Site) ->
     _, told = await site.ask("/balance?region=01")
     status, by_suffix = await site.ask("/balance.csv?region=01")
     _, by_accept = await site.ask("/balance?region=01", accept="text/csv")
-    _, own = await site.ask("/balance.csv?scope=organisation&code=muhkea")
+    _, own = await site.ask("/balance.csv?scope=organisation&code=muhkea", MEMBER)
 
     lines = list(csv.DictReader(io.StringIO(by_suffix)))
     assert status == 200

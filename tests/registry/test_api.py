@@ -789,3 +789,27 @@ async def test_suspended_organisations_keep_no_open_door(http: Http):
     assert await service.takes_in.organisations(database) == []
     assert (await http.ask("PATCH", "/organisations/acme", by=ACMES_COORDINATOR,
                            json={"status": "active"}))[0] == 403  # fmt: skip
+
+
+OPEN = {
+    "accepts_acid_sulphate", "accepts_unknown_quality", "acid_sulphate", "amount_as_of",
+    "contamination", "contamination_basis", "direction", "forecast_id", "invasive_status",
+    "material", "max_contamination", "meets", "net_of_own_use", "organisation", "phase", "place",
+    "project_id", "quality", "quantity", "region", "reliability", "reporter", "revision",
+    "sample", "site_kind", "status", "updated_at", "visibility", "waste_status", "window",
+}  # fmt: skip
+
+
+async def test_open_data_is_what_its_owner_made_public_and_no_more(http: Http):
+    """Exactly these fields, without a credential: no prices, contacts or ids of the owner's own."""
+    async with http.app.state.database.begin_work() as work:
+        await handlers.judge([
+            knock("project-added", a_project("P-1")),
+            knock("forecast-updated", a_forecast("F-1", visibility="public", price_eur_per_t=4)),
+            knock("forecast-updated", a_forecast("F-2", visibility="forum")),
+            knock("forecast-updated", a_forecast("F-3")),
+        ], work)  # fmt: skip
+    status, told = await http.ask("GET", "/open/forecasts")
+    assert (status, len(told["items"])) == (200, 1)
+    (one,) = told["items"]
+    assert one.keys() == OPEN

@@ -54,10 +54,12 @@ from services.indicators.domain.months import (
     period_label,
     period_of,
 )
+from services.indicators.domain.withheld import FEWEST_ORGANISATIONS, Part, withheld
 
 __all__ = [
     "AGREED_ONCE",
     "DEFINITIONS",
+    "FEWEST_ORGANISATIONS",
     "HAUL",
     "VERSION",
     "BadPeriod",
@@ -77,6 +79,7 @@ __all__ = [
     "Match",
     "Months",
     "Pace",
+    "Part",
     "Standing",
     "Stock",
     "cells_of",
@@ -100,4 +103,5 @@ __all__ = [
     "take_loads",
     "take_lots",
     "take_matches",
+    "withheld",
 ]

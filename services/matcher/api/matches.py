@@ -40,6 +40,7 @@ Told = Annotated[Any, Depends(settings_of)]
 State = Literal[
     "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
 ]
+FEWEST_ORGANISATIONS = 3
 _LATE = timedelta(seconds=30)  # a commit this late is still found by the next `since`
 
 
@@ -141,10 +142,27 @@ async def matches(
 
 
 @router.get("/counts")
-async def counts(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
-    """How much is open, proposed and agreed in *region*, of what the asker may see."""
-    whole = asker.sees_all or asker.coordinates(region)
-    told = await store.counts_of(session, region, None if whole else list(asker.organisations))
+async def counts(
+    region: str, asker: Asking, session: Reading, bounded: bool = False
+) -> dict[str, Any]:
+    """
+    How much is open, proposed and agreed in *region*, of what the asker may see.
+
+    *bounded*: of the whole region, as anybody is told it where enough take part to be told apart.
+    """
+    if bounded:
+        if await store.organisations_in(session, region) < FEWEST_ORGANISATIONS:
+            raise Problem(
+                403,
+                "too_few_organisations",
+                f"counts of a region are told to anybody when {FEWEST_ORGANISATIONS} "
+                "organisations or more have open lots there: sign in to see your own",
+            )
+        own = None
+    else:
+        whole = asker.sees_all or asker.coordinates(region)
+        own = None if whole else list(asker.organisations)
+    told = await store.counts_of(session, region, own)
     return {**told, "region": region, "as_of": now().isoformat()}
 
 

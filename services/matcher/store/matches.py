@@ -358,6 +358,16 @@ _COUNTS = text(
 )
 
 
+_ORGANISATIONS = text(
+    "SELECT count(DISTINCT organisation) FROM lot WHERE region = :region AND is_open"
+)
+
+
+async def organisations_in(session: AsyncSession, region: str) -> int:
+    """How many organisations have open lots in *region*."""
+    return int((await session.execute(_ORGANISATIONS, {"region": region})).scalar_one())
+
+
 async def counts_of(
     session: AsyncSession, region: str, organisations: Sequence[str] | None
 ) -> dict[str, int]:

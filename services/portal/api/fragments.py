@@ -60,7 +60,9 @@ async def drawn(name: str, view: View, typed: Typed | None = None) -> Drawn:
         log: Any = telemetry.log()
         log.warning("fragment_failed", fragment=name, error=str(error))
         denied = isinstance(error, Denied) and error.status in (403, 404)
-        return Drawn(name, _draw("fragments/away.html", name, view, {"denied": denied}), True)
+        few = isinstance(error, Denied) and error.code == "too_few_organisations"
+        why = {"denied": denied, "few": few}
+        return Drawn(name, _draw("fragments/away.html", name, view, why), not denied)
     told["as_of"] = view.shown(told["as_of"])
     told["typed"] = typed or Typed()
     return Drawn(name, _draw(f"fragments/{name}.html", name, view, told))

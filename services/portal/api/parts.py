@@ -49,6 +49,11 @@ class View:
             raise Problem(401, "sign_in_first", "sign in to see this")
         return self.visitor.seen
 
+    @property
+    def bounded(self) -> bool:
+        """Whether this reader is told the region's sums as anybody is: all but its coordinators."""
+        return self.visitor.seen is None or self.region.code not in self.visitor.seen.regions
+
     async def match(self) -> whole.WholeMatch:
         """The match that the page is about, asked for once."""
         if "match" not in self.asked:
@@ -103,24 +108,26 @@ async def matches(view: View) -> Context:
 async def counts(view: View) -> Context:
     """How much is open, proposed and agreed."""
     token = await view.desk.service_token()
-    told, as_of = await view.desk.matcher.counts(view.region.code, token)
+    told, as_of = await view.desk.matcher.counts(view.region.code, token, bounded=view.bounded)
     return {"counts": told, "as_of": as_of}
 
 
 async def balance(view: View) -> Context:
     """Surplus and need by month as a chart and its table."""
     token = await view.desk.service_token()
-    months, as_of = await view.desk.indicators.balance(view.region.code, token)
+    months, as_of = await view.desk.indicators.balance(
+        view.region.code, token, bounded=view.bounded
+    )
     this_month = now().astimezone(view.desk.zone).strftime("%Y-%m")
     shown = window(months, this_month)
     chart = balance_chart(shown, this_month, view.visitor.language)
-    return {"chart": chart, "as_of": as_of}
+    return {"chart": chart, "bounded": view.bounded, "as_of": as_of}
 
 
 async def figures(view: View) -> Context:
     """The indicators in their states."""
     token = await view.desk.service_token()
-    found, as_of = await view.desk.indicators.figures(view.region.code, token)
+    found, as_of = await view.desk.indicators.figures(view.region.code, token, bounded=view.bounded)
     unverified = [one.unverified_share for one in found if one.unverified_share]
     return {
         "lines": rows.figure_lines(found),

@@ -18,6 +18,7 @@ REGIONS_KEPT_S = 60.0
 BALANCE_PAGES = 20
 FORECAST_PAGES = 5
 LIST_PAGES = 20
+BOUNDED = {True: "true", False: None}
 
 
 class Away(Exception):
@@ -235,14 +236,21 @@ class Registry(Backend):
 class Indicators(Backend):
     """Balance and figures of a region."""
 
-    async def balance(self, region: str, token: str) -> tuple[Sequence[Month], datetime | None]:
-        """Surplus and need by month, all materials and states together."""
+    async def balance(
+        self, region: str, token: str, *, bounded: bool
+    ) -> tuple[Sequence[Month], datetime | None]:
+        """
+        Surplus and need by month, all materials and states together.
+
+        *bounded*: without the months and materials of too few organisations; `Denied` with 403
+        where the region is of too few.
+        """
         months: list[Month] = []
         after: str | None = None
         for _ in range(BALANCE_PAGES):  # a row is one month of one material
             answer = await self.get(
                 "/balance", token, region=region, scope="region", code=region, grain="month",
-                after=after, limit=200,
+                bounded=BOUNDED[bounded], after=after, limit=200,
             )  # fmt: skip
             months += [
                 Month(str(row["month"]), float(row["surplus_t"] or 0), float(row["need_t"] or 0))
@@ -253,9 +261,14 @@ class Indicators(Backend):
                 break
         return months, answer.as_of
 
-    async def figures(self, region: str, token: str) -> tuple[Sequence[Figure], datetime | None]:
-        """The figures of the region in every state."""
-        answer = await self.get("/figures", token, region=region, scope="region", code=region)
+    async def figures(
+        self, region: str, token: str, *, bounded: bool
+    ) -> tuple[Sequence[Figure], datetime | None]:
+        """The figures of the region in every state; *bounded* as the balance is."""
+        answer = await self.get(
+            "/figures", token, region=region, scope="region", code=region,
+            bounded=BOUNDED[bounded],
+        )  # fmt: skip
         figures = [
             Figure(
                 str(row["indicator"]),

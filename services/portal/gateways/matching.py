@@ -8,7 +8,7 @@ from services.portal.domain.near import Change, NearRow, Opening
 from services.portal.domain.outlook import Plan, PlanMonth, PlanRow, Tonnes
 from services.portal.domain.rows import Counts, MatchRow
 from services.portal.domain.whole import End, LoadRow, Loads, Said, WholeMatch, Why
-from services.portal.gateways.backends import Backend, moment
+from services.portal.gateways.backends import BOUNDED, Backend, moment
 
 NEAR_ASKED = 100
 LOADS_ASKED = 100
@@ -33,9 +33,15 @@ class Matcher(Backend):
         )  # fmt: skip
         return [match_row(each) for each in answer.items], answer.as_of
 
-    async def counts(self, region: str, token: str) -> tuple[Counts, datetime | None]:
-        """How many lots are open and matches stand in *region*, without saying whose."""
-        answer = await self.get("/counts", token, region=region)
+    async def counts(
+        self, region: str, token: str, *, bounded: bool
+    ) -> tuple[Counts, datetime | None]:
+        """
+        How many lots are open and matches stand in *region*, without saying whose.
+
+        *bounded*: as anybody may be told it; `Denied` with 403 where too few take part.
+        """
+        answer = await self.get("/counts", token, region=region, bounded=BOUNDED[bounded])
         told = answer.body
         counts = Counts(
             int(told["open_lots"]),
