@@ -9,6 +9,7 @@ from services.registry.store.duplicates import (
     decide,
     duplicate,
     duplicates,
+    name,
     suggest,
 )
 from services.registry.store.freshness import calendar, look_again, unsure
@@ -155,6 +156,7 @@ __all__ = [
     "members_among",
     "members_of",
     "membership",
+    "name",
     "nats_users",
     "no_more_due",
     "note",
