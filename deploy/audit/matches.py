@@ -83,7 +83,7 @@ def _copies(records: Records) -> Line:
         for end in ("surplus_id", "need_id")
         if match[end] in counts
     ]
-    return line("no proposal is of a linked duplicate", len(counts), copies)
+    return line("no proposal is of a linked duplicate", {"linked": len(counts)}, copies)
 
 
 def _commitments(records: Records) -> Line:
