@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.registry.domain import likeness
+from services.registry.handlers import alike
 from shared.access import Asker
 from tests.registry.builders import a_forecast, a_project, knock
 from tests.registry.conftest import (
@@ -245,3 +247,23 @@ async def test_what_cannot_be_one_mass_is_not_linked(http: Http, door: Door):
                                          **decision("link", counts, duplicate))  # fmt: skip
         assert (status, refused["code"]) == (422, "duplicate_impossible")
     assert await suggested(door) == []
+
+
+async def test_what_was_told_before_anybody_looked_is_suggested_by_the_operator(
+    http: Http, door: Door, monkeypatch: pytest.MonkeyPatch
+):
+    """A few at a time, until there are no more; nobody else may look."""
+    monkeypatch.setattr(alike, "AT_ONCE", 1)
+    one, other = await told(door, "acme"), await told(door, "client")
+    async with door.database.begin_work() as work:
+        await work.session.execute(text("DELETE FROM duplicate"))
+    assert (await http.ask("POST", "/duplicates/look", by=UUSIMAA, json={}))[0] == 403
+
+    after, asked = None, 0
+    while asked == 0 or after is not None:
+        status, answer = await http.ask("POST", "/duplicates/look", by=OPERATOR,
+                                        json={"after": after})  # fmt: skip
+        assert status == 200
+        after, asked = answer["next"], asked + 1
+    assert asked == 3
+    assert await suggested(door) == [{one, other}]
