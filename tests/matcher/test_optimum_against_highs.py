@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.matcher.domain import Rules, replan
 from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot, some_id
-from tests.matcher.regions import ASKED, DUG, START, many, regions
+from tests.matcher.regions import ASKED, DUG, START, asking, fitting, many, regions
 
 pytest.importorskip("highspy", reason="highspy is not installed: no solver to compare with")
 
@@ -30,6 +30,19 @@ def test_the_settled_region_is_the_optimum_to_the_cent(told, rules):
     onsite, cents, _ = optimum(told, rules, today=TODAY)
     assert settled(told, rules.exact) == (onsite, cents)
     assert optimum_cents(told, rules, today=TODAY) == cents
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(1, 900),
+                          st.integers(0, 40)), min_size=4, max_size=14))  # fmt: skip
+def test_a_site_gets_the_best_of_the_asphalt_that_the_law_lets_in(drawn):
+    """A thousand tonnes of it, from the lots and to the needs that are worth most together."""
+    told = []
+    for number, (gives, project, tonnes, north_km) in enumerate(drawn):
+        facts = fitting("asphalt_granulate") if gives else asking("asphalt_granulate", "base")
+        facts |= {"forecast_id": some_id(number), "project_id": some_id(100 + project)}
+        told.append((a_surplus if gives else a_need)(**facts, tonnes=tonnes, north_km=north_km))
+    assert settled(told, Rules().exact) == optimum(told, Rules(), today=TODAY)[:2]
 
 
 @settings(deadline=None, max_examples=100)

@@ -310,9 +310,13 @@ def most_tonnes(surplus: ForecastUpdated, need: ForecastUpdated, rules: Any, tod
     if days < 1:
         return 0
     rates = [one.weekly_rate_t for one in (surplus, need) if one.weekly_rate_t is not None]
+    return min([most_at_site(surplus), *(floor(Fraction(rate) * days / 7) for rate in rates)])
+
+
+def most_at_site(surplus: ForecastUpdated) -> int:
+    """Whole tonnes of such a *surplus* that MARA lets into one site."""
     mara = MARA_OF.get(surplus.material, {}) if surplus.legal_route == "mara" else {}
-    by_law = int(mara.get("max_t_per_site") or 2**40)
-    return min([by_law, *(floor(Fraction(rate) * days / 7) for rate in rates)])
+    return int(mara.get("max_t_per_site") or 2**40)
 
 
 def g10_visibility(surplus: ForecastUpdated, need: ForecastUpdated) -> str:

@@ -14,18 +14,23 @@ from uuid import UUID
 import highspy
 
 from shared.contracts import ForecastUpdated
-from tests.oracle.gates import cents_per_t, is_feasible, most_tonnes
+from tests.oracle.gates import cents_per_t, is_feasible, most_at_site, most_tonnes
 
 Pair = tuple[UUID, UUID]
 
 
 class Route(NamedTuple):
-    """One way from a surplus to a need: the most tonnes it lets through, and cents a tonne."""
+    """
+    One way from a surplus to a need: the most tonnes it lets through, and cents a tonne; the site
+    and material that it counts for, and the most that the law lets in there of all ways.
+    """
 
     pair: Pair
     most: int
     cents: int
     onsite: bool
+    site: tuple[UUID, str]
+    most_at_site: int
 
 
 class Best(NamedTuple):
@@ -58,7 +63,9 @@ def routes(
             if is_feasible(surplus, need, rules, today=today, excluded=pair in excluded):
                 onsite = surplus.project_id == need.project_id
                 most = most_tonnes(surplus, need, rules, today)
-                found.append(Route(pair, most, cents_per_t(surplus, need, rules), onsite))
+                cents = cents_per_t(surplus, need, rules)
+                site = need.project_id, surplus.material
+                found.append(Route(pair, most, cents, onsite, site, most_at_site(surplus)))
     return found
 
 
@@ -119,6 +126,11 @@ def _solved(
         members = [at for at, way in enumerate(ways) if lot in way.pair]
         if members:
             model.addRow(0.0, float(most), len(members), members, [1.0] * len(members))
+    for site, most in {(way.site, way.most_at_site) for way in ways}:
+        members = [
+            at for at, way in enumerate(ways) if (way.site, way.most_at_site) == (site, most)
+        ]
+        model.addRow(0.0, float(most), len(members), members, [1.0] * len(members))
     own = [at for at, way in enumerate(ways) if way.onsite]
     if own:
         model.addRow(float(at_least_onsite), highspy.kHighsInf, len(own), own, [1.0] * len(own))

@@ -400,7 +400,7 @@ def _worth(
     km = np.round(there[s] + onward[n] * permille[good] / WHOLE, 3)
     return Arcs(
         rows[s], some[n], most[good], worth[good], km, np.zeros(len(s), np.bool_),
-        np.full(len(s), row), enter[good], leave[good], permille[good],
+        np.full(len(s), row), enter[good], leave[good], permille[good], np.full(len(s), -1),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The optimum where ways share the room of areas, or lose something in a working."""
+"""The optimum where ways share the room of areas or sites, or lose something in a working."""
 
 from typing import Any, Final, NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 from highspy._core import _Highs  # `Highs` above it prints a banner and sets up callbacks
 from numpy.typing import NDArray
 
-from services.matcher.domain.cost import WHOLE, Bools, Ints
+from services.matcher.domain.cost import WHOLE, Arcs, Bools, Ints
 
 UNBOUNDED: Final = 2**40
 """Tonnes that stand for no limit."""
@@ -28,22 +28,23 @@ class Room(NamedTuple):
     """
     Free whole tonnes of each area in each month; shape (areas, months), months from *first* on.
 
-    Months are counted from 1970.
+    Months are counted from 1970. *sites* are the whole tonnes that the law still lets into each.
     """
 
     tonnes: Ints
     first: int
+    sites: Ints
 
 
-NO_ROOM: Final = Room(np.zeros((0, 1), np.int64), 0)
+NO_ROOM: Final = Room(np.zeros((0, 1), np.int64), 0, np.zeros(0, np.int64))
 
 
 class Ways(NamedTuple):
     """
     Columns of the plan: from row *surplus* to row *need*, at most *most* tonnes, worth *gain* each.
 
-    *area*, *enter*, *leave* and *permille* as in `Arcs`; *first* marks those that come first
-    whatever they are worth.
+    *area*, *enter*, *leave*, *permille* and *site* as in `Arcs`; *first* marks those that come
+    first whatever they are worth.
     """
 
     surplus: Ints
@@ -55,23 +56,46 @@ class Ways(NamedTuple):
     enter: Ints
     leave: Ints
     permille: Ints
+    site: Ints
 
 
-def fits(area: Ints, enter: Ints, leave: Ints, tonnes: Ints, room: Room) -> bool:
-    """Whether *tonnes* on ways over *area* keep to the room of every area in every month."""
+def fits(ways: Ways | Arcs, tonnes: Ints, room: Room) -> bool:
+    """Whether *tonnes* on *ways* keep to the room of every area in every month, and of sites."""
     taken = np.zeros((len(room.tonnes), room.tonnes.shape[1] + 1), dtype=np.int64)
-    used = np.flatnonzero((tonnes > 0) & (leave >= enter))
-    np.add.at(taken, (area[used], enter[used] - room.first), tonnes[used])
-    np.add.at(taken, (area[used], leave[used] - room.first + 1), -tonnes[used])
-    return bool((np.cumsum(taken, axis=1)[:, :-1] <= room.tonnes).all())
+    used = np.flatnonzero((tonnes > 0) & (ways.leave >= ways.enter))
+    area, enter, leave = ways.area[used], ways.enter[used], ways.leave[used]
+    np.add.at(taken, (area, enter - room.first), tonnes[used])
+    np.add.at(taken, (area, leave - room.first + 1), -tonnes[used])
+    at_sites = left_at_sites(ways, tonnes, room)
+    return bool((np.cumsum(taken, axis=1)[:, :-1] <= room.tonnes).all() and (at_sites >= 0).all())
 
 
-def solve(supply: Ints, demand: Ints, ways: Ways, room: Room, firsts: int, start: Ints) -> Ints:
+def left_at_sites(ways: Ways | Arcs, tonnes: Ints, room: Room) -> Ints:
+    """What the law lets into each site beside *tonnes* on *ways*; below 0: too much."""
+    left = room.sites.copy()
+    limited = np.flatnonzero(ways.site >= 0)
+    np.subtract.at(left, ways.site[limited], tonnes[limited])
+    return left
+
+
+def solve(supply: Ints, demand: Ints, ways: Ways, room: Room, start: Ints) -> Ints:
     """
     The whole tonnes on each of *ways* that are worth most and keep to *room*, to the cent.
 
-    *firsts* are the most tonnes that the ways that come first can carry together; *start* is a
-    guess at the tonnes. Only ways that could be worth it by the prices found so far enter.
+    *start* is the best where there is room for all and nothing is lost.
+    """
+    firsts = int(start[ways.first].sum())
+    if (ways.first & (ways.site >= 0)).any():  # it may be more than the law lets them carry
+        front = ways._replace(gain=ways.first.astype(np.int64))
+        firsts = int(_solved(supply, demand, front, room, 0, start)[ways.first].sum())
+    return _solved(supply, demand, ways, room, firsts, start)
+
+
+def _solved(supply: Ints, demand: Ints, ways: Ways, room: Room, firsts: int, start: Ints) -> Ints:
+    """
+    The best, where the ways that come first carry *firsts* tonnes or more together.
+
+    Only ways that could be worth it by the prices found so far enter.
     """
     program = _Program(supply, demand, ways, room, firsts)
     program.take(_promising(supply, demand, ways, start))
@@ -110,14 +134,17 @@ class _Program:
         self.months = room.tonnes.shape[1]
         self.order: Ints = np.zeros(0, np.int64)
         self.taken = np.zeros(len(ways.surplus), np.bool_)
-        self.last = self.givers + self.takers + room.tonnes.size
+        self.sites = self.givers + self.takers + room.tonnes.size
+        self.last = self.sites + len(room.sites)
         self.solver: Any = _Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("time_limit", _SECONDS)
         self.solver.setOptionValue("mip_rel_gap", 0.0)
         self.solver.setOptionValue("mip_abs_gap", _LESS_THAN_A_CENT)
         self.solver.changeObjectiveSense(highspy.ObjSense.kMaximize)
-        limits = np.concatenate((supply, demand, room.tonnes.reshape(-1), [firsts])).astype(float)
+        limits = np.concatenate((
+            supply, demand, room.tonnes.reshape(-1), room.sites, [UNBOUNDED],
+        )).astype(float)  # fmt: skip
         limits[limits >= UNBOUNDED // 2] = highspy.kHighsInf  # less what stays there
         least = np.full(len(limits), -highspy.kHighsInf)
         least[-1] = firsts
@@ -135,15 +162,17 @@ class _Program:
         of = np.repeat(np.arange(len(columns)), spans)
         month = ways.enter[columns][of] + within - self.room.first
         rooms = self.givers + self.takers + ways.area[columns][of] * self.months + month
+        sites = np.flatnonzero(ways.site[columns] >= 0)
         front = np.flatnonzero(ways.first[columns])
         each = np.arange(len(columns))
-        column = np.concatenate((each, each, of, front))
+        column = np.concatenate((each, each, of, sites, front))
         row = np.concatenate((
             ways.surplus[columns], self.givers + ways.need[columns], rooms,
-            np.full(len(front), self.last),
+            self.sites + ways.site[columns][sites], np.full(len(front), self.last),
         ))  # fmt: skip
         value = np.concatenate((
-            np.ones(len(columns)), ways.permille[columns] / WHOLE, np.ones(len(of) + len(front)),
+            np.ones(len(columns)), ways.permille[columns] / WHOLE,
+            np.ones(len(of) + len(sites) + len(front)),
         ))  # fmt: skip
         order = np.argsort(column, kind="stable")
         starts = np.searchsorted(column[order], each).astype(np.int32)
@@ -172,7 +201,9 @@ class _Program:
         added = ways.gain - prices[ways.surplus]
         added -= ways.permille / WHOLE * prices[self.givers + ways.need]
         added -= np.where(ways.first, prices[self.last], 0.0)
-        months = np.cumsum(prices[lots : self.last].reshape(-1, self.months), axis=1)
+        limited = np.flatnonzero(ways.site >= 0)
+        added[limited] -= prices[self.sites + ways.site[limited]]
+        months = np.cumsum(prices[lots : self.sites].reshape(-1, self.months), axis=1)
         until = np.concatenate((np.zeros((len(months), 1)), months), axis=1)
         lies = np.flatnonzero(ways.leave >= ways.enter)
         area, first = ways.area[lies], self.room.first

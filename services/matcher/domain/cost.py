@@ -277,7 +277,8 @@ class Arcs(NamedTuple):
 
     One over an area has its row in *area* (-1: goes straight), takes room there for its tonnes from
     month *enter* to month *leave*, both included (none where *leave* is before *enter*), and brings
-    *permille* of a tonne.
+    *permille* of a tonne. One to a *site* of which the law limits what it gets has its row (-1:
+    none).
     """
 
     surplus: Ints
@@ -290,6 +291,7 @@ class Arcs(NamedTuple):
     enter: Ints
     leave: Ints
     permille: Ints
+    site: Ints
 
     @classmethod
     def straight(
@@ -297,7 +299,10 @@ class Arcs(NamedTuple):
     ) -> "Arcs":
         """Ways without an area between."""
         none = np.zeros(len(surplus), np.int64)
-        return cls(surplus, need, most, cents, km, onsite, none - 1, none, none - 1, none + WHOLE)
+        return cls(
+            surplus, need, most, cents, km, onsite, area=none - 1, enter=none, leave=none - 1,
+            permille=none + WHOLE, site=none - 1,
+        )  # fmt: skip
 
     @classmethod
     def joined(cls, parts: "Sequence[Arcs]") -> "Arcs":

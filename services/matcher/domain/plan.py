@@ -171,8 +171,8 @@ def replan(
         )
         pairs = _together(pairs, over, len(needs), len(areas))
     pairs = _within_reach(pairs, surpluses, needs, reaches(matches, known))
-    pairs = _within_site(pairs, surpluses, needs, known, left, free, fixed, at_sites)
-    room = _room(pairs, areas, stays, {one.id for one in free.values()})
+    pairs, sites = _at_sites(pairs, surpluses, needs, known, fixed, at_sites)
+    room = _room(pairs, areas, stays, {one.id for one in free.values()})._replace(sites=sites)
     supply = np.array([left[lot.id] for lot in surpluses], dtype=np.int64)
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
     arc_of = _arcs_of(pairs, surpluses, needs, areas, free)
@@ -253,7 +253,7 @@ def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[
     """What is free of each area in the months that *pairs* ask for."""
     used = pairs.leave >= pairs.enter
     if not used.any():
-        return Room(np.zeros((len(areas), 1), np.int64), 0)
+        return NO_ROOM._replace(tonnes=np.zeros((len(areas), 1), np.int64))
     first, last = int(pairs.enter[used].min()), int(pairs.leave[used].max())
     row_of = {area.id: row for row, area in enumerate(areas)}
     limits = [UNBOUNDED if one.capacity is None else one.capacity - one.stock for one in areas]
@@ -262,7 +262,7 @@ def _room(pairs: Arcs, areas: Sequence[Area], stays: Sequence[Stay], freed: set[
         if stay.id not in freed and stay.area_id in row_of:
             begin, end = month_of(stay.first) - first, month_of(stay.last) - first + 1
             tonnes[row_of[stay.area_id], max(0, begin) : max(0, end)] -= stay.tonnes
-    return Room(np.maximum(tonnes, 0), first)
+    return NO_ROOM._replace(tonnes=np.maximum(tonnes, 0), first=first)
 
 
 def _parted(
@@ -335,54 +335,40 @@ def _within_reach(
     return pairs.take(np.array(near, dtype=np.bool_))
 
 
-def _within_site(
+def _at_sites(
     pairs: Arcs,
     surpluses: Sequence[Lot],
     needs: Sequence[Lot],
     known: Mapping[UUID, Lot],
-    room: Mapping[UUID, int],
-    free: Mapping[Way, Stands],
     fixed: Sequence[Stands],
     at_sites: Mapping[Site, int],
-) -> Arcs:
+) -> tuple[Arcs, Ints]:
     """
-    *pairs* that carry no more to one site than MARA lets into it, however many lots it comes from.
-
-    What is left of the limit is dealt out beforehand, as far as lots have it: to ways that stand,
-    then to those worth most.
+    *pairs* with the site that each goes to where MARA limits what it gets, from however many lots;
+    and the whole tonnes that it lets into each site beside what is *fixed*.
     """
     limits = np.array(
         [most_by_mara(kind_of(one.kind)) or UNBOUNDED for one in surpluses], dtype=np.int64
     )
     rows = np.flatnonzero(limits[pairs.surplus] < UNBOUNDED)
     if not len(rows):
-        return pairs
-    left = {site: -tonnes for site, tonnes in at_sites.items()}
+        return pairs, NO_ROOM.sites
+    there = dict(at_sites)
     for match in fixed:
         if match.surplus_id in known and match.need_id in known and match.standing == HOLDS:
             site = known[match.need_id].project_id, known[match.surplus_id].material
-            left[site] = left.get(site, 0) - match.tonnes
-    stood = {match.pair for match in free.values()}
-
-    def first_served(row: int) -> tuple[bool, int, int]:
-        ends = surpluses[pairs.surplus[row]].id, needs[pairs.need[row]].id
-        return ends not in stood, -int(pairs.cents[row]), row
-
-    most = pairs.most.copy()
-    dealt: set[Site] = set()
-    had: dict[UUID, int] = {}
-    for row in sorted(rows.tolist(), key=first_served):
-        surplus, need = surpluses[pairs.surplus[row]], needs[pairs.need[row]]
-        site = need.project_id, surplus.material
-        if site not in dealt:
-            dealt.add(site)
-            left[site] = max(0, int(limits[pairs.surplus[row]]) + left.get(site, 0))
-        ends = surplus.id, need.id
-        most[row] = min(int(most[row]), left[site], *(had.setdefault(id, room[id]) for id in ends))
-        left[site] -= int(most[row])
-        for id in ends:
-            had[id] -= int(most[row])
-    return pairs._replace(most=most)
+            there[site] = there.get(site, 0) + match.tonnes
+    row_of: dict[Site, int] = {}
+    left: list[int] = []
+    at = pairs.site.copy()
+    for row in rows.tolist():
+        surplus = surpluses[pairs.surplus[row]]
+        site = needs[pairs.need[row]].project_id, surplus.material
+        if site not in row_of:
+            row_of[site] = len(left)
+            left.append(max(0, int(limits[pairs.surplus[row]]) - there.get(site, 0)))
+        at[row] = row_of[site]
+    return pairs._replace(site=at), np.array(left, dtype=np.int64)
 
 
 def _arcs_of(
@@ -443,12 +429,12 @@ def _calmed(
     As far towards *target* as the changes are worth it.
 
     All or nothing of what hangs together where something is lost in a working, or where going half
-    the way would put more into an area than it holds: the steps know nothing of either.
+    the way would put more into an area or a site than it may hold: the steps know nothing of these.
     """
     net = _steps_of(supply, demand, pairs, rules)
-    for whole in (pairs.permille != WHOLE, pairs.area >= 0):
+    for whole in (pairs.permille != WHOLE, (pairs.area >= 0) | (pairs.site >= 0)):
         calm = worth_changing(net, stands, target, rules.worth_a_change_cents, whole)
-        if capacity.fits(pairs.area, pairs.enter, pairs.leave, calm, room):
+        if capacity.fits(pairs, calm, room):
             return calm
     return target
 
@@ -472,7 +458,7 @@ def best_flow(
 ) -> Ints:
     """
     The tonnes on each of *pairs* that are worth most, at most *supply* and *demand* of each row,
-    and no more in an area than it has *room*.
+    and no more in an area or at a site than it has *room*.
 
     On its own site first, then by value; what *stands* earns the standing bonus up to its tonnes.
     Pairs below the smallest load are dropped and the rest solved once more; what is left over then
@@ -492,11 +478,18 @@ def best_flow(
         if lost * _LITTLE < int((tonnes * pairs.cents).sum()):
             break
     tonnes[small] = 0
-    return _topped_up(supply, demand, pairs, most, tonnes, alive, least)
+    return _topped_up(supply, demand, pairs, most, tonnes, alive, least, room)
 
 
 def _topped_up(
-    supply: Ints, demand: Ints, pairs: Arcs, most: Ints, tonnes: Ints, alive: Bools, least: int
+    supply: Ints,
+    demand: Ints,
+    pairs: Arcs,
+    most: Ints,
+    tonnes: Ints,
+    alive: Bools,
+    least: int,
+    room: Room,
 ) -> Ints:
     """*tonnes* with what is left over added to the best straight ways where it makes a load."""
     given = supply - np.bincount(pairs.surplus, tonnes, len(supply)).astype(np.int64)
@@ -509,14 +502,16 @@ def _topped_up(
         & (taken[pairs.need] > 0)
         & (tonnes < most)
     )
+    lawful = np.append(capacity.left_at_sites(pairs, tonnes, room), UNBOUNDED)  # last: no limit
     rows = np.flatnonzero(could)
     for at in rows[np.argsort(-pairs.cents[rows], kind="stable")].tolist():
-        s, n = pairs.surplus[at], pairs.need[at]
-        more = min(given[s], taken[n], most[at] - tonnes[at])
+        s, n, site = pairs.surplus[at], pairs.need[at], pairs.site[at]
+        more = min(given[s], taken[n], lawful[site], most[at] - tonnes[at])
         if more > 0 and (pairs.onsite[at] or tonnes[at] + more >= least):
             tonnes[at] += more
             given[s] -= more
             taken[n] -= more
+            lawful[site] -= more
     return tonnes
 
 
@@ -542,19 +537,18 @@ def _solve(
     ways = Ways(
         pairs.surplus[of], pairs.need[of], np.concatenate((most[rows] - kept, kept[again])),
         pairs.cents[of] + extra, pairs.onsite[of], pairs.area[of], pairs.enter[of],
-        pairs.leave[of], pairs.permille[of],
+        pairs.leave[of], pairs.permille[of], pairs.site[of],
     )  # fmt: skip
     found = _network(supply, demand, ways)
     lossy = (ways.permille != WHOLE) & (ways.gain > 0)
-    if lossy.any() or not capacity.fits(ways.area, ways.enter, ways.leave, found, room):
-        firsts = int(found[ways.first].sum())
-        found = capacity.solve(supply, demand, ways, room, firsts, found)
+    if lossy.any() or not capacity.fits(ways, found, room):
+        found = capacity.solve(supply, demand, ways, room, found)
     np.add.at(tonnes, of, found)
     return tonnes
 
 
 def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
-    """The best flow where every tonne arrives and areas have room for all, to the cent."""
+    """The best flow where every tonne arrives and there is room for all, to the cent."""
     givers, takers = len(supply), len(demand)
     sink = givers + takers
     tails = np.concatenate((ways.surplus, np.arange(givers + takers)))
