@@ -40,6 +40,7 @@ def matches(records: Records) -> list[Line]:
         _verdicts(records, limits),
         _values(records, limits),
         _decisions(records),
+        _copies(records),
         *loads(records),
     ]
 
@@ -66,6 +67,23 @@ def _is_free(match: Row) -> bool:
     return (match["route"], match["state"]) == ("onsite", "agreed") or bool(
         match["state"] == "proposed"
     )
+
+
+def _copies(records: Records) -> Line:
+    """No proposal is of a forecast for which another one counts."""
+    counts = {
+        row["id"]: row["duplicate_of"]
+        for row in records.rows("registry", "forecast")
+        if row["duplicate_of"] is not None
+    }
+    copies = [
+        f"match {match['id']} is proposed of {match[end]}, for which {counts[match[end]]} counts"
+        for match in _holding(records)
+        if _is_free(match)
+        for end in ("surplus_id", "need_id")
+        if match[end] in counts
+    ]
+    return line("no proposal is of a linked duplicate", {"linked": len(counts)}, copies)
 
 
 def _commitments(records: Records) -> Line:

@@ -23,6 +23,9 @@ def duplicates(
     decision: Annotated[str, typer.Option(help="link, refuse or unlink")] = "link",
     state: Annotated[str, typer.Option(help="suggested, linked or refused")] = "suggested",
     region: Annotated[str | None, typer.Option(help="list those of one region")] = None,
+    look: Annotated[
+        bool, typer.Option("--look", help="first look among all that was told before")
+    ] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,6 +47,8 @@ def duplicates(
         else:
             out.print(decided["state"])
         return
+    if look:
+        asking(data, _looking())
     query = {"state": state, "region": region, "limit": "200"}
     found = asking(data, _listing({name: told for name, told in query.items() if told}))
     if as_json:
@@ -65,6 +70,18 @@ def duplicates(
     ]
     show(rows, "score", "forecasts", "told by", "material", "tonnes", "why", "counts",
          empty="nothing is told twice")  # fmt: skip
+
+
+def _looking() -> Any:
+    async def go(_: System, ask: "Asking") -> None:
+        after: str | None = None
+        while True:
+            told = await ask("registry", "POST", "/duplicates/look", {"after": after})
+            after = told["next"]
+            if after is None:
+                return
+
+    return go
 
 
 def _deciding(said: dict[str, str]) -> Any:

@@ -122,6 +122,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "registry POST /duplicates": {
         "json": {"decision": "refuse", "counts": NOBODY, "duplicate": NOBODY}
     },
+    "registry POST /duplicates/look": {"json": {}},
     "matcher GET /counts": {"params": {"region": "01"}},
     "matcher GET /declines": {"params": {"region": "01"}},
     "matcher GET /explain": {"params": {"surplus": "{forecast}", "need": NOBODY}},

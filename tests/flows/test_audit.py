@@ -48,6 +48,12 @@ DAMAGE = {
         "WHERE subject LIKE 'matches.{token}.%')",
         "each side has one view of each telling of its match",
     ),
+    "a linked copy that is still matched": (
+        "registry",
+        "UPDATE forecast SET duplicate_of = (SELECT other.id FROM forecast AS other "
+        "WHERE other.reporter <> '{token}' LIMIT 1) WHERE reporter = '{token}'",
+        "no proposal is of a linked duplicate",
+    ),
     "a lot of an older revision": (
         "matcher",
         "UPDATE lot SET likely = likely - 1 WHERE organisation = '{token}'",

@@ -95,6 +95,40 @@ def a_load(**told: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def an_own_forecast(**told: Any) -> dict[str, Any]:
+    """1 000 t of moraine that Kiviset tells of itself; its owner is asked whether it holds."""
+    return {
+        "forecast_id": str(uuid.uuid4()), "external_id": "P-1/till", "organisation": "kiviset",
+        "reporter": "kiviset", "direction": "surplus", "material": "till", "status": "offered",
+        "place": {"municipality": "049"}, "quantity": {"likely_t": 1000},
+        "window": {"first": "2026-05-18", "last": "2026-08-30"},
+        "freshness": {"asked_at": "2026-05-04T06:30:00+00:00", "stale": False}, **told,
+    }  # fmt: skip
+
+
+def a_pair(**told: Any) -> dict[str, Any]:
+    """The same mass told by Kiviset and by Soraset, who says 1 200 t."""
+    other = an_own_forecast(reporter="soraset", organisation="soraset",
+                            quantity={"likely_t": 1200})  # fmt: skip
+    return {
+        "forecasts": [an_own_forecast(), other], "score": 0.8, "state": "suggested",
+        "reasons": {"distance_m": 111}, "decided_by": None, "decided_at": None, "counts": None,
+        **told,
+    }  # fmt: skip
+
+
+def a_coming_project(**told: Any) -> dict[str, Any]:
+    """A street in Espoo in 2027 of which only type and size are known."""
+    return {
+        "project_id": str(uuid.uuid4()), "title": "Kehäkatu <1>", "organisation": "kiviset",
+        "place": {"municipality": "049"}, "phase": "detailed_plan",
+        "window": {"first": "2027-04-01", "last": "2027-10-31"},
+        "programme": {"title": "Katuohjelma 2027"},
+        "early_estimate": [{"direction": "surplus", "material": "clay", "likely_t": 2400.0}],
+        **told,
+    }  # fmt: skip
+
+
 def a_near_miss(**told: Any) -> dict[str, Any]:
     """Moraine of Kiviset that somebody in Vantaa could take, were it three weeks later."""
     one = a_match()
@@ -145,6 +179,9 @@ class Services:
     openings: list[dict[str, Any]] = field(default_factory=list)
     plan_rows: int = 1
     forecasts: list[dict[str, Any]] = field(default_factory=list)
+    twice: list[dict[str, Any]] = field(default_factory=list)
+    coming: list[dict[str, Any]] = field(default_factory=list)
+    upkept: list[dict[str, Any]] = field(default_factory=list)
     handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: dict[str, Any] | None = None
@@ -361,7 +398,45 @@ class Services:
 
     async def list_forecasts(self, request: web.Request) -> web.Response:
         self.asker(request)
-        return web.json_response({"items": self.forecasts, "next": None})
+        asked = request.query.get("asked") == "true"
+        items = [one for one in self.forecasts if one.get("freshness") or not asked]
+        return web.json_response({"items": items, "next": None})
+
+    async def list_twice(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        items = [one for one in self.twice if one["state"] == request.query["state"]]
+        return web.json_response({"items": items, "next": None})
+
+    async def list_coming(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        assert request.query["without"] == "forecasts"
+        return web.json_response({"items": self.coming, "next": None})
+
+    async def list_members(self, request: web.Request) -> web.Response:
+        if request.match_info["token"] not in self.asker(request).organisations:
+            return web.json_response({"code": "not_allowed"}, status=403)
+        item = {"name": "Matti <Malli>", "email": "matti@example.fi"}
+        return web.json_response({"items": [item], "next": None})
+
+    async def keep_up(self, request: web.Request) -> web.Response:
+        """A confirmation or a decision on a pair, taken unless *refuses*."""
+        self.asker(request)
+        told = await request.json()
+        if self.refuses is not None:
+            return web.json_response(self.refuses, status=409)
+        self.upkept.append(told)
+        for one in self.forecasts:
+            if one["forecast_id"] in told.get("forecasts", ()):
+                one.pop("freshness", None)
+        for pair in self.twice:
+            if {one["forecast_id"] for one in pair["forecasts"]} == {
+                told.get("counts"), told.get("duplicate")
+            }:  # fmt: skip
+                states = {"link": "linked", "refuse": "refused", "unlink": "suggested"}
+                pair["state"] = states[told["decision"]]
+                pair |= {"decided_by": "person/p-aino", "counts": told["counts"],
+                         "decided_at": "2026-05-06T10:00:00+00:00"}  # fmt: skip
+        return web.json_response({"confirmed": told.get("forecasts"), "left_out": []})
 
     async def intake(self, request: web.Request) -> web.Response:
         event = await request.json()
@@ -415,6 +490,11 @@ class Services:
                 web.get("/regions/{code}", self.region),
                 web.get("/organisations", self.organisations),
                 web.get("/forecasts", self.list_forecasts),
+                web.post("/forecasts/confirm", self.keep_up),
+                web.get("/duplicates", self.list_twice),
+                web.post("/duplicates", self.keep_up),
+                web.get("/projects", self.list_coming),
+                web.get("/organisations/{token}/members", self.list_members),
                 web.post("/intake", self.intake),
             ],
             "matcher": [

@@ -13,10 +13,13 @@ from playwright.async_api import BrowserContext, Page, expect
 from tests.portal.conftest import (
     Portal,
     Services,
+    a_coming_project,
     a_load,
     a_match,
     a_near_miss,
+    a_pair,
     an_agreement,
+    an_own_forecast,
 )
 from tests.portal.test_browser import chromium, context, signed_in
 from tests.portal.test_imports import Registry, desk, registry
@@ -102,6 +105,13 @@ def a_rich_desk(services: Services) -> dict[str, str]:
          "direction": "surplus", "material": "till", "place": {"municipality": "049"},
          "quantity": {"likely_t": 1000}}
     ]  # fmt: skip
+    services.forecasts += [
+        an_own_forecast(),
+        an_own_forecast(freshness={"asked_at": "2026-04-04T06:30:00+00:00", "stale": True}),
+    ]
+    services.twice += [a_pair(), a_pair(state="linked", decided_by="person/p-aino",
+                                        decided_at="2026-05-06T10:00:00+00:00")]  # fmt: skip
+    services.coming += [a_coming_project(), a_coming_project(phase=None, window=None)]
     services.notices.append(
         {"id": "n-1", "material": "till", "title": "moreeni 800 t, Espoo → Vantaa", "text": "jos"}
     )
@@ -118,6 +128,11 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         "openings": f"/openings/{opening}",
         "plan": "/plan",
         "loads": "/deliveries",
+        "confirm": "/confirm",
+        "duplicates": "/duplicates",
+        "duplicates-linked": "/duplicates?show=linked",
+        "calls": "/to-call",
+        "contacts": "/to-call/kiviset",
         "loads-refused": "/deliveries?show=refused",
         "no-such-page": "/nowhere",
     }
@@ -197,7 +212,8 @@ async def test_empty_pages_bear_no_finding(
     services.matches.clear()
     services.months.clear()
     services.figures.clear()
-    pages = {"desk": "/", "near-misses": "/near-misses", "loads": "/deliveries", "plan": "/plan"}
+    pages = {"desk": "/", "near-misses": "/near-misses", "loads": "/deliveries", "plan": "/plan",
+             "confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call"}  # fmt: skip
     page = await ready(context, portal)
     assert await looked_at(page, portal, pages, "empty", folder) == []
 

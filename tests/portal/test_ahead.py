@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from services.portal.domain import outlook
+from services.portal.domain import formats, outlook
 from services.portal.domain.near import Change, NearRow, by_kind, weeks_or_days
 from services.portal.domain.whole import End
 from tests.portal.conftest import Portal, Services, a_near_miss, sign_in
@@ -77,6 +77,23 @@ async def test_the_plan_tells_months_totals_and_movements(
     assert "<small>1\u00a0040–1\u00a0560</small>" in page
     assert page.count('<td class="unit">Moreeni</td>') == 200
     assert "Näet 200 riviä, kaikkiaan 240" in page
+
+
+async def test_the_plan_comes_whole_as_a_table(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """Every row, with decimal commas, for the months that the page shows."""
+    services.plan_rows = 240
+    await sign_in(browser, portal)
+    status, table = await read(browser, f"{portal.url}/plan.csv?first=2027-01&last=2027-03")
+    lines = table.splitlines()
+    assert (status, len(lines)) == (200, 241)
+    assert lines[1] == '"2027-01";"Moreeni";"Espoo";"Vantaa";"";"Sovittu";1040;1300;1560;910;22646'
+    assert formats.table([["=1+1", 0.5, 100.0]]) == '\ufeff"\'=1+1";0,5;100\r\n'
+    status, _ = await read(browser, f"{portal.url}/plan.csv?first=x")
+    assert status == 422
+    status, part = await read(browser, f"{portal.url}/fragments/plan?about=2027-01:2027-03")
+    assert (status, "tammi 2027" in part) == (200, True)
 
 
 @pytest.mark.parametrize("asked", ["first=2027-13", "first=tammi", "first=2027-05&last=2027-01"])

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.registry.domain import likeness
+from services.registry.handlers import alike
 from shared.access import Asker
 from tests.registry.builders import a_forecast, a_project, knock
 from tests.registry.conftest import (
@@ -224,3 +226,49 @@ async def test_which_of_a_linked_pair_counts_can_be_changed(http: Http, door: Do
         assert (status, pair["counts"]) == (200, counts)
         assert (await state_of(door, counts))[0] == "offered"
         assert (await state_of(door, duplicate))[0] == "draft"
+
+
+async def test_a_pair_that_nobody_suggested_is_linked_by_who_sees_both(http: Http, door: Door):
+    """Named by a person: it is in the list with that reason, and can be unlinked again."""
+    one = await told(door, "acme")
+    other = await told(door, "client", quantity=9000)
+    assert await suggested(door) == []
+    unseen = await http.ask("POST", "/duplicates", by=CLIENT, **decision("link", one, other))
+    assert (unseen[0], unseen[1]["code"]) == (404, "duplicate_unknown")
+
+    status, pair = await http.ask("POST", "/duplicates", by=UUSIMAA, **decision("link", one, other))
+    assert (status, pair["state"], pair["reasons"]) == (200, "linked", {"named_by": "person"})
+    assert (await state_of(door, other))[0] == "draft"
+    status, _ = await http.ask("POST", "/duplicates", by=UUSIMAA, **decision("unlink", one, other))
+    assert (status, (await state_of(door, other))[0]) == (200, "offered")
+
+
+async def test_what_cannot_be_one_mass_is_not_linked(http: Http, door: Door):
+    """A surplus is no need, and nothing is its own duplicate; it says what to name instead."""
+    one = await told(door, "acme")
+    other = await told(door, "client", direction="need", use="general_fill")
+    for counts, duplicate in ((one, other), (one, one)):
+        status, refused = await http.ask("POST", "/duplicates", by=OPERATOR,
+                                         **decision("link", counts, duplicate))  # fmt: skip
+        assert (status, refused["code"]) == (422, "duplicate_impossible")
+    assert await suggested(door) == []
+
+
+async def test_what_was_told_before_anybody_looked_is_suggested_by_the_operator(
+    http: Http, door: Door, monkeypatch: pytest.MonkeyPatch
+):
+    """A few at a time, until there are no more; nobody else may look."""
+    monkeypatch.setattr(alike, "AT_ONCE", 1)
+    one, other = await told(door, "acme"), await told(door, "client")
+    async with door.database.begin_work() as work:
+        await work.session.execute(text("DELETE FROM duplicate"))
+    assert (await http.ask("POST", "/duplicates/look", by=UUSIMAA, json={}))[0] == 403
+
+    after, asked = None, 0
+    while asked == 0 or after is not None:
+        status, answer = await http.ask("POST", "/duplicates/look", by=OPERATOR,
+                                        json={"after": after})  # fmt: skip
+        assert status == 200
+        after, asked = answer["next"], asked + 1
+    assert asked == 3
+    assert await suggested(door) == [{one, other}]

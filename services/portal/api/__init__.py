@@ -13,12 +13,25 @@ from services.portal.api import (
     page,
     signin,
     static,
+    upkeep,
 )
 from services.portal.api.desk import close_desk, open_desk
 from services.portal.api.live import listens
 
 router = APIRouter(include_in_schema=False)
-for _each in (static, live, fragments, decisions, loads, match, ahead, imports, signin, page):
+for _each in (
+    static,
+    live,
+    fragments,
+    decisions,
+    loads,
+    match,
+    ahead,
+    imports,
+    upkeep,
+    signin,
+    page,
+):
     router.include_router(_each.router)
 
 __all__ = ["close_desk", "listens", "open_desk", "router"]

@@ -1,5 +1,6 @@
 """Looking ahead: what almost fits, what a change would open, and the plan by month."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,12 +9,12 @@ from fastapi.responses import HTMLResponse
 
 from services.portal.api.desk import desk_of
 from services.portal.api.fragments import drawn_all
-from services.portal.api.parts import view_of
+from services.portal.api.parts import View, view_of
 from services.portal.api.route import PageRoute
 from services.portal.api.shell import NONE, Trouble, let_in, shell
 from services.portal.api.visitor import Visiting
 from services.portal.api.words import Words
-from services.portal.domain import outlook
+from services.portal.domain import formats, marks, outlook
 from services.portal.gateways import Away, Denied
 
 router = APIRouter(route_class=PageRoute)
@@ -54,24 +55,54 @@ async def plan(
     if sent_away is not None:
         return sent_away
     view = await view_of(desk_of(request), visitor, region)
-    t = Words(visitor.language)
     span = outlook.span_of(first[:7], last[:7], view.today()[:7])
-    problem, found, as_of, status = NONE, None, None, 200
-    if span is None:
-        problem, status = Trouble(t("problem.months"), "plan-first"), 422
-    else:
-        try:
-            found, as_of = await view.desk.matcher.plan(view.region.code, view.seen.token, *span)
-        except Denied as error:
-            too_large = error.code == "plan_too_large"
-            problem = Trouble(t("problem.plan_too_large") if too_large else t("problem.refused"))
-            status = error.status
-        except Away:
-            problem, status = Trouble(t("problem.away")), 503
+    view = replace(view, about=":".join(span or ()))
+    problem, status = await _trouble(view)
     query = {"region": view.region.code, "first": first[:7], "last": last[:7]}
     html = shell(
         "plan.html", view, here=f"/plan?{urlencode({k: v for k, v in query.items() if v})}",
-        problem=problem, plan=found, as_of=view.shown(as_of), first=span[0] if span else first[:7],
-        last=span[1] if span else last[:7],
+        problem=problem, parts={} if problem else await drawn_all(view, ("plan",)),
+        first=span[0] if span else first[:7], last=span[1] if span else last[:7],
     )  # fmt: skip
     return HTMLResponse(html, status)
+
+
+@router.get("/plan.csv")
+async def plan_as_csv(
+    request: Request, visitor: Visiting, region: str = "", first: str = "", last: str = ""
+) -> Response:
+    """Every movement of the plan, for a spreadsheet."""
+    sent_away = let_in(request, visitor)
+    if sent_away is not None:
+        return sent_away
+    view = await view_of(desk_of(request), visitor, region, f"{first[:7]}:{last[:7]}")
+    found, _ = await view.plan()
+    t, language = Words(visitor.language), visitor.language
+    keys = ("month", "material", "origin", "target", "via", "state", "low", "likely", "high",
+            "expected", "tkm")  # fmt: skip
+    heads = [t(f"plan.{key}") for key in keys]
+    rows: list[list[str | float]] = [
+        [row.month, marks.material_name(row.material, language), view.place(row.origin),
+         view.place(row.target), row.via or "", t(f"state.{row.state}"), row.tonnes.low,
+         row.tonnes.likely, row.tonnes.high, row.tonnes.expected, row.tonne_km]
+        for row in found.rows
+    ]  # fmt: skip
+    headers = {"Content-Disposition": f'attachment; filename="plan-{view.region.code}.csv"'}
+    body = formats.table([heads, *rows])
+    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _trouble(view: View) -> tuple[Trouble, int]:
+    """Why there is no plan of the months asked for, and the page's status."""
+    t = Words(view.visitor.language)
+    if not view.about:
+        return Trouble(t("problem.months"), "plan-first"), 422
+    try:
+        await view.plan()
+    except Denied as error:
+        too_large = error.code == "plan_too_large"
+        text = t("problem.plan_too_large") if too_large else t("problem.refused")
+        return Trouble(text), error.status
+    except Away:
+        return Trouble(t("problem.away")), 503
+    return NONE, 200

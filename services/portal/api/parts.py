@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.portal.api.desk import Desk
+from services.portal.api.desk import CODE, Desk
 from services.portal.api.visitor import Visitor
+from services.portal.domain import marks, rows, whole
 from services.portal.domain import near as nearly
-from services.portal.domain import rows, whole
 from services.portal.domain.charts.balance import balance_chart, window
-from services.portal.gateways import Away, Denied, Imports, Seen
+from services.portal.domain.outlook import Plan, span_of
+from services.portal.domain.upkeep import COMPARED, REPORTS, Mass, Wanted, years_of
+from services.portal.gateways import Away, Denied, Imports, Seen, Upkeep
 from shared.contracts.base import now
 from shared.http import Problem
 from shared.vocabulary.regions import Region, UnknownPlace
@@ -21,6 +23,8 @@ from shared.vocabulary.regions import Region, UnknownPlace
 Context = dict[str, Any]
 ORGANISATIONS_ASKED = 3
 NEAR_SHOWN = 5
+UPKEEP = (("confirm", "/confirm"), ("duplicates", "/duplicates"), ("calls", "/to-call"))
+PAIRS_SHOWN = ("suggested", "linked", "refused")
 RUNNING = ("waiting", "checking", "sending")
 
 
@@ -69,6 +73,17 @@ class View:
             asking = registry.one(self.about, self.seen.token, language)
             self.asked["import"] = asyncio.ensure_future(asking)
         found: Mapping[str, Any] = await self.asked["import"]
+        return found
+
+    async def plan(self) -> tuple[Plan, datetime | None]:
+        """The plan of the months that the page is about (`2027-01:2027-12`), asked for once."""
+        if "plan" not in self.asked:
+            span = span_of(*self.about.partition(":")[::2], self.today()[:7])
+            if span is None:
+                raise Problem(422, "request_invalid", "write months as 2027-01:2027-12")
+            asking = self.desk.matcher.plan(self.region.code, self.seen.token, *span)
+            self.asked["plan"] = asyncio.ensure_future(asking)
+        found: tuple[Plan, datetime | None] = await self.asked["plan"]
         return found
 
     async def titles(self) -> Mapping[str, str]:
@@ -240,6 +255,12 @@ async def near_misses(view: View) -> Context:
     }
 
 
+async def plan(view: View) -> Context:
+    """What moves where and when in the months that the page is about, and what is left."""
+    found, as_of = await view.plan()
+    return {"plan": found, "as_of": as_of}
+
+
 async def openings(view: View) -> Context:
     """What one change of the forecast that the page is about would open."""
     found, as_of = await view.desk.matcher.openings(view.about, view.seen.token)
@@ -250,6 +271,95 @@ async def imported(view: View) -> Context:
     """How far the import is that the page is about; once it is checked, its errors by cell."""
     told = await view.imported()
     return {"told": told, "running": told["state"] in RUNNING, "as_of": None}
+
+
+def may_keep(view: View) -> bool:
+    """Whether there is something for the reader to keep true: a member's or a coordinator's."""
+    seen = view.visitor.seen
+    return seen is not None and bool(seen.organisations or seen.regions)
+
+
+def reports(view: View, mass: Mass) -> bool:
+    """Whether the reader may report for the owner or the reporter of *mass*."""
+    roles = view.seen.organisations
+    return any(REPORTS & set(roles.get(one, ())) for one in (mass.organisation, mass.reporter))
+
+
+async def upkeep(view: View) -> Context:
+    """How much waits to be confirmed, linked or called about."""
+    if not may_keep(view):
+        return {"waiting": (), "as_of": None}
+    registry, region = Upkeep.at(view.desk.registry), view.region.code
+    (asked, more), twice, (coming, others) = await asyncio.gather(
+        registry.to_confirm(region, view.seen.token),
+        registry.twice(region, view.seen.token, PAIRS_SHOWN[0]),
+        registry.to_call(region, view.seen.token),
+    )
+    told = ((len(asked), more), (len(twice), False), (len(coming), others))
+    waiting = [(*where, *each) for where, each in zip(UPKEEP, told, strict=True)]
+    return {"waiting": waiting, "as_of": None}
+
+
+async def confirm(view: View) -> Context:
+    """Forecasts whose owner is asked whether they hold; *own* are those the reader may confirm."""
+    (found, more), titles = await asyncio.gather(
+        Upkeep.at(view.desk.registry).to_confirm(view.region.code, view.seen.token), view.titles()
+    )
+    own = [one for one in found if reports(view, one)]
+    return {"rows": found, "more": more, "own": own, "titles": titles, "as_of": None}
+
+
+async def duplicates(view: View) -> Context:
+    """Pairs that may be one mass; *mine* are the forecasts that let the reader decide."""
+    state = view.about if view.about in PAIRS_SHOWN else PAIRS_SHOWN[0]
+    found, titles = await asyncio.gather(
+        Upkeep.at(view.desk.registry).twice(view.region.code, view.seen.token, state),
+        view.titles(),
+    )
+    coordinates = view.region.code in view.seen.regions
+    mine = {each.id for one in found for each in one.both if coordinates or reports(view, each)}
+    return {
+        "rows": found,
+        "mine": mine,
+        "me": f"person/{view.seen.subject}",
+        "shown": PAIRS_SHOWN,
+        "compared": COMPARED,
+        "titles": titles,
+        "as_of": None,
+    }
+
+
+async def calls(view: View) -> Context:
+    """Projects seen coming without masses, those that are asked for."""
+    (found, more), titles = await asyncio.gather(
+        Upkeep.at(view.desk.registry).to_call(view.region.code, view.seen.token), view.titles()
+    )
+    wanted, language = Wanted.read(view.about), view.visitor.language
+    places = sorted((view.place(one), one) for one in {each.municipality for each in found})
+    phases = sorted({each.phase for each in found if each.phase})
+    return {
+        "rows": wanted.of(found),
+        "any": bool(found),
+        "more": more,
+        "wanted": wanted,
+        "municipalities": [(code, name) for name, code in places],
+        "phases": marks.named("phase", phases, language),
+        "years": [(year, year) for year in years_of(found)],
+        "own": view.seen.organisations,
+        "coordinates": view.region.code in view.seen.regions,
+        "titles": titles,
+        "as_of": None,
+    }
+
+
+async def contacts(view: View) -> Context:
+    """The members of the organisation that the page is about, where the reader may see them."""
+    if not CODE.fullmatch(view.about):
+        raise Problem(404, "not_found", "there is no such organisation")
+    found, titles = await asyncio.gather(
+        Upkeep.at(view.desk.registry).members(view.about, view.seen.token), view.titles()
+    )
+    return {"rows": found, "titles": titles, "as_of": None}
 
 
 PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
@@ -264,9 +374,15 @@ PARTS: Mapping[str, Callable[[View], Awaitable[Context]]] = {
     "reported": reported,
     "near_misses": near_misses,
     "openings": openings,
+    "plan": plan,
     "import": imported,
+    "upkeep": upkeep,
+    "confirm": confirm,
+    "duplicates": duplicates,
+    "calls": calls,
+    "contacts": contacts,
 }
-FRONT = ("counts", "matches", "inbox", "near", "balance", "figures")
+FRONT = ("counts", "matches", "inbox", "near", "upkeep", "balance", "figures")
 OF_ONE = ("match", "loads", "openings", "import")
 
 

@@ -8,12 +8,12 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.portal.api.drawing import draw
-from services.portal.api.parts import View
+from services.portal.api.parts import UPKEEP, View, may_keep
 from services.portal.api.visitor import Visitor
 from services.portal.gateways import Away
 
 PLACES = (("now", "/"), ("near", "/near-misses"), ("plan", "/plan"), ("loads", "/deliveries"),
-          ("imports", "/imports"))  # fmt: skip
+          ("imports", "/imports"), *UPKEEP)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def shell(
         problem=problem,
         can_sign_in=view.desk.oidc is not None,
         here=here,
-        places=PLACES,
+        places=[one for one in PLACES if one not in UPKEEP or may_keep(view)],
+        may_keep=may_keep(view),
         beat_s=view.desk.streams.beat_s,
         **told,
     )

@@ -13,6 +13,7 @@ from services.portal.gateways.imports import Imports
 from services.portal.gateways.matching import Matcher
 from services.portal.gateways.oidc import BadSignIn, Identity, Oidc, ProviderAway
 from services.portal.gateways.sessions import Ended, Sessions
+from services.portal.gateways.upkeep import Upkeep
 
 __all__ = [
     "Away",
@@ -30,4 +31,5 @@ __all__ = [
     "Registry",
     "Seen",
     "Sessions",
+    "Upkeep",
 ]  # fmt: skip

@@ -65,14 +65,18 @@ function put(part, html, focus) {
     if (one) { one.value = value; one.form.dataset.typed = ""; }
   }
   if (focus) {
-    const next = document.getElementById(focus.id) || part.querySelector("h3[tabindex], h2");
-    if (next?.tagName === "H2") next.tabIndex = -1;
-    next?.focus({ preventScroll: true });
+    focusOn(document.getElementById(focus.id) || part, { preventScroll: true });
   }
   const fresh = [...part.querySelectorAll("[data-key]")].filter((row) => !before.has(row.dataset.key));
   for (const row of fresh) row.classList.add("arrived");
   if (part.dataset.part === "matches" && fresh.length) arrived(fresh.length);
   count();
+}
+
+function focusOn(one, how) {
+  const next = one.dataset.part ? one.querySelector("h3[tabindex], h2") : one;
+  if (next?.tagName === "H2") next.tabIndex = -1;
+  next?.focus(how);
 }
 
 function made(tag, kind, text) {
@@ -117,7 +121,7 @@ const all = () => parts.forEach(refresh);
 document.addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter;
   const place = form.closest("[data-part]");
-  if (!place) return;
+  if (!place || form.method === "get") return;
   event.preventDefault();
   if (form.getAttribute("aria-busy")) return;
   form.setAttribute("aria-busy", "true");
@@ -144,9 +148,7 @@ document.addEventListener("submit", async (event) => {
       field.setAttribute("aria-describedby", "problem");
       field.focus();
     } else if (!place.contains(document.activeElement)) {
-      const next = place.querySelector("h3[tabindex], h2");
-      if (next?.tagName === "H2") next.tabIndex = -1;
-      next?.focus();
+      focusOn(place);
     }
   } catch {
     const failed = made("p", "notice bad", words.failed);

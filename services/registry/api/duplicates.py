@@ -97,6 +97,26 @@ async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]
     return _pair(pair)
 
 
+class Looked(Told):
+    """Where the last look ended; nothing to begin."""
+
+    after: UUID | None = None
+
+
+@router.post("/duplicates/look")
+async def look(told: Looked, asker: Asking, begin: Working) -> dict[str, Any]:
+    """
+    Look for duplicates among some of the forecasts told before anybody looked; for the operator.
+
+    Ask again with `after` as the `next` told, until there is none.
+    """
+    if not asker.is_operator:
+        raise NotAllowed("only the operator looks for duplicates among what was told before")
+    async with begin() as work:
+        following = await handlers.look_for_duplicates(told.after, work)
+    return {"next": str(following) if following else None}
+
+
 def _may_decide(asker: Asker, side: Any) -> bool:
     tellers = (side["organisation"], side["reporter"])
     return asker.coordinates(side["region"]) or any(may_report(asker, each) for each in tellers)

@@ -1,5 +1,6 @@
 """What the registry does when something happens: load, decide, record."""
 
+from services.registry.handlers.alike import look_for_duplicates
 from services.registry.handlers.duplicates import Decision, decide
 from services.registry.handlers.freshness import confirm, look_at_calendar
 from services.registry.handlers.imports import (
@@ -49,6 +50,7 @@ __all__ = [
     "go_on_with_import",
     "judge",
     "look_at_calendar",
+    "look_for_duplicates",
     "receipt_of",
     "revoke_key",
     "sign_in",

@@ -13,6 +13,9 @@ MOST = 5
 """Suggestions for one forecast when it is told: a person looks at each."""
 
 
+AT_ONCE = 200
+
+
 async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
     """
     Suggest what the forecasts among *changed*, kept just now, may be duplicates of; tell of the
@@ -35,6 +38,17 @@ async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
     }
     for pair in await store.suggest(work.session, forecasts, most_alike, work.now):
         work.announce(_suggested(pair, states[pair[0]], states[pair[1]], most_alike[pair], work))
+
+
+async def look_for_duplicates(after: UUID | None, work: Work) -> UUID | None:
+    """
+    Suggest what those told before anybody looked may be duplicates of: some forecasts after *after*
+    in the order of ids. The last of them, None when all were looked at.
+    """
+    ids = await store.forecasts_after(work.session, after, AT_ONCE)
+    await store.hold(work.session, ids)
+    await suggest_duplicates(await store.things(work.session, "forecast", ids), work)
+    return ids[-1] if len(ids) == AT_ONCE else None
 
 
 def pair_of(one: UUID, other: UUID) -> store.Pair:

@@ -1,10 +1,11 @@
 """Takes what a person decides of forecasts that may be about the same mass."""
 
+from collections.abc import Mapping
 from typing import Literal
 from uuid import UUID
 
 from services.registry import store
-from services.registry.domain import Clashes, Thing, Unknown
+from services.registry.domain import Clashes, Denied, Thing, Unknown
 from services.registry.handlers.alike import pair_of
 from services.registry.handlers.freshness import held_forecasts
 from services.registry.handlers.intake import tell
@@ -27,16 +28,19 @@ async def decide(
     What a person who sees both sides decides of a pair: to link them, so that *counts* counts for
     *duplicate*; that they are not the same mass; or to take such a decision back.
 
-    Raises `Unknown` where there is no such pair to see, `Clashes` where one of them is linked
-    otherwise.
+    A pair that was never suggested may be linked by who sees both. Raises `Unknown` where there is
+    no such pair to see, `Denied` where they cannot be one mass, `Clashes` where one of them is
+    linked otherwise.
     """
     pair = pair_of(counts, duplicate)
     register, forecasts = await held_forecasts(pair, work)
+    known = {one.id: one for one in forecasts}
+    if decision == "link" and await _may_be_named(work, pair, known, scope):
+        await store.name(work.session, pair, work.now)
     if await store.duplicate(work.session, scope, pair) is None:
         raise Unknown(
             "duplicate_unknown", f"{counts} and {duplicate} are no suggested pair that you may see"
         )
-    known = {one.id: one for one in forecasts}
     if decision == "link":
         _check_link(known[counts], known[duplicate])
     for one, other in (pair, pair[::-1]):
@@ -56,6 +60,23 @@ async def decide(
     decided = await store.duplicate(work.session, scope, pair)
     assert decided is not None
     return decided
+
+
+async def _may_be_named(
+    work: Work, pair: store.Pair, known: Mapping[UUID, Thing], scope: store.Scope
+) -> bool:
+    """Whether somebody who sees both may say of a *pair* that nobody suggested that it is one."""
+    for id in pair:
+        if id not in known or await store.seen(work.session, "forecast", scope, id) is None:
+            return False
+    one, other = (known[id].state for id in pair)
+    if pair[0] == pair[1] or any(one[name] != other[name] for name in ("direction", "sample")):
+        raise Denied(
+            "duplicate_impossible",
+            f"{pair[0]} and {pair[1]} cannot be one mass: name two forecasts, both surplus or both "
+            "need, both a sample or neither",
+        )
+    return True
 
 
 def _check_link(counts: Thing, duplicate: Thing) -> None:

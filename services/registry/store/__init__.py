@@ -9,6 +9,7 @@ from services.registry.store.duplicates import (
     decide,
     duplicate,
     duplicates,
+    name,
     suggest,
 )
 from services.registry.store.freshness import calendar, look_again, unsure
@@ -84,6 +85,7 @@ from services.registry.store.things import (
     KINDS,
     Listed,
     Scope,
+    forecasts_after,
     forecasts_of,
     hold,
     keep_things,
@@ -128,6 +130,7 @@ __all__ = [
     "duplicates",
     "enter",
     "errors_of",
+    "forecasts_after",
     "forecasts_of",
     "handled_now",
     "has_region",
@@ -151,6 +154,7 @@ __all__ = [
     "members_among",
     "members_of",
     "membership",
+    "name",
     "nats_users",
     "no_more_due",
     "open_doors",

@@ -60,6 +60,13 @@ _SUGGEST = text(
     RETURNING one, other, xmax = 0 AS is_new
     """
 )
+_NAME = text(
+    """
+    INSERT INTO duplicate (one, other, score, reasons, state, suggested_at)
+    VALUES (:one, :other, 0, '{"named_by": "person"}', 'suggested', :now)
+    ON CONFLICT (one, other) DO NOTHING
+    """
+)
 _LISTED = f"""
     WITH seen AS (SELECT * FROM forecast WHERE {VISIBLE})
     SELECT duplicate.*, a.state AS one_state, b.state AS other_state,
@@ -178,6 +185,11 @@ async def duplicate(session: AsyncSession, scope: Scope, pair: Pair) -> Listed |
     told = {**scoped(scope), "one": pair[0], "other": pair[1]}
     row = (await session.execute(question, told)).mappings().first()
     return _listed(row) if row else None
+
+
+async def name(session: AsyncSession, pair: Pair, now: datetime) -> None:
+    """A person names *pair*; nothing changes where it is suggested or decided of already."""
+    await session.execute(_NAME, {"one": pair[0], "other": pair[1], "now": now})
 
 
 async def decide(session: AsyncSession, pair: Pair, *, state: str, by: str, now: datetime) -> None:

@@ -98,6 +98,15 @@ async def forecasts_of(session: AsyncSession, projects: Iterable[UUID]) -> list[
     return [_thing("forecast", row) for row in rows.mappings()]
 
 
+async def forecasts_after(session: AsyncSession, after: UUID | None, limit: int) -> list[UUID]:
+    """Up to *limit* forecasts in the order of their ids, from the first one after *after*."""
+    question = text(
+        "SELECT id FROM forecast WHERE CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid) "
+        "ORDER BY id LIMIT :limit"
+    )
+    return list((await session.execute(question, {"after": after, "limit": limit})).scalars())
+
+
 async def keep_things(session: AsyncSession, changed: Sequence[Thing], now: datetime) -> None:
     """Write *changed* as they now are; whoever calls holds them."""
     for kind in KINDS:  # projects first: forecasts refer to them

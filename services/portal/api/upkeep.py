@@ -1,0 +1,176 @@
+"""Keeping the register true: confirm forecasts, say what is told twice, see whom to call."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, Field
+
+from services.portal.api.decisions import changed_parts
+from services.portal.api.desk import desk_of
+from services.portal.api.fragments import drawn_all
+from services.portal.api.parts import PAIRS_SHOWN, View, view_of
+from services.portal.api.route import PageRoute
+from services.portal.api.shell import NONE, Trouble, let_in, shell
+from services.portal.api.visitor import Visiting
+from services.portal.api.words import Words
+from services.portal.domain.upkeep import Wanted
+from services.portal.gateways import Away, Denied, Upkeep
+
+router = APIRouter(route_class=PageRoute)
+DID = ("confirmed", "link", "refuse", "unlink")
+Short = Annotated[str, Query(max_length=40)]
+
+
+@router.get("/confirm")
+async def to_confirm(
+    request: Request, visitor: Visiting, region: str = "", did: Short = ""
+) -> Response:
+    """Forecasts whose owner is asked whether they still hold."""
+    sent_away = let_in(request, visitor)
+    if sent_away is not None:
+        return sent_away
+    view = await view_of(desk_of(request), visitor, region)
+    return HTMLResponse(await _html(view, "confirm", notice=_notice(view, did)))
+
+
+class Held(BaseModel):
+    """Which forecasts still hold."""
+
+    forecast: list[UUID] = Field(min_length=1, max_length=1000)
+    region: str = Field("", max_length=40)
+
+
+@router.post("/confirm")
+async def confirm(request: Request, visitor: Visiting, told: Annotated[Held, Form()]) -> Response:
+    """Say that the forecasts told still hold; answers as a decision does."""
+    view = await view_of(desk_of(request), visitor, told.region)
+    if visitor.seen is None:
+        return _sign_in("/confirm", view)
+    t = Words(visitor.language)
+    problem, status = NONE, 200
+    try:
+        _, left_out = await Upkeep.at(view.desk.registry).confirm(
+            [str(one) for one in told.forecast], visitor.seen.token
+        )
+        if left_out:
+            problem, status = Trouble(t("problem.confirm_left_out", n=left_out)), 403
+    except Denied as error:
+        problem, status = Trouble(t("problem.confirm_refused")), error.status
+    except Away:
+        problem, status = Trouble(t("problem.away")), 503
+    return await _answered(request, view, "confirm", "confirmed", problem, status)
+
+
+@router.get("/duplicates")
+async def duplicates(
+    request: Request, visitor: Visiting, region: str = "", show: Short = "", did: Short = ""
+) -> Response:
+    """Pairs of forecasts that may be about the same mass, side by side."""
+    sent_away = let_in(request, visitor)
+    if sent_away is not None:
+        return sent_away
+    about = show if show in PAIRS_SHOWN else PAIRS_SHOWN[0]
+    view = await view_of(desk_of(request), visitor, region, about)
+    return HTMLResponse(await _html(view, "duplicates", notice=_notice(view, did)))
+
+
+class Judged(BaseModel):
+    """What is decided of a pair, as its form says it."""
+
+    decision: Literal["link", "refuse", "unlink"]
+    counts: UUID
+    duplicate: UUID
+    region: str = Field("", max_length=40)
+    show: str = Field("", max_length=40)
+
+
+@router.post("/duplicates")
+async def judge(request: Request, visitor: Visiting, told: Annotated[Judged, Form()]) -> Response:
+    """Link a pair, say that it is not the same mass, or take that back; answers as a decision."""
+    about = told.show if told.show in PAIRS_SHOWN else PAIRS_SHOWN[0]
+    view = await view_of(desk_of(request), visitor, told.region, about)
+    if visitor.seen is None:
+        return _sign_in("/duplicates", view)
+    t = Words(visitor.language)
+    problem, status = NONE, 200
+    try:
+        await Upkeep.at(view.desk.registry).decide(
+            told.decision, str(told.counts), str(told.duplicate), visitor.seen.token
+        )
+    except Denied as error:
+        known = t.knows(f"problem.{error.code}")
+        text = t(f"problem.{error.code}") if known else t("problem.duplicate_refused")
+        problem, status = Trouble(text), error.status
+    except Away:
+        problem, status = Trouble(t("problem.away")), 503
+    return await _answered(request, view, "duplicates", told.decision, problem, status)
+
+
+@router.get("/to-call")
+async def to_call(
+    request: Request, visitor: Visiting, region: str = "", municipality: Short = "",
+    phase: Short = "", year: Short = "",
+) -> Response:  # fmt: skip
+    """Projects seen coming that nobody has told any masses of."""
+    sent_away = let_in(request, visitor)
+    if sent_away is not None:
+        return sent_away
+    about = str(Wanted(*(one.replace(".", "") for one in (municipality, phase, year))))
+    view = await view_of(desk_of(request), visitor, region, about)
+    return HTMLResponse(await _html(view, "calls"))
+
+
+@router.get("/to-call/{organisation}")
+async def contacts(
+    organisation: str, request: Request, visitor: Visiting, region: str = ""
+) -> Response:
+    """Whom to call in an organisation, for those who may see its members."""
+    sent_away = let_in(request, visitor)
+    if sent_away is not None:
+        return sent_away
+    view = await view_of(desk_of(request), visitor, region, organisation)
+    return HTMLResponse(await _html(view, "contacts"))
+
+
+PATHS = {"confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call"}
+
+
+async def _html(view: View, name: str, *, notice: str = "", problem: Trouble = NONE) -> str:
+    parts = await drawn_all(view, (name,))
+    query = {"region": view.region.code}
+    if name == "duplicates":
+        query["show"] = view.about
+    if name == "calls":
+        query |= {key: told for key, told in vars(Wanted.read(view.about)).items() if told}
+    path = PATHS.get(name, f"/to-call/{view.about}")
+    here = f"{path}?{urlencode(query)}"
+    key = "calls" if name == "contacts" else name
+    return shell("upkeep.html", view, parts=parts, name=name, key=key, notice=notice,
+                 problem=problem, here=here)  # fmt: skip
+
+
+async def _answered(
+    request: Request, view: View, name: str, did: str, problem: Trouble, status: int
+) -> Response:
+    if request.headers.get("x-live"):
+        return await changed_parts(
+            view, (name,), "" if problem else _notice(view, did), problem, status
+        )
+    if problem:
+        return HTMLResponse(await _html(view, name, problem=problem), status)
+    query = {"region": view.region.code, "did": did}
+    if name == "duplicates":
+        query["show"] = view.about
+    return RedirectResponse(f"{PATHS[name]}?{urlencode(query)}", 303)
+
+
+def _notice(view: View, did: str) -> str:
+    return Words(view.visitor.language)(f"did.{did}") if did in DID else ""
+
+
+def _sign_in(path: str, view: View) -> Response:
+    then = f"{path}?{urlencode({'region': view.region.code})}"
+    return RedirectResponse(f"/login?{urlencode({'then': then})}", 303)
