@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from deploy.cli.terms import AsJson, Data, err, out, progress, show, tell
+from deploy.cli.terms import AsJson, Data, Language, err, out, progress, show, tell
 from deploy.system import find
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def import_design(
         float, typer.Option(help="how far off the terrain's heights may be, m", min=0)
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="measure and show only, send nothing")] = False,
+    language: Language = None,  # type: ignore[assignment]
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.client.mapping import BadMapping, read_yaml
+from shared.client.said import Said, say, say_all
 from shared.vocabulary.enumerations import codes
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.identifiers import is_token
@@ -166,7 +167,7 @@ class LoadsConfig(Common):
 
     *drop* is a folder of CSV files, each read once it has been still for *quiet_s*; *key_file* the
     key with which a system posts to `/loads` at *listen*. One of the two at least. With
-    *matcher_url* a match that is not known is told back before the load is handed in.
+    *matcher_url* a match that is not known is told back before the load is handed in. *language* is that of what is told back.
     """
 
     kind: ClassVar[str] = "loads"
@@ -177,6 +178,7 @@ class LoadsConfig(Common):
     every_s: float = Field(default=5.0, gt=0, le=86400)
     quiet_s: float = Field(default=5.0, ge=0, le=3600)
     matcher_url: Url | None = None
+    language: Literal["fi", "sv", "en"] = "en"
     door: Literal["auto", "https"] = "https"
 
 
@@ -193,17 +195,17 @@ def read_config(kind: str, file: Path) -> Common:
     Raises `BadConfig` with every fault at once: where, the value, what to write.
     """
     if kind not in CONFIGS:
-        raise BadConfig(value=kind, remedy=f"There are: {', '.join(CONFIGS)}.")
+        raise BadConfig(value=kind, remedy=say("config_kinds", kinds=", ".join(CONFIGS)))
     if not file.is_file():
-        raise BadConfig(value=str(file), remedy="There is no such file.")
+        raise BadConfig(value=str(file), remedy=say("config_no_file"))
     try:
         told = read_yaml(file)
         config = CONFIGS[kind].model_validate(told)
     except BadMapping as error:
-        raise BadConfig(value=str(file), remedy=str(error.told["remedy"])) from error
+        raise BadConfig(value=str(file), remedy=error.told["remedy"]) from error
     except ValidationError as error:
-        faults = "; ".join(_fault(each) for each in error.errors())
-        raise BadConfig(value=str(file), remedy=f"{faults}.") from error
+        remedy = say_all(_fault(each) for each in error.errors())
+        raise BadConfig(value=str(file), remedy=remedy) from error
     if isinstance(config, LoadsConfig):
         _one_way_in(config, file)
     absolute = {
@@ -216,15 +218,16 @@ def read_config(kind: str, file: Path) -> Common:
 
 def _one_way_in(config: LoadsConfig, file: Path) -> None:
     if config.drop is None and config.key_file is None:
-        raise BadConfig(value=str(file), remedy="drop or key_file: say one, the way loads come in.")
+        raise BadConfig(value=str(file), remedy=say("config_way_in"))
     if config.key_file is not None and config.listen is None:
-        raise BadConfig(value=str(file), remedy="listen: say where loads are posted to.")
+        raise BadConfig(value=str(file), remedy=say("config_listen"))
 
 
-def _fault(error: Any) -> str:
+def _fault(error: Any) -> Said:
     where = ".".join(str(part) for part in error["loc"]) or "file"
     if error["type"] == "missing":
-        return f"{where}: say it"
+        return say("mapping_say", where=where)
     if error["type"] == "extra_forbidden":
-        return f"{where}: not a word here"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}, not {error['input']!r}"
+        return say("config_word", where=where)
+    why = error["msg"].removeprefix("Value error, ")
+    return say("config_not", where=where, why=why, value=error["input"])

@@ -103,11 +103,11 @@ class Loads:
                         refused += [(row.number, id, reason) for reason in reasons]
                 await asyncio.sleep(0)
         except (BadTable, MissingColumns) as error:
-            refused.append((0, "", refusal("", error.code, str(error))))
+            refused.append((0, "", refusal("", error.code, spoken(said(error), self._config.language))))
         if desk.sender is None:
             return
         moved = _aside(file, "refused" if refused else "done", desk)
-        _write_refused(moved, refused)
+        _write_refused(moved, refused, self._config.language)
         desk.cursor.note_read(digest, file.name)
         desk.counts["files"] += 1
         log.info("file_told", file=file.name, refused=len(refused))
@@ -158,7 +158,9 @@ def _aside(file: Path, folder: str, desk: Desk) -> Path:
     return moved
 
 
-def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]]) -> None:
+def _write_refused(
+    file: Path, refused: Sequence[tuple[int, str, Refusal]], language: str
+) -> None:
     """Beside a file that was refused in part: each reason with its row."""
     if not refused:
         return
@@ -166,7 +168,8 @@ def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]]) -> N
         writer = csv.writer(out)
         writer.writerow(["row", "load", "column", "value", "code", "text"])
         for number, external_id, reason in refused:
-            cells = [external_id, reason.pointer, reason.value, reason.code, reason.text]
+            cells = [external_id, reason.pointer, reason.value, reason.code,
+                     told_in(reason.model_dump(mode="json"), language)]  # fmt: skip
             writer.writerow([number, *map(_plain, cells)])
 
 

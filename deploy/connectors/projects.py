@@ -238,4 +238,6 @@ def _short(value: Any) -> Any:
 
 def _invalid(error: Any) -> Refusal:
     pointer = "".join(f"/{part}" for part in error["loc"])
-    return refusal(pointer, str(error["type"]), f"{error['msg']}.", _short(error["input"]))
+    if error["type"] == "missing":
+        return refusal(pointer, "missing", f"{pointer} is not told: say where it stands.")
+    return refusal(pointer, "invalid", f"{error['msg']}.", _short(error["input"]))

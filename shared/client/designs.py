@@ -21,6 +21,7 @@ import numpy as np
 from shared.client.crs import to_degrees
 from shared.client.landxml import Design, DesignRefused, Tin, read_design
 from shared.client.outgoing import Item, Note, Outgoing, event_id
+from shared.client.said import say
 from shared.client.volumes import (
     Between,
     Surface,
@@ -189,8 +190,8 @@ def design_files(paths: Iterable[str | Path]) -> list[Path]:
             each for each in inside if each.suffix.casefold() == SUFFIX and each.is_file()
         )
     if not found:
-        told = ", ".join(map(str, paths)) or "nothing"
-        raise NoSurfaces(value="LandXML", remedy=f"Give .xml files or their folder, not {told}.")
+        told = ", ".join(map(str, paths)) or say("design_nothing")
+        raise NoSurfaces(value="LandXML", remedy=say("design_give", told=told))
     return list(found)
 
 
@@ -214,7 +215,7 @@ def read_surfaces(
     systems = {design.epsg for design in designs if design.epsg is not None}
     if len(systems) > 1:
         told = ", ".join(f"EPSG:{each}" for each in sorted(systems))
-        raise SystemsDiffer(value=told, remedy="Write all of them in one.")
+        raise SystemsDiffer(value=told, remedy=say("design_one_system"))
     found: dict[Role, list[tuple[str, Design, Tin]]] = {role: [] for role in ROLES}
     left_out = []
     for design in designs:
@@ -233,8 +234,7 @@ def read_surfaces(
     needed: Role
     for needed in ("lowest", "terrain"):
         if not found[needed]:
-            remedy = f"Say which file it is: --role 'FILE={needed}'."
-            raise NoSurfaces(value=needed, remedy=remedy)
+            raise NoSurfaces(value=needed, remedy=say("design_role", role=needed))
     return _model(systems.pop(), found, designs, digest.hexdigest(), left_out)
 
 
@@ -254,8 +254,7 @@ def measure(model: Model, height_m: float = _HEIGHT_M) -> Measured:
     layers = between(lowest, highest) if highest else None
     for name, part in (("terrain", earth), ("highest", layers)):
         if part is not None and part.area == 0:
-            remedy = "Are the files of one site, and in one coordinate system?"
-            raise SurfacesApart(value=name, remedy=remedy)
+            raise SurfacesApart(value=name, remedy=say("design_one_site"))
     stone = None
     if rock is not None:
         likely, surveyed = under_both(lowest, terrain, rock)
@@ -459,7 +458,7 @@ def _once(role: Role, each: Surface) -> None:
     if doubled > _MOST_DOUBLED * each.area:
         raise SurfacesOverlap(
             value=role, doubled=round(doubled, 1), area=round(each.area, 1),
-            remedy="Give one edition of each surface only.",
+            remedy=say("design_one_edition"),
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from shared.client.cells import BadTable, Cell, normal
+from shared.client.said import say
 
 LARGEST_FILE: Final = 50 << 20  # bytes
 MOST_UNPACKED: Final = 300 << 20  # bytes of the parts that are read
@@ -22,7 +23,7 @@ MOST_TEXT: Final = 200 << 20  # bytes of all cells' text together
 _CHUNK: Final = 1 << 20
 _LONGEST_CELL: Final = 2 << 20  # bytes of XML; the format allows 32 767 characters in a cell
 _LONGEST_TAG: Final = 200  # bytes that may be the beginning of a cell cut in two
-_MOST_FAULTS: Final = 100_000
+MOST_FAULTS: Final = 100_000
 _MOST_SHEETS: Final = 20
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _NS: Final = {
@@ -47,12 +48,9 @@ def kind_of(path: Path) -> Kind:
         begin = file.read(8)
     if begin.startswith(b"PK\x03\x04"):
         return "workbook"
-    remedy = "Open it in the program it was made with, and save it as XLSX or CSV."
-    if begin.startswith(_OLE):
-        remedy = "It is an old XLS, or it has a password. Save it as XLSX without a password."
-    elif not begin.startswith((b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
+    if not begin.startswith((_OLE, b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
         return "text"
-    raise BadTable(value=path.name, remedy=remedy)
+    raise BadTable(value=path.name, remedy=say("table_kind"))
 
 
 def letter_of(place: int) -> str:
@@ -139,7 +137,8 @@ class Workbook:
         """
         size = file.stat().st_size
         if size > LARGEST_FILE:
-            raise _too_large(file, "size", f"{size >> 20} MB", f"{LARGEST_FILE >> 20} MB")
+            limit = f"{LARGEST_FILE >> 20} MB"
+            raise too_large(file, say("large_size"), f"{size >> 20} MB", limit)
         try:
             with zipfile.ZipFile(file) as packed:
                 parts = _sheets(packed, file)
@@ -159,7 +158,7 @@ class Workbook:
     def sheet(self, name: str) -> Sheet:
         """The sheet *name*, hidden or not; `BadTable` naming those there are."""
         if name not in self.parts:
-            remedy = f"It has no sheet {name!r}; it has: {', '.join(self.parts)}."
+            remedy = say("table_no_sheet", sheet=name, there=", ".join(self.parts))
             raise BadTable(value=self.file.name, remedy=remedy)
         try:
             with zipfile.ZipFile(self.file) as packed:
@@ -174,8 +173,7 @@ class Workbook:
             if left == right and bottom - top <= 100_000 and len(filled) < MOST_CELLS:
                 below = range(top + 1, bottom + 1)
                 filled |= {(row + 1, left): (top + 1, left) for row in below}
-        text = "Cells merged over several columns count as their first column only."
-        notes = (("cells_merged_across", text),) if across else ()
+        notes = (("cells_merged_across", say("table_merged_across")),) if across else ()
         return Sheet(name, table, faults, filled, notes)
 
 
@@ -202,10 +200,9 @@ def _sheets(packed: zipfile.ZipFile, file: Path) -> dict[str, str]:
     """Sheet name → the part it is in."""
     names = packed.namelist()
     if len(set(names)) != len(names):
-        raise BadTable(value=file.name, remedy="Its parts stand twice in it: save it again.")
+        raise BadTable(value=file.name, remedy=say("table_parts_twice"))
     if "xl/workbook.xml" not in names:
-        remedy = "It is a zip file, but no XLSX workbook. Save it as XLSX."
-        raise BadTable(value=file.name, remedy=remedy)
+        raise BadTable(value=file.name, remedy=say("table_zip"))
     book = _xml(packed, file, "xl/workbook.xml")
     links = _xml(packed, file, "xl/_rels/workbook.xml.rels")
     targets = {
@@ -241,13 +238,12 @@ def _pieces(packed: zipfile.ZipFile, file: Path, part: str, most: int) -> Iterat
         while piece := unpacked.read(_CHUNK):
             size += len(piece)
             if size > most:
-                raise _too_large(file, "unpacked size", "more", f"{MOST_UNPACKED >> 20} MB")
+                limit = f"{MOST_UNPACKED >> 20} MB"
+                raise too_large(file, say("large_unpacked"), say("large_more"), limit)
             if b"<!DOCTYPE" in tail + piece or b"<!ENTITY" in tail + piece:
-                remedy = "Its XML declares entities, which no spreadsheet does. Save it again."
-                raise BadTable(value=file.name, remedy=remedy)
+                raise BadTable(value=file.name, remedy=say("table_entities"))
             if b"\0" in piece:
-                remedy = "Its XML is not UTF-8, or is broken. Save it again as XLSX."
-                raise BadTable(value=file.name, remedy=remedy)
+                raise BadTable(value=file.name, remedy=say("table_xml"))
             tail = piece[-16:]
             yield piece
 
@@ -260,15 +256,16 @@ def _weighed(
     for cells in _cells(_pieces(packed, file, part, MOST_UNPACKED), file):
         for attributes, content in cells:
             if content and not scale.add(attributes, content):
-                remedy = "A cell of it does not say where it stands. Save it again as XLSX."
-                raise BadTable(value=file.name, remedy=remedy)
+                raise BadTable(value=file.name, remedy=say("table_cell_without_place"))
         if scale.box > MOST_CELLS:
-            measure = f"{scale.box} cells in {scale.corners}"
-            raise _too_large(file, f"sheet {sheet!r}", measure, f"{MOST_CELLS} cells")
-        if len(scale.faults) > _MOST_FAULTS:
-            raise _too_large(file, "the number of cells with errors", "more", f"{_MOST_FAULTS}")
+            measure = say("large_cells_in", many=scale.box, corners=scale.corners)
+            limit = say("large_cells", many=MOST_CELLS)
+            raise too_large(file, say("large_sheet", sheet=sheet), measure, limit)
+        if len(scale.faults) > MOST_FAULTS:
+            raise too_large(file, say("large_faults"), say("large_more"), str(MOST_FAULTS))
         if scale.text > MOST_TEXT:
-            raise _too_large(file, f"text of sheet {sheet!r}", "more", f"{MOST_TEXT >> 20} MB")
+            most = f"{MOST_TEXT >> 20} MB"
+            raise too_large(file, say("large_text", sheet=sheet), say("large_more"), most)
     return scale.faults
 
 
@@ -339,7 +336,8 @@ def _cells(pieces: Iterator[bytes], file: Path) -> Iterator[list[tuple[bytes, by
         if _CELL_BEGINS.search(rest) is None:
             rest = rest[-_LONGEST_TAG:]
         elif len(rest) > _LONGEST_CELL:
-            raise _too_large(file, "one cell", "more", "32767 characters")
+            limit = say("large_characters", many=32767)
+            raise too_large(file, say("large_cell"), say("large_more"), limit)
 
 
 def _text_lengths(packed: zipfile.ZipFile, file: Path) -> list[int]:
@@ -350,12 +348,12 @@ def _text_lengths(packed: zipfile.ZipFile, file: Path) -> list[int]:
     return [len(found[1] or b"") for found in _STRING.finditer(body)]
 
 
-def _too_large(file: Path, what: str, measure: str, limit: str) -> BadTable:
-    remedy = f"Too large: {what} is {measure}, and at most {limit} are read. Split it, or use CSV."
+def too_large(file: Path, what: str, measure: str, limit: str) -> BadTable:
+    """The refusal of *file* whose *what* is *measure*, more than *limit*."""
+    remedy = say("table_too_large", what=what, measure=measure, limit=limit)
     return BadTable(value=file.name, remedy=remedy)
 
 
 def _unreadable(file: Path, error: Exception) -> BadTable:
-    why = normal(str(error))[:200]
-    remedy = f"It is broken or cut short ({why}). Open it in a spreadsheet and save it again."
+    remedy = say("table_broken", why=normal(str(error))[:200])
     return BadTable(value=file.name, remedy=remedy)
