@@ -167,7 +167,8 @@ class LoadsConfig(Common):
 
     *drop* is a folder of CSV files, each read once it has been still for *quiet_s*; *key_file* the
     key with which a system posts to `/loads` at *listen*. One of the two at least. With
-    *matcher_url* a match that is not known is told back before the load is handed in. *language* is that of what is told back.
+    *matcher_url* a match that is not known is told back before the load is handed in. *language* is
+    that of what is told back.
     """
 
     kind: ClassVar[str] = "loads"

@@ -15,10 +15,11 @@ import aiohttp
 import structlog
 
 from deploy.connectors.config import LoadsConfig
-from deploy.connectors.desk import AT_ONCE, Desk, News, Unread, refusal
+from deploy.connectors.desk import AT_ONCE, Desk, News, Unread, refusal, told_in
 from deploy.connectors.load_rows import LoadReader, load_mapping
 from shared.access import TokenSource
 from shared.client import BadTable, Credentials, MissingColumns, NotSent, Verdict, read_rows
+from shared.client.said import said, spoken
 from shared.contracts.intake import Refusal
 
 log = structlog.get_logger()
@@ -103,7 +104,8 @@ class Loads:
                         refused += [(row.number, id, reason) for reason in reasons]
                 await asyncio.sleep(0)
         except (BadTable, MissingColumns) as error:
-            refused.append((0, "", refusal("", error.code, spoken(said(error), self._config.language))))
+            text = spoken(said(error), self._config.language)
+            refused.append((0, "", refusal("", error.code, text)))
         if desk.sender is None:
             return
         moved = _aside(file, "refused" if refused else "done", desk)
@@ -158,9 +160,7 @@ def _aside(file: Path, folder: str, desk: Desk) -> Path:
     return moved
 
 
-def _write_refused(
-    file: Path, refused: Sequence[tuple[int, str, Refusal]], language: str
-) -> None:
+def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]], language: str) -> None:
     """Beside a file that was refused in part: each reason with its row."""
     if not refused:
         return
@@ -168,8 +168,8 @@ def _write_refused(
         writer = csv.writer(out)
         writer.writerow(["row", "load", "column", "value", "code", "text"])
         for number, external_id, reason in refused:
-            cells = [external_id, reason.pointer, reason.value, reason.code,
-                     told_in(reason.model_dump(mode="json"), language)]  # fmt: skip
+            text = told_in(reason.model_dump(mode="json"), language)
+            cells = [external_id, reason.pointer, reason.value, reason.code, text]
             writer.writerow([number, *map(_plain, cells)])
 
 

@@ -18,9 +18,10 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from shared.client.crs import to_degrees
+from shared.client.crs import Position, to_degrees
 from shared.client.landxml import Design, DesignRefused, Tin, read_design
 from shared.client.outgoing import Item, Note, Outgoing, event_id
+from shared.client.places import Gazetteer
 from shared.client.said import say
 from shared.client.volumes import (
     Between,
@@ -32,6 +33,7 @@ from shared.client.volumes import (
     under_both,
 )
 from shared.contracts.intake import HandedForecast, HandedProject
+from shared.vocabulary.regions import Region
 
 Role = Literal["terrain", "rock", "lowest", "highest"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -78,6 +80,12 @@ class SurfacesApart(DesignRefused):
     """The lowest surface lies nowhere over the {value} surface. {remedy}"""
 
     code: ClassVar[str] = "design_surfaces_apart"
+
+
+class NoPlace(DesignRefused):
+    """The design lies at {value}, which tells no municipality. {remedy}"""
+
+    code: ClassVar[str] = "design_place_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +280,33 @@ def place_of(model: Model) -> tuple[float, float]:
     """(lat, lon) of the middle of the lowest surface, degrees."""
     lon, lat = to_degrees(*model.surfaces["lowest"].centroid, model.epsg)
     return round(lat, 6), round(lon, 6)
+
+
+def municipality_of(model: Model, region: Region, told: str | None) -> tuple[str, Note | None]:
+    """
+    The code of the municipality of *model*: *told*, else the one whose middle is nearest.
+
+    With it what a reader should know: that it was derived, or that another lies much nearer.
+    Raises `NoPlace` where none is told and the design lies outside of *region*.
+    """
+    lat, lon = place_of(model)
+    gazetteer, point = Gazetteer(region), Position(lon, lat)
+    if told is None:
+        if not region.contains(lat, lon):
+            raise NoPlace(value=f"{lat} N, {lon} E", remedy=say("design_say_municipality"))
+        place, away = gazetteer.nearest(point)
+        text = say("design_derived", name=place.name("fi"), code=place.code, away=away)
+        return place.code, Note(0, "municipality_derived", text)
+    known = gazetteer.by_code(told)
+    found = None if known is None else gazetteer.much_nearer(point, known)
+    if known is None or found is None:
+        return told, None
+    nearest, nearer, away = found
+    text = say(
+        "design_questioned", nearest=nearest.name("fi"), nearer=nearer, told=known.name("fi"),
+        away=away,
+    )  # fmt: skip
+    return told, Note(0, "municipality_questioned", text)
 
 
 def tell(

@@ -23,6 +23,7 @@ from shared.client.cells import (
     slashed_forms,
 )
 from shared.client.said import say
+from shared.client.scale import letter_of
 
 DELIMITERS: Final = (";", "\t", ",")
 _CHUNK: Final = 1 << 20
@@ -108,9 +109,7 @@ class _Header:
 
     @property
     def letters(self) -> dict[str, str]:
-        return {
-            title: workbook.letter_of(place) for place, title in enumerate(self.titles) if title
-        }
+        return {title: letter_of(place) for place, title in enumerate(self.titles) if title}
 
     def row_of(self, number: int, cells: Sequence[str], faults: Mapping[int, str]) -> Row | None:
         """Row *number*; None when nothing stands in it."""

@@ -118,6 +118,10 @@ _SOURCES: Final[dict[str, tuple[str, str]]] = {
         "Hankkeella ei ole nimeä kohdassa {column}. Anna sellainen tai kerro fields.title.",
         "Projektet har inget namn vid {column}. Ge det ett, eller ange fields.title.",
     ),
+    "event_unknown": (
+        "Tapahtumaa {value} ei tunneta. Tarkista sen nimi.",
+        "Händelsen {value} är okänd. Kontrollera dess namn.",
+    ),
     "not_a_version": (
         "{value} ei ole versio. Se on 0, 1, 2 …; muuten jätä fields.version pois.",
         "{value} är ingen version. Den räknas 0, 1, 2 …; lämna annars bort fields.version.",

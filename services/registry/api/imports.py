@@ -77,13 +77,14 @@ async def add_import(
 
 
 @router.get("/imports")
-async def imports(
-    asker: Asking, session: Reading, language: Language = "fi"
-) -> dict[str, Any]:
+async def imports(asker: Asking, session: Reading, language: Language = "fi") -> dict[str, Any]:
     """The newest imports of the asker's organisations."""
     own = None if asker.sees_all else list(asker.organisations)
     rows = await store.imports_of(session, own, SHOWN)
-    return {"items": [_shown(row, language) for row in rows], "as_of": datetime.now(UTC).isoformat()}
+    return {
+        "items": [_shown(row, language) for row in rows],
+        "as_of": datetime.now(UTC).isoformat(),
+    }
 
 
 @router.get("/imports/{id}")
