@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.client.crs import epsg_of
 from shared.client.mapping import BadMapping, read_yaml
 from shared.client.said import Said, say, say_all
 from shared.vocabulary.enumerations import codes
@@ -31,6 +32,10 @@ def _zone(told: str) -> str:
     except (ValueError, OSError, KeyError):
         raise ValueError("no such time zone: write it like Europe/Helsinki") from None
     return told
+
+
+def _crs(told: str | None) -> str | None:
+    return None if told is None else f"EPSG:{epsg_of(told)}"
 
 
 def _code(name: str) -> AfterValidator:
@@ -82,10 +87,15 @@ class Paths(Told):
     project_type: str | None = None
     area_m2: str | None = None
     length_m: str | None = None
+    planning_from: str | None = None
+    planning_to: str | None = None
 
 
 class Projects(Told):
-    """How the projects of a source become ours."""
+    """
+    How the projects of a source become ours. *crs* is the system of its coordinates where it names
+    none itself, else degrees; `lat` is then the northing and `lon` the easting.
+    """
 
     fields: Paths
     prefix: str = Field(default="", max_length=80)
@@ -95,6 +105,7 @@ class Projects(Told):
     visibility: Literal["region", "parties", "forum", "public"] = "parties"
     phases: Annotated[dict[str, str], AfterValidator(_phases)] = {}
     programme: str | None = Field(default=None, max_length=200)
+    crs: Annotated[str | None, AfterValidator(_crs)] = None
     dates: tuple[str, ...] = ("yyyy-mm-dd", "d.m.yyyy", "instant", "milliseconds")
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
 
@@ -135,7 +146,9 @@ class ProgrammeConfig(FromUrl):
     A city's programme of infrastructure: *url* is the stream, *list_url* all projects as they are.
 
     *event* is the stream's word for news of a project, *item* where the project stands in its data.
-    The list is read at every connection, since a stream tells no beginning.
+    The list is read at every connection, since a stream tells no beginning. A project that is
+    missing from it *missed_lists* times in a row, counted at most once in *missed_every_s*, is
+    withdrawn; but where more than *most_missing_share* of all known ones are, the list is doubted.
     """
 
     kind: ClassVar[str] = "programme"
@@ -143,6 +156,9 @@ class ProgrammeConfig(FromUrl):
     list_url: Url | None = None
     event: str = "project-update"
     item: str | None = "project"
+    missed_lists: int = Field(default=3, ge=1, le=1000)
+    missed_every_s: float = Field(default=3600.0, ge=0, le=7 * 86400)
+    most_missing_share: float = Field(default=0.5, ge=0, le=1)
     silence_s: float = Field(default=90.0, gt=0, le=3600)
 
 

@@ -68,7 +68,45 @@ async def test_the_list_at_the_beginning_then_every_news(
 
     told = known["Katu0"]
     assert (told["window"]["first"], told["window"]["last"]) == ("2028-05-01", "2029-09-30")
-    assert told["programme"] == {"title": "Investointiohjelma", "reference": "4711"}
+    assert told["programme"] == {
+        "title": "Investointiohjelma", "reference": "4711",
+        "planning_from": "2027-02-01", "planning_to": "2027-11-30",
+    }  # fmt: skip
+
+
+async def test_what_the_list_tells_no_longer_is_withdrawn_when_it_is_sure(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Missing once, or told by the stream meanwhile, it stands; and half a list is doubted."""
+    who = await company(platform, "ohjelma-e", region="06")
+    every = {f"{at}": project(f"{at}", f"Raitti{at}") for at in range(4)}
+    async with a_city() as city:
+        file = file_of(tmp_path, city, who, missed_lists=2, missed_every_s=0)
+
+        async def lists(*without: str) -> dict[str, Any]:
+            city.projects = {id: one for id, one in every.items() if id not in without}
+            return await connect(read_config("programme", file), once=True)
+
+        await lists()
+        await lists("3")
+        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        await lists()
+        await lists("3")
+        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        for _ in range(3):
+            state = await lists("0", "1", "3")
+            assert state["counts"]["doubted"] == 1
+        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        await lists("3")
+        assert await standing(who) == {f"Raitti{at}" for at in range(3)}
+        await lists()
+        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+
+
+async def standing(who: Company) -> set[str]:
+    """The projects of *who* that are not withdrawn."""
+    known = await projects_of(who)
+    return {title for title, one in known.items() if one["status"] != "withdrawn"}
 
 
 async def test_troubles_duplicates_and_rewinds_end_the_same(

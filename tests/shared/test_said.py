@@ -44,7 +44,7 @@ def codes_in(source: str) -> Iterator[str]:
         if isinstance(each, ast.Call) and isinstance(each.func, ast.Name):
             place = PLACES.get(each.func.id, len(each.args))
             code = each.args[place] if place < len(each.args) else None
-            if isinstance(code, ast.Constant) and isinstance(code.value, str):
+            if isinstance(code, ast.Constant) and re.fullmatch("[a-z_]+", str(code.value)):
                 yield code.value
 
 
