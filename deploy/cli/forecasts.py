@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(help="CSV, XLSX, GeoJSON or GeoPackage file", exists=True, dir_okay=False),
+        typer.Argument(
+            help="CSV, XLSX, ODS, XLS, GeoJSON or GeoPackage file", exists=True, dir_okay=False
+        ),
     ],
     mapping: Annotated[
         str,

@@ -78,7 +78,7 @@ async def test_what_the_list_tells_no_longer_is_withdrawn_when_it_is_sure(
     platform: Platform, tmp_path: Path
 ) -> None:
     """Missing once, or told by the stream meanwhile, it stands; and half a list is doubted."""
-    who = await company(platform, "ohjelma-e", region="06")
+    who = await company(platform, "ohjelma-list", region="06")
     every = {f"{at}": project(f"{at}", f"Raitti{at}") for at in range(4)}
     async with a_city() as city:
         file = file_of(tmp_path, city, who, missed_lists=2, missed_every_s=0)

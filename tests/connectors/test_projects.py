@@ -26,7 +26,7 @@ def place(read: News | Unread) -> tuple[float, float]:
 
 @pytest.mark.parametrize("said", ["file", "geometry", "collection", "fields"])
 def test_metres_are_read_in_the_system_that_is_said(said: str) -> None:
-    """By the connector's file, by the geometry or the collection around it; a pair of fields too."""
+    """By the connector's file, the geometry or the collection around it; a pair of fields too."""
     point: dict[str, Any] = {"type": "Point", "coordinates": ESPOO_3879}
     named = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3879"}}
     if said == "file":
