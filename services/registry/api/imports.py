@@ -42,8 +42,8 @@ async def add_import(
     language: Language = "fi",
 ) -> JSONResponse:
     """
-    Hand in a CSV, XLSX, ODS or XLS file: as the body, or as `file` of a multipart form, with a mapping of
-    your own as `mapping`.
+    Hand in a CSV, XLSX, ODS or XLS file: as the body, or as `file` of a multipart form, with a
+    mapping of your own as `mapping`.
 
     202 with the import: ask `GET /imports/{id}` until it is `checked`, `done` or `refused`.
     """
