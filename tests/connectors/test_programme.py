@@ -11,7 +11,7 @@ import pytest
 from deploy.allinone import Platform
 from deploy.connectors import connect, read_config
 from tests.conftest import eventually
-from tests.connectors.sources import City, a_city, config_file, projects_of, running
+from tests.connectors.sources import City, a_city, config_file, projects_of, running, standing
 from tests.platform import Company, company
 
 RULES = {
@@ -87,26 +87,23 @@ async def test_what_the_list_tells_no_longer_is_withdrawn_when_it_is_sure(
             city.projects = {id: one for id, one in every.items() if id not in without}
             return await connect(read_config("programme", file), once=True)
 
+        async def all_stand(many: int = 4) -> bool:
+            return all([await standing(who, f"Raitti{at}") for at in range(many)])
+
         await lists()
         await lists("3")
-        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        assert await all_stand()
         await lists()
         await lists("3")
-        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        assert await all_stand()
         for _ in range(3):
             state = await lists("0", "1", "3")
             assert state["counts"]["doubted"] == 1
-        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
+        assert await all_stand()
         await lists("3")
-        assert await standing(who) == {f"Raitti{at}" for at in range(3)}
+        assert await all_stand(3) and not await standing(who, "Raitti3")
         await lists()
-        assert await standing(who) == {f"Raitti{at}" for at in range(4)}
-
-
-async def standing(who: Company) -> set[str]:
-    """The projects of *who* that are not withdrawn."""
-    known = await projects_of(who)
-    return {title for title, one in known.items() if one["status"] != "withdrawn"}
+        assert await all_stand()
 
 
 async def test_troubles_duplicates_and_rewinds_end_the_same(
