@@ -71,8 +71,10 @@ def main() -> None:
 def in_one_line(error: Exception) -> str | None:
     """What a user can mend in *error*; None when it is a fault of ours."""
     if isinstance(error, ValueError):  # before what follows: a bad factors file stops that too
-        from shared.client.said import said, spoken
-
+        try:
+            from shared.client.said import said, spoken
+        except ValueError:  # and this import as well
+            return str(error)
         return spoken(said(error), language())
 
     import aiohttp
