@@ -15,6 +15,7 @@ from shared.client import Outgoing, RowError, prepare, read_mapping, send_all
 from shared.client.mapping import FileMapping
 from shared.client.outgoing import Item
 from shared.client.reading import events_of, form_told, refusals_of, table_of
+from shared.client.said import say
 from shared.client.sending import Progress
 from shared.client.tables import Table
 from shared.vocabulary.regions import Region, region_from
@@ -68,7 +69,7 @@ async def import_file(
         mapping = replace(mapping, form=replace(mapping.form, sheet=sheet))
     code = region or mapping.region
     if code is None:
-        raise ValueError(f"the mapping {mapping_name!r} names no region: say one with --region")
+        raise ValueError(say("mapping_no_region", mapping=mapping_name))
     reading = _Reading(
         table_of(file, mapping),
         mapping,

@@ -24,7 +24,7 @@ from deploy.cli import (
     trail,
     webhooks,
 )
-from deploy.cli.terms import say_problem
+from deploy.cli.terms import language, say_problem
 
 app = typer.Typer(
     name="massakoppi",
@@ -73,7 +73,11 @@ def main() -> None:
 def in_one_line(error: Exception) -> str | None:
     """What a user can mend in *error*; None when it is a fault of ours."""
     if isinstance(error, ValueError):  # before what follows: a bad factors file stops that too
-        return str(error)
+        try:
+            from shared.client.said import said, spoken
+        except ValueError:  # and this import as well
+            return str(error)
+        return spoken(said(error), language())
 
     import aiohttp
     from nats.errors import Error as NatsError

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.terms import AsJson, out, show, tell
+from deploy.cli.terms import AsJson, Language, out, show, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def connect(
     dry_run: Annotated[bool, typer.Option(help="say what would be told, send nothing")] = False,
     again: Annotated[bool, typer.Option(help="tell anew what stands refused")] = False,
     refused: Annotated[bool, typer.Option(help="show what stands refused and why; end")] = False,
+    language: Language = None,  # type: ignore[assignment]
     as_json: AsJson = False,
 ) -> None:
     """
@@ -31,6 +32,7 @@ def connect(
     """
     from deploy.connectors import Cursor, read_config
     from deploy.connectors import connect as run
+    from deploy.connectors.desk import told_in
     from shared.telemetry import set_up
 
     told = read_config(kind, config)
@@ -41,7 +43,7 @@ def connect(
             tell(found)
         else:
             rows = [
-                {"thing": one["external_id"], "code": each["code"], "why": each["text"]}
+                {"thing": one["external_id"], "code": each["code"], "why": told_in(each, language)}
                 for one in found
                 for each in one["reasons"]
             ]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from deploy.cli.terms import AsJson, Data, err, out, progress, show, tell
+from deploy.cli.terms import AsJson, Data, Language, err, out, progress, show, tell
 from deploy.system import find
 
 if TYPE_CHECKING:
     from shared.client.designs import Role
     from shared.client.sending import Outcome
+    from shared.vocabulary.regions import Region
 
 
 def register(app: typer.Typer) -> None:
@@ -26,13 +27,15 @@ def import_design(
     org: Annotated[str, typer.Option(help="organisation to import as")],
     project: Annotated[str, typer.Option(help="your id of the project; again, it is replaced")],
     region: Annotated[str, typer.Option(help="region of the project")],
-    municipality: Annotated[str, typer.Option(help="code of its municipality")],
     first: Annotated[
         datetime, typer.Option("--from", help="first day masses move", formats=["%Y-%m-%d"])
     ],
     last: Annotated[
         datetime, typer.Option("--to", help="last day masses move", formats=["%Y-%m-%d"])
     ],
+    municipality: Annotated[
+        str | None, typer.Option(help="code of its municipality; else the nearest by its middle")
+    ] = None,
     title: Annotated[
         str | None, typer.Option(help="name of the project; else the design's own")
     ] = None,
@@ -52,6 +55,7 @@ def import_design(
         float, typer.Option(help="how far off the terrain's heights may be, m", min=0)
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="measure and show only, send nothing")] = False,
+    language: Language = None,  # type: ignore[assignment]
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,9 +68,10 @@ def import_design(
     Example: `massakoppi import-design M3_Road --org kaupunki --project M3 --region 06
     --municipality 837 --from 2027-05-01 --to 2027-10-31 --dry-run`
     """
-    from shared.client.designs import Assumed, Window, measure, read_surfaces
+    from shared.client.designs import Assumed, Window, measure, municipality_of, read_surfaces
     from shared.client.designs import tell as told_by
     from shared.client.outgoing import prepare
+    from shared.client.said import spoken
     from shared.contracts.intake import HandedProject
 
     if last < first:
@@ -76,9 +81,10 @@ def import_design(
     said = {"soil": soil, "fill": fill, "layers": layers}
     named = {name: material for name, material in said.items() if material is not None}
     assumed = Assumed(**named, reliability=reliability, told=frozenset(named))
+    code, about_place = municipality_of(model, _region(data, region), municipality)
     there = HandedProject(
         external_id=project, title=title or model.title or project, region=region,
-        municipality=municipality, available_from=first.date(), available_to=last.date(),
+        municipality=code, available_from=first.date(), available_to=last.date(),
         **({} if phase is None else {"phase": phase}),
     )  # fmt: skip
     window = Window(first.date(), last.date())
@@ -92,7 +98,8 @@ def import_design(
             asyncio.run(send(find(data), done, advance))
         outcome = done.outcome
     events = [event.event.model_dump(mode="json", exclude_unset=True) for event in prepared.events]
-    notes = [note.text for note in prepared.notes]
+    about = [*filter(None, (about_place,)), *prepared.notes]
+    notes = [spoken(note.text, language) for note in about]
     surfaces = [
         {"role": one.role, "surface": one.name, "file": one.file, "faces": one.faces,
          "m2": one.area_m2}
@@ -113,6 +120,14 @@ def import_design(
         _show(report)
     if outcome is not None and (outcome.rejected or outcome.no_receipt):
         raise typer.Exit(1)
+
+
+def _region(data: Path | None, code: str) -> "Region":
+    """The region *code* as it ships; one that was added is asked for at the registry."""
+    from deploy.importing import region_of
+    from shared.vocabulary.regions import shipped
+
+    return shipped().get(code) or asyncio.run(region_of(find(data), code))
 
 
 def _roles(told: list[str]) -> "dict[str, Role]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.terms import AsJson, Data, err, out, progress, show, tell
+from deploy.cli.terms import AsJson, Data, Language, err, out, progress, show, tell
 from deploy.system import find
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(help="CSV, XLSX, GeoJSON or GeoPackage file", exists=True, dir_okay=False),
+        typer.Argument(
+            help="CSV, XLSX, ODS, XLS, GeoJSON or GeoPackage file", exists=True, dir_okay=False
+        ),
     ],
     mapping: Annotated[
         str,
@@ -51,7 +53,7 @@ def import_(
         Path | None,
         typer.Option(help="write every refused row, by cell, to this CSV or XLSX file"),
     ] = None,
-    language: Annotated[str, typer.Option(help="language of the errors: fi, sv, en")] = "en",
+    language: Language = None,  # type: ignore[assignment]
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +162,8 @@ def emit(
 
 
 def _report(done: "Handed", as_json: bool, language: str = "en") -> None:
-    from shared.client.texts import spoken
+    from shared.client.said import spoken
+    from shared.client.texts import spoken as row_spoken
 
     told: dict[str, Any] = done.to_json()
     if as_json:
@@ -175,14 +178,15 @@ def _report(done: "Handed", as_json: bool, language: str = "en") -> None:
             highlight=False,
         )
         if told.get("form"):
-            out.print(f"read as: {told['form']}; {told['rows_per_s']} rows/s", highlight=False)
+            form = spoken(getattr(done, "form", ""), language)
+            out.print(f"read as: {form}; {told['rows_per_s']} rows/s", highlight=False)
         show(told["tonnes"], "direction", "material", "tonnes", empty="no tonnes")
         for code, count in Counter(told["reasons"]).most_common():
             err.print(f"  {count} × {code}", highlight=False)
         refused = done.refused()
         for one in refused[:20]:
             where = one.cell or f"row {one.row}, {one.column}"
-            err.print(f"  {where} {one.value!r}: {spoken(one, language)}", highlight=False)
+            err.print(f"  {where} {one.value!r}: {row_spoken(one, language)}", highlight=False)
         if len(refused) > 20:
             err.print(f"  … and {len(refused) - 20} more: --errors FILE writes them all")
     if told["no_receipt"]:

@@ -1,11 +1,13 @@
 """What the commands share: options, tables, progress, JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import typer
 from rich.console import Console
@@ -15,6 +17,30 @@ from rich.table import Table
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="data folder of the system; else MASSAKOPPI_DATA, else ./data"),
+]
+LANGUAGES: Final = ("fi", "sv", "en")
+_chosen: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+def language() -> str:
+    """The language that was asked for, else that of the user's locale; else English."""
+    told = [_chosen.get(), *(os.environ.get(each) for each in ("LC_ALL", "LC_MESSAGES", "LANG"))]
+    locale = next((each for each in told if each), "")
+    return locale[:2] if locale[:2] in LANGUAGES else "en"
+
+
+def _choose(told: str | None) -> str:
+    if told is not None and told not in LANGUAGES:
+        raise typer.BadParameter(f"use one of: {', '.join(LANGUAGES)}")
+    _chosen.set(told)
+    return language()
+
+
+Language = Annotated[
+    str,
+    typer.Option(
+        "--language", help="fi, sv or en; else the locale's", callback=_choose, show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 

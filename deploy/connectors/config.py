@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.client.crs import epsg_of
 from shared.client.mapping import BadMapping, read_yaml
+from shared.client.said import Said, say, say_all
 from shared.vocabulary.enumerations import codes
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.identifiers import is_token
@@ -30,6 +32,10 @@ def _zone(told: str) -> str:
     except (ValueError, OSError, KeyError):
         raise ValueError("no such time zone: write it like Europe/Helsinki") from None
     return told
+
+
+def _crs(told: str | None) -> str | None:
+    return None if told is None else f"EPSG:{epsg_of(told)}"
 
 
 def _code(name: str) -> AfterValidator:
@@ -81,10 +87,15 @@ class Paths(Told):
     project_type: str | None = None
     area_m2: str | None = None
     length_m: str | None = None
+    planning_from: str | None = None
+    planning_to: str | None = None
 
 
 class Projects(Told):
-    """How the projects of a source become ours."""
+    """
+    How the projects of a source become ours. *crs* is the system of its coordinates where it names
+    none itself, else degrees; `lat` is then the northing and `lon` the easting.
+    """
 
     fields: Paths
     prefix: str = Field(default="", max_length=80)
@@ -94,6 +105,7 @@ class Projects(Told):
     visibility: Literal["region", "parties", "forum", "public"] = "parties"
     phases: Annotated[dict[str, str], AfterValidator(_phases)] = {}
     programme: str | None = Field(default=None, max_length=200)
+    crs: Annotated[str | None, AfterValidator(_crs)] = None
     dates: tuple[str, ...] = ("yyyy-mm-dd", "d.m.yyyy", "instant", "milliseconds")
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
 
@@ -134,7 +146,9 @@ class ProgrammeConfig(FromUrl):
     A city's programme of infrastructure: *url* is the stream, *list_url* all projects as they are.
 
     *event* is the stream's word for news of a project, *item* where the project stands in its data.
-    The list is read at every connection, since a stream tells no beginning.
+    The list is read at every connection, since a stream tells no beginning. A project that is
+    missing from it *missed_lists* times in a row, counted at most once in *missed_every_s*, is
+    withdrawn; but where more than *most_missing_share* of all known ones are, the list is doubted.
     """
 
     kind: ClassVar[str] = "programme"
@@ -142,6 +156,9 @@ class ProgrammeConfig(FromUrl):
     list_url: Url | None = None
     event: str = "project-update"
     item: str | None = "project"
+    missed_lists: int = Field(default=3, ge=1, le=1000)
+    missed_every_s: float = Field(default=3600.0, ge=0, le=7 * 86400)
+    most_missing_share: float = Field(default=0.5, ge=0, le=1)
     silence_s: float = Field(default=90.0, gt=0, le=3600)
 
 
@@ -166,7 +183,8 @@ class LoadsConfig(Common):
 
     *drop* is a folder of CSV files, each read once it has been still for *quiet_s*; *key_file* the
     key with which a system posts to `/loads` at *listen*. One of the two at least. With
-    *matcher_url* a match that is not known is told back before the load is handed in.
+    *matcher_url* a match that is not known is told back before the load is handed in. *language* is
+    that of what is told back.
     """
 
     kind: ClassVar[str] = "loads"
@@ -177,6 +195,7 @@ class LoadsConfig(Common):
     every_s: float = Field(default=5.0, gt=0, le=86400)
     quiet_s: float = Field(default=5.0, ge=0, le=3600)
     matcher_url: Url | None = None
+    language: Literal["fi", "sv", "en"] = "en"
     door: Literal["auto", "https"] = "https"
 
 
@@ -193,17 +212,17 @@ def read_config(kind: str, file: Path) -> Common:
     Raises `BadConfig` with every fault at once: where, the value, what to write.
     """
     if kind not in CONFIGS:
-        raise BadConfig(value=kind, remedy=f"There are: {', '.join(CONFIGS)}.")
+        raise BadConfig(value=kind, remedy=say("config_kinds", kinds=", ".join(CONFIGS)))
     if not file.is_file():
-        raise BadConfig(value=str(file), remedy="There is no such file.")
+        raise BadConfig(value=str(file), remedy=say("config_no_file"))
     try:
         told = read_yaml(file)
         config = CONFIGS[kind].model_validate(told)
     except BadMapping as error:
-        raise BadConfig(value=str(file), remedy=str(error.told["remedy"])) from error
+        raise BadConfig(value=str(file), remedy=error.told["remedy"]) from error
     except ValidationError as error:
-        faults = "; ".join(_fault(each) for each in error.errors())
-        raise BadConfig(value=str(file), remedy=f"{faults}.") from error
+        remedy = say_all(_fault(each) for each in error.errors())
+        raise BadConfig(value=str(file), remedy=remedy) from error
     if isinstance(config, LoadsConfig):
         _one_way_in(config, file)
     absolute = {
@@ -216,15 +235,16 @@ def read_config(kind: str, file: Path) -> Common:
 
 def _one_way_in(config: LoadsConfig, file: Path) -> None:
     if config.drop is None and config.key_file is None:
-        raise BadConfig(value=str(file), remedy="drop or key_file: say one, the way loads come in.")
+        raise BadConfig(value=str(file), remedy=say("config_way_in"))
     if config.key_file is not None and config.listen is None:
-        raise BadConfig(value=str(file), remedy="listen: say where loads are posted to.")
+        raise BadConfig(value=str(file), remedy=say("config_listen"))
 
 
-def _fault(error: Any) -> str:
+def _fault(error: Any) -> Said:
     where = ".".join(str(part) for part in error["loc"]) or "file"
     if error["type"] == "missing":
-        return f"{where}: say it"
+        return say("mapping_say", where=where)
     if error["type"] == "extra_forbidden":
-        return f"{where}: not a word here"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}, not {error['input']!r}"
+        return say("config_word", where=where)
+    why = error["msg"].removeprefix("Value error, ")
+    return say("config_not", where=where, why=why, value=error["input"])

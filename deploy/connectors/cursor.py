@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
+from shared.client.said import say
 from shared.vocabulary.errors import Refused
 
 _TABLES = """
@@ -64,7 +65,7 @@ class Cursor:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            remedy = "Another connector has it open: give each a cursor of its own."
+            remedy = say("cursor_other")
             raise CursorTaken(value=str(path), remedy=remedy) from None
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
@@ -72,7 +73,7 @@ class Cursor:
             self._base.executescript(_TABLES)
         except sqlite3.DatabaseError as error:
             self._lock.close()
-            remedy = f"It is no cursor ({error}). Put it aside; all is then told once more."
+            remedy = say("cursor_no", why=error)
             raise CursorTaken(value=str(path), remedy=remedy) from error
         lineage = self.position("lineage")
         self.lineage = lineage or uuid4().hex

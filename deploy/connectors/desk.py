@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -11,8 +11,9 @@ from typing import Any, Final
 import structlog
 
 from deploy.connectors.cursor import Cursor, Told
-from shared.client import NotSent, Outgoing, Sender, Verdict
+from shared.client import NotSent, Outgoing, RowError, Sender, Verdict
 from shared.client.outgoing import event_id
+from shared.client.texts import spoken
 from shared.contracts.base import now
 from shared.contracts.intake import (
     Handed,
@@ -188,6 +189,13 @@ def _said_before(told: Told) -> Verdict:
 def _not_judged(verdict: Verdict) -> bool:
     """The door itself turned the sending away, and no event of it was read."""
     return verdict.verdict == "rejected" and verdict.code.startswith("http_")
+
+
+def told_in(reason: Mapping[str, Any], language: str) -> str:
+    """The text of a reason that was kept, in *language* where its code is known in it."""
+    field, value = str(reason["pointer"]), reason.get("value")
+    said = "" if value is None else str(value)
+    return spoken(RowError(0, field, said, reason["code"], reason["text"]), language)
 
 
 def refusal(pointer: str, code: str, text: str, value: Any = None) -> Refusal:

@@ -94,7 +94,7 @@ def _items(told: Any, url: URL) -> Iterator[tuple[Any, Any]]:
                 properties = each.get("properties")
                 own = properties if isinstance(properties, Mapping) else {}
                 id = {"id": each["id"]} if "id" in each and "id" not in own else {}
-                yield {**id, **own}, each.get("geometry")
+                yield {**id, **own}, _placed(each.get("geometry"), told.get("crs"))
             else:
                 yield each, None
         return
@@ -104,6 +104,13 @@ def _items(told: Any, url: URL) -> Iterator[tuple[Any, Any]]:
         raise SourceAway(f"{url} is no list: it has neither features, results nor items")
     for each in told:
         yield each, each.get("geometry") if isinstance(each, Mapping) else None
+
+
+def _placed(geometry: Any, crs: Any) -> Any:
+    """*geometry* with the system that its collection names, where it names none itself."""
+    if crs is None or not isinstance(geometry, Mapping) or "crs" in geometry:
+        return geometry
+    return {**geometry, "crs": crs}
 
 
 def _next(told: Any, answer: aiohttp.ClientResponse, url: URL) -> URL | None:

@@ -17,6 +17,7 @@ from shared.client.cells import Row
 from shared.client.grammar import Compiler
 from shared.client.mapping import form_from
 from shared.client.rules import CellError, Condition, Rule
+from shared.client.said import say, say_all
 from shared.client.values import Kind
 from shared.contracts.intake import HandedDelivery, Refusal
 from shared.vocabulary.units import BadUnit, si
@@ -60,9 +61,9 @@ def load_mapping(told: Mapping[str, Any]) -> LoadMapping:
     compiler.only(fields, "mapping.fields", set(_KINDS))
     for name in _NEEDED:
         if name not in fields:
-            compiler.faults.append(f"mapping.fields.{name}: say it")
+            compiler.fault("mapping_say", f"mapping.fields.{name}")
     if not {"forecast", "match_id", "area"} & set(fields):
-        compiler.faults.append("mapping.fields: say forecast, match_id or area, what was moved")
+        compiler.faults.append(say("mapping_moved"))
     rules = {
         name: compiler.rule(rule, _KINDS[name], f"mapping.fields.{name}")
         for name, rule in fields.items()
@@ -72,7 +73,7 @@ def load_mapping(told: Mapping[str, Any]) -> LoadMapping:
     if told.get("cancelled") is not None:
         cancelled = compiler.condition(told["cancelled"], "mapping.cancelled")
     if compiler.faults:
-        raise BadConfig(value="mapping", remedy="; ".join(compiler.faults) + ".")
+        raise BadConfig(value="mapping", remedy=say_all(compiler.faults))
     return LoadMapping(form, rules, cancelled)
 
 
@@ -163,7 +164,9 @@ def _load(
     except ValidationError as error:
         reasons = tuple(
             refusal(
-                "".join(f"/{part}" for part in each["loc"]), str(each["type"]), f"{each['msg']}.",
+                "".join(f"/{part}" for part in each["loc"]),
+                "missing" if each["type"] == "missing" else "invalid",
+                f"{each['msg']}.",
                 None if each["type"] == "missing" else str(each["input"])[:200],
             )
             for each in error.errors()

@@ -15,10 +15,11 @@ import aiohttp
 import structlog
 
 from deploy.connectors.config import LoadsConfig
-from deploy.connectors.desk import AT_ONCE, Desk, News, Unread, refusal
+from deploy.connectors.desk import AT_ONCE, Desk, News, Unread, refusal, told_in
 from deploy.connectors.load_rows import LoadReader, load_mapping
 from shared.access import TokenSource
 from shared.client import BadTable, Credentials, MissingColumns, NotSent, Verdict, read_rows
+from shared.client.said import said, spoken
 from shared.contracts.intake import Refusal
 
 log = structlog.get_logger()
@@ -103,11 +104,12 @@ class Loads:
                         refused += [(row.number, id, reason) for reason in reasons]
                 await asyncio.sleep(0)
         except (BadTable, MissingColumns) as error:
-            refused.append((0, "", refusal("", error.code, str(error))))
+            text = spoken(said(error), self._config.language)
+            refused.append((0, "", refusal("", error.code, text)))
         if desk.sender is None:
             return
         moved = _aside(file, "refused" if refused else "done", desk)
-        _write_refused(moved, refused)
+        _write_refused(moved, refused, self._config.language)
         desk.cursor.note_read(digest, file.name)
         desk.counts["files"] += 1
         log.info("file_told", file=file.name, refused=len(refused))
@@ -158,7 +160,7 @@ def _aside(file: Path, folder: str, desk: Desk) -> Path:
     return moved
 
 
-def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]]) -> None:
+def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]], language: str) -> None:
     """Beside a file that was refused in part: each reason with its row."""
     if not refused:
         return
@@ -166,7 +168,8 @@ def _write_refused(file: Path, refused: Sequence[tuple[int, str, Refusal]]) -> N
         writer = csv.writer(out)
         writer.writerow(["row", "load", "column", "value", "code", "text"])
         for number, external_id, reason in refused:
-            cells = [external_id, reason.pointer, reason.value, reason.code, reason.text]
+            text = told_in(reason.model_dump(mode="json"), language)
+            cells = [external_id, reason.pointer, reason.value, reason.code, text]
             writer.writerow([number, *map(_plain, cells)])
 
 

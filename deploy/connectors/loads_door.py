@@ -16,6 +16,7 @@ from deploy.connectors.load_rows import LoadReader
 from deploy.connectors.loads import Loads
 from shared.access import NotKnown
 from shared.client import NotSent, Verdict
+from shared.client.said import say
 
 MOST_LOADS: Final = 1000
 LARGEST_BODY: Final = 4 << 20  # bytes
@@ -32,10 +33,9 @@ class LoadsDoor:
         try:
             self._key = key_file.read_text("utf-8").strip().encode()
         except (OSError, UnicodeError) as error:
-            raise BadConfig(value="key_file", remedy=f"It cannot be read: {error}.") from error
+            raise BadConfig(value="key_file", remedy=say("config_read", why=error)) from error
         if len(self._key) < SHORTEST_KEY:
-            remedy = f"Write a key of {SHORTEST_KEY} characters or more into it."
-            raise BadConfig(value="key_file", remedy=remedy)
+            raise BadConfig(value="key_file", remedy=say("load_key"))
 
     async def post(self, request: web.Request) -> web.Response:
         """200 with a verdict on each load; 503 when none is certain, and the same may be sent."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -13,9 +14,11 @@ from deploy.connectors.config import Paths, ProgrammeConfig
 from deploy.connectors.desk import Desk, News, Unread, refusal
 from deploy.connectors.event_stream import EventStream, EventTooLarge, Message, Reading
 from deploy.connectors.lists import SourceAway, authorization, whole_list
+from deploy.connectors.missing import tell_missing
 from deploy.connectors.projects import ProjectReader, at
 
 POSITION: Final = "last_event_id"
+MISSED_AT: Final = "missed_at"
 RESET: Final = "stream-reset"
 """Event of a stream that has lost what was asked for: the list is read again."""
 log = structlog.get_logger()
@@ -109,11 +112,26 @@ class Programme:
             found = await whole_list(session, self._config.list_url, headers)
         if found is None:
             return
-        await _tell(desk, [self._reader.read(item, geometry) for item, geometry in found.items])
+        read = [self._reader.read(item, geometry) for item, geometry in found.items]
+        await _tell(desk, read)
+        await self._missed(desk, {_id(one) for one in read})
+
+    async def _missed(self, desk: Desk, there: set[str]) -> None:
+        """Withdraw what the list has told no longer for long; readings close together are one."""
+        config, counted = self._config, desk.cursor.position(MISSED_AT)
+        if counted is not None and time.time() - float(counted) < config.missed_every_s:
+            return
+        await tell_missing(
+            desk, there, times=config.missed_lists, most_share=config.most_missing_share
+        )
+        if desk.sender is not None:
+            desk.cursor.move(**{MISSED_AT: str(time.time())})
 
     async def _take(self, messages: list[Message], desk: Desk) -> None:
         read = [self._read(each.data) for each in messages if each.event == self._config.event]
         await _tell(desk, read)
+        if desk.sender is not None:
+            desk.cursor.note_missed({_id(one): 0 for one in read})
         reached = self._stream.last_event_id
         if desk.sender is not None and reached and reached != desk.cursor.position(POSITION):
             desk.cursor.move(**{POSITION: reached})
@@ -131,6 +149,8 @@ class Programme:
 
 
 DEFAULTS: Final = {
+    "planning_from": "estPlanningStart",
+    "planning_to": "estPlanningEnd",
     "available_from": "estConstructionStart",
     "available_to": "estConstructionEnd",
     "phase": "phase.value",
@@ -143,6 +163,10 @@ async def _batches(
     """The messages that came together, so that a long replay is not told one by one."""
     async for chunk in answer.content.iter_any():
         yield list(reading.feed(chunk))
+
+
+def _id(one: News | Unread) -> str:
+    return one.event.external_id if isinstance(one, News) else one.external_id
 
 
 async def _tell(desk: Desk, read: list[News | Unread]) -> None:

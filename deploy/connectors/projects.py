@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from deploy.connectors.config import WITHDRAWN, Projects
 from deploy.connectors.desk import News, Unread, refusal
 from shared.client.cells import BadCell, date_in
+from shared.client.crs import WGS84, BadPosition, Swapped, UnknownCrs, epsg_of, read_position
+from shared.client.geometry import crs_of
 from shared.contracts.intake import (
     Handed,
     HandedProject,
@@ -102,15 +104,44 @@ class ProjectReader:
             except Ambiguous as error:
                 reasons.append(error.reason)
         try:
-            values |= _programme(told, self._rules)
+            values |= self._programme(told)
             if geometry is not None:
-                values |= _point(geometry)
+                values |= _point(geometry, rules.crs)
+            elif values.get("lat") is not None and values.get("lon") is not None and rules.crs:
+                values |= _position(values["lon"], values["lat"], epsg_of(rules.crs))
         except Ambiguous as error:
             reasons.append(error.reason)
         if None in (values.get("available_from"), values.get("available_to")):
             values |= {"available_from": None, "available_to": None}  # half a window is none
         values["phase"] = values.get("phase") or "not_applicable"
         return {name: value for name, value in values.items() if value is not None}
+
+    def _programme(self, told: Any) -> dict[str, Any]:
+        """Where the project is seen coming from, in the names of the source."""
+        rules, fields = self._rules, self._rules.fields
+        if rules.programme is None:
+            return {}
+        first, last = (
+            self._day(at(told, path), path or "")
+            for path in (fields.planning_from, fields.planning_to)
+        )
+        if first is not None and last is not None and last < first:
+            text = f"The planning ends before it begins, {first}. Check both days."
+            pointer = _pointer(fields.planning_to or "")
+            raise Ambiguous(refusal(pointer, "window_reversed", text, str(last)))
+        said = {
+            "reference": _text(at(told, fields.reference)),
+            "project_type": _text(at(told, fields.project_type)),
+            "area_m2": _number(at(told, fields.area_m2), fields.area_m2 or ""),
+            "length_m": _number(at(told, fields.length_m), fields.length_m or ""),
+            "planning_from": first,
+            "planning_to": last,
+        }
+        known = {name: value for name, value in said.items() if value not in (None, 0)}
+        try:
+            return {"programme": Programme(title=rules.programme, **known)}
+        except ValidationError as error:
+            raise Ambiguous(_invalid(error.errors()[0])) from error
 
     def _day(self, value: Any, path: str) -> date | None:
         if value is None or value == "":
@@ -147,37 +178,31 @@ def withdrawal(external_id: str, reason: str, revision: int | None = None) -> Ha
     )
 
 
-def _programme(told: Any, rules: Projects) -> dict[str, Any]:
-    """Where the project is seen coming from, in the names of the source."""
-    if rules.programme is None:
-        return {}
-    fields = rules.fields
-    said = {
-        "reference": _text(at(told, fields.reference)),
-        "project_type": _text(at(told, fields.project_type)),
-        "area_m2": _number(at(told, fields.area_m2), fields.area_m2 or ""),
-        "length_m": _number(at(told, fields.length_m), fields.length_m or ""),
-    }
-    known = {name: value for name, value in said.items() if value not in (None, 0)}
-    try:
-        return {"programme": Programme(title=rules.programme, **known)}
-    except ValidationError as error:
-        raise Ambiguous(_invalid(error.errors()[0])) from error
-
-
-def _point(geometry: Any) -> dict[str, Any]:
-    """The middle of the box around *geometry*; it has to be in degrees, east first."""
+def _point(geometry: Any, crs: str | None) -> dict[str, Any]:
+    """
+    The middle of the box around *geometry*, east first: in the system that it names, else in *crs*,
+    else in degrees.
+    """
     corners = list(_positions(geometry))
     if not corners:
         return {}
     lons, lats = [x for x, _ in corners], [y for _, y in corners]
-    if not (all(-180 <= x <= 180 for x in lons) and all(-90 <= y <= 90 for y in lats)):
-        text = "The coordinates are not degrees. Ask the list for EPSG:4326 (CRS84)."
-        raise Ambiguous(refusal("/geometry", "crs_unknown", text, [lons[0], lats[0]]))
-    return {
-        "lat": round((min(lats) + max(lats)) / 2, 6),
-        "lon": round((min(lons) + max(lons)) / 2, 6),
-    }
+    try:
+        named = crs_of(geometry) if isinstance(geometry, dict) else None
+        epsg = named or epsg_of(crs or WGS84)
+    except UnknownCrs as error:
+        value = str(error.told["value"])
+        raise Ambiguous(refusal("/geometry", error.code, str(error), value)) from error
+    return _position((min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2, epsg)
+
+
+def _position(x: float, y: float, epsg: int) -> dict[str, Any]:
+    try:
+        found = read_position(x, y, epsg)
+    except (BadPosition, Swapped) as error:
+        value = str(error.told["value"])
+        raise Ambiguous(refusal("/geometry", error.code, str(error), value)) from error
+    return {"lat": round(found.lat, 6), "lon": round(found.lon, 6)}
 
 
 def _positions(geometry: Any) -> Iterator[tuple[float, float]]:
@@ -238,4 +263,6 @@ def _short(value: Any) -> Any:
 
 def _invalid(error: Any) -> Refusal:
     pointer = "".join(f"/{part}" for part in error["loc"])
-    return refusal(pointer, str(error["type"]), f"{error['msg']}.", _short(error["input"]))
+    if error["type"] == "missing":
+        return refusal(pointer, "missing", f"{pointer} is not told: say where it stands.")
+    return refusal(pointer, "invalid", f"{error['msg']}.", _short(error["input"]))

@@ -3,16 +3,15 @@
 from typing import Final
 
 import aiohttp
-import structlog
 
 from deploy.connectors.config import Paths, StreetWorksConfig
 from deploy.connectors.desk import Desk, News, Unread
 from deploy.connectors.lists import Page, authorization, whole_list
-from deploy.connectors.projects import ProjectReader, withdrawal
+from deploy.connectors.missing import tell_missing
+from deploy.connectors.projects import ProjectReader
 
 DEFAULTS: Final = {"available_from": "startDate", "available_to": "endDate", "version": "version"}
 VALIDATORS: Final = ("If-None-Match", "If-Modified-Since")
-log = structlog.get_logger()
 
 
 class StreetWorks:
@@ -57,30 +56,7 @@ class StreetWorks:
         await self._missed(desk, there)
 
     async def _missed(self, desk: Desk, there: set[str] | None) -> None:
-        """
-        Count what is missing, and withdraw what was for long; *there* None is the list as it was.
-        """
-        known = desk.cursor.told()
-        standing = {
-            id: told for id, told in known.items()
-            if not told.withdrawn and told.verdict != "rejected"
-        }  # fmt: skip
-        on_their_way = {
-            id for id, told in known.items()
-            if told.withdrawn and told.verdict is None and id not in (there or ())
-        }  # fmt: skip
-        missing = {
-            id: told.missed + 1
-            for id, told in standing.items()
-            if (id not in there if there is not None else told.missed)
-        }
-        if len(missing) > self._config.most_missing_share * len(standing):
-            desk.counts["doubted"] += 1
-            log.warning("list_doubted", missing=len(missing), known=len(standing))
-            return
-        if desk.sender is not None:
-            back = {id: 0 for id, told in standing.items() if told.missed and id not in missing}
-            desk.cursor.note_missed({**missing, **back})
-        gone = {id for id, times in missing.items() if times >= self._config.missed_polls}
-        reason = "no longer in the list it came from"
-        await desk.tell([News(withdrawal(id, reason)) for id in sorted(gone | on_their_way)])
+        config = self._config
+        await tell_missing(
+            desk, there, times=config.missed_polls, most_share=config.most_missing_share
+        )

@@ -18,6 +18,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
 from shared.access import NotKnown, digest, read_key
+from shared.client.said import say
+from shared.client.slices import problem
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 KEYS_LIFE_S = 600.0
@@ -184,8 +186,9 @@ class TableReader:
         while True:
             left = until - time.monotonic()
             if left <= 0:
-                why = f"It takes more than {self.seconds:g} seconds to read: split it."
-                yield {"problem": {"code": "table_too_slow", "text": why}}
+                yield {
+                    "problem": problem("table_too_slow", say("table_slow", seconds=self.seconds))
+                }
                 return
             try:
                 line = await asyncio.wait_for(process.stdout.readline(), min(left, _BEAT_S))
@@ -198,5 +201,5 @@ class TableReader:
             ended = ended or "end" in told or "problem" in told
             yield told
         if not ended:
-            why = f"Reading it takes more than {self.memory_mb} MB, or it is broken: split it."
-            yield {"problem": {"code": "table_too_large", "text": why}}
+            why = say("table_memory_or_broken", memory_mb=self.memory_mb)
+            yield {"problem": problem("table_too_large", why)}

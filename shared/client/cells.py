@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import ClassVar, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from shared.client.said import say
 from shared.vocabulary.errors import Refused
 
 Decimal = Literal["auto", ",", "."]
@@ -113,7 +114,7 @@ def number_in(text: str, decimal: Decimal = "auto") -> float:
     sign, whole, part, power = found.groups("") if found else ("", "nan", "", "")
     number = float(f"{sign}{whole.replace(other, '')}.{part or 0}{power}" if found else whole)
     if not isfinite(number):
-        raise BadCell(value=text, wanted="a number", remedy="Write it like 1 234,5 or 1234.5.")
+        raise BadCell(value=text, wanted=say("wanted_number"), remedy=say("cell_number"))
     return number
 
 
@@ -145,9 +146,9 @@ def _decimal_mark(plain: str, text: str) -> str:
         return shown
     if "," in plain or "." in plain:
         mark = "," if "," in plain else "."
-        readings = f"{plain.replace(mark, '')} or {plain.replace(mark, '.')}"
-        remedy = f"It is {readings}: say which mark is the decimal one, `decimal: ','` or `'.'`."
-        raise BadCell(value=text, wanted="one number only", remedy=remedy)
+        one, other = plain.replace(mark, ""), plain.replace(mark, ".")
+        remedy = say("cell_readings", one=one, other=other)
+        raise BadCell(value=text, wanted=say("wanted_one_number"), remedy=remedy)
     return "."
 
 
@@ -169,7 +170,8 @@ def date_in(text: str, forms: Collection[str], zone: ZoneInfo) -> date:
         found = _instant(text, form, zone) if form in _MOMENTS else _day(text, form)
         if found is not None:
             return found
-    raise BadCell(value=text, wanted="a date", remedy=f"Write it as {' or '.join(forms)}.")
+    remedy = say("cell_forms", forms=" / ".join(forms))
+    raise BadCell(value=text, wanted=say("wanted_date"), remedy=remedy)
 
 
 USUAL_DATES: Final = ("yyyy-mm-dd", "d.m.yyyy", "yyyy-mm", "m/yyyy", "m.yyyy", "instant")
@@ -194,8 +196,8 @@ def is_month(text: str) -> bool:
 def _one_day_only(text: str) -> None:
     first, second = _day(text, "d/m/yyyy"), _day(text, "m/d/yyyy")
     if first is not None and second is not None and first != second:
-        remedy = f"It is {first} or {second}: write it like 31.5.2027 or 2027-05-31."
-        raise BadCell(value=text, wanted="one day only", remedy=remedy)
+        remedy = say("cell_days", one=first, other=second)
+        raise BadCell(value=text, wanted=say("wanted_one_day"), remedy=remedy)
 
 
 def _instant(text: str, form: str, zone: ZoneInfo) -> date | None:
@@ -224,8 +226,7 @@ def date_pattern(form: str) -> re.Pattern[str]:
     """The pattern of a date form; `BadCell` when it has no year or no month."""
     parts = re.split(r"(yyyy|mm?|dd?)", form)
     if "yyyy" not in parts or not {"m", "mm"} & set(parts):
-        remedy = "Use yyyy, m and d, as in d.m.yyyy, or the word instant or milliseconds."
-        raise BadCell(value=form, wanted="a form of dates", remedy=remedy)
+        raise BadCell(value=form, wanted=say("wanted_date_form"), remedy=say("cell_date_form"))
     return re.compile(
         "".join(_PARTS.get(part if part == "yyyy" else part[:1], re.escape(part)) for part in parts)
     )

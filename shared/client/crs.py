@@ -11,6 +11,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from pyproj import Transformer
 
+from shared.client.said import say
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import Region
 
@@ -72,8 +73,7 @@ def epsg_of(name: str | int) -> int:
     found = _NAMES.fullmatch(told)
     code = WGS84 if _CRS84.fullmatch(told) else int(found[1]) if found else 0
     if code not in KNOWN:
-        remedy = "Use EPSG:3067, EPSG:3873 to 3885, 4258 or 4326."
-        raise UnknownCrs(value=told[:200], remedy=remedy)
+        raise UnknownCrs(value=told[:200], remedy=say("crs_known"))
     return code
 
 
@@ -85,20 +85,18 @@ def read_position(x: float, y: float, epsg: int) -> Position:
     raises `BadPosition`, one that is the wrong way round `Swapped`, each with both readings.
     """
     if not (isfinite(x) and isfinite(y)):
-        raise BadPosition(value=_pair(x, y), crs=f"EPSG:{epsg}", remedy="Give two numbers.")
+        raise BadPosition(value=_pair(x, y), crs=f"EPSG:{epsg}", remedy=say("crs_two_numbers"))
     if _fits(x, y, epsg):
         return to_degrees(x, y, epsg)
     if _fits(y, x, epsg):
         turned = f"{_pair(x, y)} = {_written(to_degrees(y, x, epsg))}"
-        raise Swapped(value=turned, crs=f"EPSG:{epsg}", remedy="Write x (east) first.")
+        raise Swapped(value=turned, crs=f"EPSG:{epsg}", remedy=say("crs_x_first"))
     reading = _other_reading(x, y)
     if reading is None:
-        remedy = "It is no place of Finland in any system that is read: check both numbers."
+        remedy = say("crs_no_place")
         raise BadPosition(value=_pair(x, y), crs=f"EPSG:{epsg}", remedy=remedy)
-    remedy = (
-        "Say the system that their size shows where the file says another, or mend the numbers."
-    )
-    raise BadPosition(value=f"{_pair(x, y)} = {reading}", crs=f"EPSG:{epsg}", remedy=remedy)
+    told = f"{_pair(x, y)} = {reading}"
+    raise BadPosition(value=told, crs=f"EPSG:{epsg}", remedy=say("crs_other"))
 
 
 def systems_of(x: float, y: float) -> tuple[int, ...]:
@@ -114,7 +112,7 @@ def question_outside(position: Position, region: Region) -> None:
     raise OutsideRegion(
         value=f"{_written(position)} ∉ {south:g}…{north:g} N, {west:g}…{east:g} E",
         region=region.name("en"),
-        remedy="Check the coordinates and their system, or say the region it lies in.",
+        remedy=say("crs_outside"),
     )
 
 
@@ -155,7 +153,7 @@ def _between(one: int, other: int) -> Transformer:
 
 def _known(epsg: int) -> int:
     if epsg not in KNOWN:
-        raise UnknownCrs(value=str(epsg), remedy="Use EPSG:3067, EPSG:3873 to 3885, 4258 or 4326.")
+        raise UnknownCrs(value=str(epsg), remedy=say("crs_known"))
     return epsg
 
 

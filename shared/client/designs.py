@@ -18,9 +18,11 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from shared.client.crs import to_degrees
+from shared.client.crs import Position, to_degrees
 from shared.client.landxml import Design, DesignRefused, Tin, read_design
 from shared.client.outgoing import Item, Note, Outgoing, event_id
+from shared.client.places import Gazetteer
+from shared.client.said import say
 from shared.client.volumes import (
     Between,
     Surface,
@@ -31,6 +33,7 @@ from shared.client.volumes import (
     under_both,
 )
 from shared.contracts.intake import HandedForecast, HandedProject
+from shared.vocabulary.regions import Region
 
 Role = Literal["terrain", "rock", "lowest", "highest"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -77,6 +80,12 @@ class SurfacesApart(DesignRefused):
     """The lowest surface lies nowhere over the {value} surface. {remedy}"""
 
     code: ClassVar[str] = "design_surfaces_apart"
+
+
+class NoPlace(DesignRefused):
+    """The design lies at {value}, which tells no municipality. {remedy}"""
+
+    code: ClassVar[str] = "design_place_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +198,8 @@ def design_files(paths: Iterable[str | Path]) -> list[Path]:
             each for each in inside if each.suffix.casefold() == SUFFIX and each.is_file()
         )
     if not found:
-        told = ", ".join(map(str, paths)) or "nothing"
-        raise NoSurfaces(value="LandXML", remedy=f"Give .xml files or their folder, not {told}.")
+        told = ", ".join(map(str, paths)) or say("design_nothing")
+        raise NoSurfaces(value="LandXML", remedy=say("design_give", told=told))
     return list(found)
 
 
@@ -214,7 +223,7 @@ def read_surfaces(
     systems = {design.epsg for design in designs if design.epsg is not None}
     if len(systems) > 1:
         told = ", ".join(f"EPSG:{each}" for each in sorted(systems))
-        raise SystemsDiffer(value=told, remedy="Write all of them in one.")
+        raise SystemsDiffer(value=told, remedy=say("design_one_system"))
     found: dict[Role, list[tuple[str, Design, Tin]]] = {role: [] for role in ROLES}
     left_out = []
     for design in designs:
@@ -233,8 +242,7 @@ def read_surfaces(
     needed: Role
     for needed in ("lowest", "terrain"):
         if not found[needed]:
-            remedy = f"Say which file it is: --role 'FILE={needed}'."
-            raise NoSurfaces(value=needed, remedy=remedy)
+            raise NoSurfaces(value=needed, remedy=say("design_role", role=needed))
     return _model(systems.pop(), found, designs, digest.hexdigest(), left_out)
 
 
@@ -254,8 +262,7 @@ def measure(model: Model, height_m: float = _HEIGHT_M) -> Measured:
     layers = between(lowest, highest) if highest else None
     for name, part in (("terrain", earth), ("highest", layers)):
         if part is not None and part.area == 0:
-            remedy = "Are the files of one site, and in one coordinate system?"
-            raise SurfacesApart(value=name, remedy=remedy)
+            raise SurfacesApart(value=name, remedy=say("design_one_site"))
     stone = None
     if rock is not None:
         likely, surveyed = under_both(lowest, terrain, rock)
@@ -273,6 +280,33 @@ def place_of(model: Model) -> tuple[float, float]:
     """(lat, lon) of the middle of the lowest surface, degrees."""
     lon, lat = to_degrees(*model.surfaces["lowest"].centroid, model.epsg)
     return round(lat, 6), round(lon, 6)
+
+
+def municipality_of(model: Model, region: Region, told: str | None) -> tuple[str, Note | None]:
+    """
+    The code of the municipality of *model*: *told*, else the one whose middle is nearest.
+
+    With it what a reader should know: that it was derived, or that another lies much nearer.
+    Raises `NoPlace` where none is told and the design lies outside of *region*.
+    """
+    lat, lon = place_of(model)
+    gazetteer, point = Gazetteer(region), Position(lon, lat)
+    if told is None:
+        if not region.contains(lat, lon):
+            raise NoPlace(value=f"{lat} N, {lon} E", remedy=say("design_say_municipality"))
+        place, away = gazetteer.nearest(point)
+        text = say("design_derived", name=place.name("fi"), code=place.code, away=away)
+        return place.code, Note(0, "municipality_derived", text)
+    known = gazetteer.by_code(told)
+    found = None if known is None else gazetteer.much_nearer(point, known)
+    if known is None or found is None:
+        return told, None
+    nearest, nearer, away = found
+    text = say(
+        "design_questioned", nearest=nearest.name("fi"), nearer=nearer, told=known.name("fi"),
+        away=away,
+    )  # fmt: skip
+    return told, Note(0, "municipality_questioned", text)
 
 
 def tell(
@@ -459,7 +493,7 @@ def _once(role: Role, each: Surface) -> None:
     if doubled > _MOST_DOUBLED * each.area:
         raise SurfacesOverlap(
             value=role, doubled=round(doubled, 1), area=round(each.area, 1),
-            remedy="Give one edition of each surface only.",
+            remedy=say("design_one_edition"),
         )  # fmt: skip
 
 

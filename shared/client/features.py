@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from shared.client.cells import BadTable, Cell, MissingColumns, Row, folded, normal
 from shared.client.geometry import GEOMETRY
+from shared.client.said import Said, say
 from shared.client.tables import Headings, Source, Table
 
 LARGEST_FILE_BYTES: Final = 200_000_000
@@ -28,9 +29,10 @@ class FeatureTable(Table):
         place = f"feature {row}, {self.columns.get(column, column)}".removesuffix(", ")
         return f"{self.sheet}!{place}" if self.sheet else place
 
-    def told(self) -> str:
-        layer = f"layer {self.sheet!r}, " if self.sheet else ""
-        return f"{layer}EPSG:{self.epsg}, {len(self.columns)} properties"
+    def told(self) -> Said:
+        """Its system and how many properties it has, in words."""
+        key = "form_layer" if self.sheet else "form_features"
+        return say(key, layer=self.sheet, epsg=self.epsg, many=len(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def weigh(file: Path) -> None:
     """Raise `BadTable` for a file that is larger than is read."""
     size = file.stat().st_size
     if size > LARGEST_FILE_BYTES:
-        remedy = f"It has {size} bytes, and {LARGEST_FILE_BYTES} are read: split it."
+        remedy = say("table_bytes", size=size, most=LARGEST_FILE_BYTES)
         raise BadTable(value=file.name, remedy=remedy)
 
 
@@ -87,18 +89,19 @@ def titles_of(
     properties are one column or there are too many.
     """
     if len(properties) > MOST_COLUMNS:
-        remedy = f"It has more than {MOST_COLUMNS} properties: is it the right file?"
+        remedy = say("table_many_properties", most=MOST_COLUMNS)
         raise BadTable(value=name, remedy=remedy)
     names = {folded(other): column for column, others in headings.items() for other in others}
     names |= {folded(column): column for column in (*headings, *columns)}
     titles = {each: names.get(folded(each)) or normal(each) for each in properties}
     twice = [title for title, times in Counter(titles.values()).items() if times > 1]
     if twice:
-        remedy = f"Each property needs a name of its own: {', '.join(twice)} stands twice."
+        remedy = say("table_property_twice", columns=", ".join(twice))
         raise BadTable(value=name, remedy=remedy)
     missing = [each for each in columns if each not in titles.values()]
     if missing:
-        remedy = f"Its features have: {', '.join(titles.values()) or 'no properties'}."
+        there = ", ".join(titles.values()) or say("table_no_properties")
+        remedy = say("table_properties_there", columns=there)
         raise MissingColumns(value=", ".join(missing), remedy=remedy)
     return titles
 

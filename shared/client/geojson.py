@@ -18,6 +18,7 @@ from shared.client.features import (
     weigh,
 )
 from shared.client.geometry import GEOMETRY, crs_of
+from shared.client.said import said, say
 from shared.client.tables import Headings
 
 LARGEST_FEATURE: Final = 10_000_000  # characters
@@ -75,16 +76,16 @@ class _Reading(Features):
             with self.file.open(encoding="utf-8-sig") as text:
                 yield from self._features(_Scanner(text.read))
         except UnicodeDecodeError as error:
-            remedy = "It is not UTF-8, as GeoJSON is: save it so."
-            raise BadTable(value=self.file.name, remedy=remedy) from error
+            raise BadTable(value=self.file.name, remedy=say("geo_utf8")) from error
         except UnknownCrs as error:
-            raise BadTable(value=self.file.name, remedy=str(error)) from error
+            raise BadTable(value=self.file.name, remedy=said(error)) from error
         except RecursionError as error:
-            raise self._bad("it is nested too deep") from error
+            raise self._bad(say("geojson_deep")) from error
         except ValueError as error:
             if isinstance(error, BadTable):
                 raise
-            raise self._bad(str(error)) from error
+            why = said(error)
+            raise self._bad(why if why.others else say("geojson_json", why=why)) from error
 
     def _features(self, scanner: "_Scanner") -> Iterator[Feature]:
         kind, seen = None, False
@@ -93,10 +94,10 @@ class _Reading(Features):
                 seen = True
                 for number, told in enumerate(scanner.items(), start=1):
                     if number > MOST_FEATURES:
-                        raise self._bad(f"it has more than {MOST_FEATURES} features: split it")
+                        raise self._bad(say("geojson_features", most=MOST_FEATURES))
                     yield self._feature(number, told)
             elif name == "features":
-                raise self._bad("`features` stands twice")
+                raise self._bad(say("geojson_twice"))
             else:
                 value = scanner.value()
                 if name == "type":
@@ -105,14 +106,14 @@ class _Reading(Features):
                     self.epsg = crs_of({"crs": value}) or WGS84
         scanner.end()
         if kind != "FeatureCollection" or not seen:
-            raise self._bad(f"it is a {str(kind)[:40]!r}: give a FeatureCollection with features")
+            raise self._bad(say("geojson_kind", kind=str(kind)[:40]))
 
     def _feature(self, number: int, told: Any) -> Feature:
         if not isinstance(told, dict) or told.get("type") != "Feature":
-            raise self._bad(f"feature {number} is no Feature")
+            raise self._bad(say("geojson_feature", number=number))
         properties = told.get("properties") or {}
         if not isinstance(properties, dict):
-            raise self._bad(f"the properties of feature {number} are no object")
+            raise self._bad(say("geojson_properties", number=number))
         if told.get(_ID) is not None and _ID not in properties:
             properties = {**properties, _ID: told[_ID]}
         properties.pop(GEOMETRY, None)
@@ -124,7 +125,7 @@ class _Reading(Features):
         return Feature(number, properties, json.dumps(geometry))
 
     def _bad(self, why: str) -> BadTable:
-        return BadTable(value=self.file.name, remedy=f"It is no GeoJSON that is read here: {why}.")
+        return BadTable(value=self.file.name, remedy=say("geojson_bad", why=why))
 
 
 class _Scanner:
@@ -144,7 +145,7 @@ class _Scanner:
         while True:
             name = self.value()
             if not isinstance(name, str):
-                raise ValueError("a member has no name")
+                raise ValueError(say("geojson_name"))
             self._expect(":")
             yield name
             if not self._goes_on("}"):
@@ -179,19 +180,19 @@ class _Scanner:
     def end(self) -> None:
         """Nothing may follow."""
         if self._next():
-            raise ValueError("something follows its end")
+            raise ValueError(say("geojson_follows"))
 
     def _goes_on(self, closing: str) -> bool:
         mark = self._next()
         if mark not in (",", closing):
-            raise ValueError(f"it breaks off, or {mark!r} stands where a comma should")
+            raise ValueError(say("geojson_comma", mark=mark))
         self._at += 1
         return mark == ","
 
     def _expect(self, mark: str) -> None:
         found = self._next()
         if found != mark:
-            raise ValueError(f"{found!r} stands where {mark!r} should")
+            raise ValueError(say("geojson_mark", found=found, mark=mark))
         self._at += 1
 
     def _next(self) -> str:
@@ -210,7 +211,7 @@ class _Scanner:
             return False
         held = self._text[self._at :]
         if len(held) > LARGEST_FEATURE:
-            raise ValueError(f"one feature has more than {LARGEST_FEATURE} characters")
+            raise ValueError(say("geojson_long", most=LARGEST_FEATURE))
         read = self._read(max(_CHUNK, len(held)))
         self._over = not read
         self._text, self._at = held + read, 0
@@ -218,4 +219,4 @@ class _Scanner:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(say("geojson_constant", name=name))

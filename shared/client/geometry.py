@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, ClassVar, Final
 
 from shared.client.crs import WGS84, Position, epsg_of, read_position
+from shared.client.said import say
 from shared.vocabulary.errors import Refused
 
 Pair = tuple[float, float]
@@ -38,10 +39,9 @@ def position_in(text: str, crs: str | None = None) -> Position:
     try:
         told = json.loads(text)
     except (ValueError, RecursionError) as error:
-        remedy = "Write a GeoJSON geometry, such as a Point with coordinates."
-        raise BadGeometry(value=text[:80], remedy=remedy) from error
+        raise BadGeometry(value=text[:80], remedy=say("geometry_json")) from error
     if not isinstance(told, dict):
-        raise BadGeometry(value=text[:80], remedy="Write a GeoJSON geometry, such as a Point.")
+        raise BadGeometry(value=text[:80], remedy=say("geometry_json"))
     epsg = crs_of(told) or (epsg_of(crs) if crs else WGS84)
     return read_position(*point_of(told), epsg)
 
@@ -66,12 +66,12 @@ def point_of(geometry: dict[str, Any]) -> Pair:
     """
     kind = geometry.get("type")
     if kind not in _DEPTHS:
-        remedy = f"Use one of: {', '.join(_DEPTHS)}."
+        remedy = say("geometry_kinds", kinds=", ".join(_DEPTHS))
         raise BadGeometry(value=str(kind)[:80], remedy=remedy)
     coordinates: Any = geometry.get("coordinates")
     pairs = list(_pairs(coordinates, _DEPTHS[kind]))
     if not pairs:
-        raise BadGeometry(value=kind, remedy="It is empty: give it coordinates.")
+        raise BadGeometry(value=kind, remedy=say("geometry_empty"))
     if kind == "Point":
         return pairs[0]
     if kind == "MultiPoint":
@@ -90,16 +90,16 @@ def _pairs(told: Any, depth: int) -> Iterator[Pair]:
     level = [told]
     for _ in range(depth):
         if not all(isinstance(each, list) for each in level):
-            raise BadGeometry(value=str(told)[:80], remedy="Its lists are not as deep as its type.")
+            raise BadGeometry(value=str(told)[:80], remedy=say("geometry_depth"))
         level = [inner for each in level for inner in each]
         if len(level) > MOST_POSITIONS:
-            remedy = f"It has more than {MOST_POSITIONS} positions: simplify it."
+            remedy = say("geometry_positions", most=MOST_POSITIONS)
             raise BadGeometry(value=f"{len(level)} positions", remedy=remedy)
     for each in level:
         if not isinstance(each, list) or len(each) < 2 or not all(map(_is_number, each[:2])):
             if each == [] and depth == 0:
                 return
-            raise BadGeometry(value=str(each)[:80], remedy="A position is two numbers, x and y.")
+            raise BadGeometry(value=str(each)[:80], remedy=say("geometry_pair"))
         yield float(each[0]), float(each[1])
 
 
@@ -115,8 +115,7 @@ def _is_number(told: Any) -> bool:
 def _rings(polygon: Any) -> list[Ring]:
     rings = [list(_pairs(ring, 1)) for ring in polygon] if isinstance(polygon, list) else []
     if not rings or any(len(ring) < _RING or ring[0] != ring[-1] for ring in rings):
-        remedy = "A ring has four positions at least, and the last is the first."
-        raise BadGeometry(value=str(polygon)[:80], remedy=remedy)
+        raise BadGeometry(value=str(polygon)[:80], remedy=say("geometry_ring"))
     return rings
 
 

@@ -22,6 +22,7 @@ from shared.client.features import (
     weigh,
 )
 from shared.client.geometry import GEOMETRY, MOST_POSITIONS, BadGeometry
+from shared.client.said import said, say
 from shared.client.tables import Headings
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -52,7 +53,7 @@ def open_geopackage(
             file, form.sheet, layers
         )
     if not layers:
-        raise BadTable(value=file.name, remedy="It has no layer of features.")
+        raise BadTable(value=file.name, remedy=say("gpkg_no_layer"))
     missing: MissingColumns | None = None
     for layer in layers:
         try:
@@ -63,7 +64,7 @@ def open_geopackage(
         letters = {title: name for name, title in titles.items()} | {GEOMETRY: GEOMETRY}
         rows = FeatureRows(_Reading(file, layer), titles)
         return FeatureTable(layer.name, form, letters, rows, epsg=layer.epsg)
-    raise missing or BadTable(value=file.name, remedy="It has no layer of features.")
+    raise missing or BadTable(value=file.name, remedy=say("gpkg_no_layer"))
 
 
 def geometry_in(blob: bytes, epsg: int) -> str:
@@ -76,14 +77,14 @@ def geometry_in(blob: bytes, epsg: int) -> str:
         magic, _, flags = struct.unpack_from("<2sBB", blob)
         envelope = (0, 32, 48, 48, 64)[flags >> 1 & 0b111]
         if magic != b"GP" or flags & 0b10_0000:
-            raise ValueError("its head is no GeoPackage geometry's")
+            raise ValueError(say("geometry_head"))
         if flags & 0b1_0000:
             return ""
         told = _Wkb(blob, 8 + envelope).geometry()
     except (struct.error, IndexError, ValueError) as error:
         if isinstance(error, BadGeometry):
             raise
-        remedy = f"It is broken ({error}): write the layer anew."
+        remedy = say("geometry_broken", why=said(error))
         raise BadGeometry(value=f"{len(blob)} bytes", remedy=remedy) from error
     return json.dumps({**told, "crs": epsg})
 
@@ -109,7 +110,7 @@ class _Reading(Features):
         with _unreadable_told(self.file), closing(_connected(self.file)) as opened:
             for number, values in enumerate(opened.execute(asked), start=1):
                 if number > MOST_FEATURES:
-                    remedy = f"It has more than {MOST_FEATURES} features: split it."
+                    remedy = say("table_many_features", most=MOST_FEATURES)
                     raise BadTable(value=self.file.name, remedy=remedy)
                 properties = dict(zip(layer.properties, values, strict=False))
                 blob = values[-1] if layer.geometry else None
@@ -121,7 +122,7 @@ def _feature(number: int, properties: dict[str, Any], blob: Any, epsg: int) -> F
         return Feature(number, properties, "")
     try:
         if not isinstance(blob, bytes):
-            raise BadGeometry(value=str(blob)[:40], remedy="It is no geometry of a GeoPackage.")
+            raise BadGeometry(value=str(blob)[:40], remedy=say("geometry_not_gpkg"))
         return Feature(number, properties, geometry_in(blob, epsg))
     except BadGeometry as error:
         return Feature(number, properties, "", str(error))
@@ -145,7 +146,7 @@ def _unreadable_told(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        remedy = f"It is no GeoPackage that can be read ({error}): export it anew."
+        remedy = say("gpkg_broken", why=error)
         raise BadTable(value=file.name, remedy=remedy) from error
 
 
@@ -156,8 +157,7 @@ def _layers(opened: sqlite3.Connection, file: Path) -> Iterator[_Layer]:
         )
     }  # fmt: skip
     if "gpkg_contents" not in plain:
-        remedy = "It is a database without gpkg_contents, so no GeoPackage: export it as one."
-        raise BadTable(value=file.name, remedy=remedy)
+        raise BadTable(value=file.name, remedy=say("gpkg_contents"))
     shapes: dict[str, tuple[str, Any]] = {}
     systems: dict[Any, str] = {}
     if "gpkg_geometry_columns" in plain:
@@ -182,11 +182,12 @@ def _epsg(named: str | None, file: Path) -> int:
     try:
         return epsg_of(named or "")
     except UnknownCrs as error:
-        raise BadTable(value=file.name, remedy=str(error)) from error
+        raise BadTable(value=file.name, remedy=said(error)) from error
 
 
 def _no_layer(file: Path, asked: str, layers: list[_Layer]) -> list[_Layer]:
-    remedy = f"It has no layer {asked!r}; it has: {', '.join(each.name for each in layers)}."
+    there = ", ".join(each.name for each in layers)
+    remedy = say("table_no_layer", layer=asked, there=there)
     raise BadTable(value=file.name, remedy=remedy)
 
 
@@ -214,7 +215,7 @@ class _Wkb:
         self.at += 5
         kind, dimensions = told % 1000, 2 + (0, 1, 1, 2)[told // 1000]
         if kind not in _NAMES or (only is not None and kind != only):
-            raise ValueError(f"its kind {told} is not read")
+            raise ValueError(say("geometry_wkb_kind", kind=told))
         coordinates: Any
         if kind == 1:
             coordinates = self._pairs(order, dimensions, 1)[0]
@@ -232,7 +233,7 @@ class _Wkb:
         (count,) = struct.unpack_from(f"{order}I", self.blob, self.at)
         self.at += 4
         if count * smallest > len(self.blob) - self.at:
-            raise ValueError("it breaks off")
+            raise ValueError(say("geometry_breaks_off"))
         return int(count)
 
     def _run(self, order: str, dimensions: int) -> list[list[float]]:
@@ -241,7 +242,7 @@ class _Wkb:
     def _pairs(self, order: str, dimensions: int, count: int) -> list[list[float]]:
         self.left -= count
         if self.left < 0:
-            remedy = f"It has more than {MOST_POSITIONS} positions: simplify it."
+            remedy = say("geometry_positions", most=MOST_POSITIONS)
             raise BadGeometry(value="geometry", remedy=remedy)
         numbers = struct.unpack_from(f"{order}{count * dimensions}d", self.blob, self.at)
         self.at += 8 * count * dimensions

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shared.client.cells import folded
 from shared.client.rules import Choice, Column, Condition, Constant, Rule, Template
+from shared.client.said import said, say
 from shared.client.values import Kind, checked
 from shared.client.words import words_of
 
@@ -15,6 +16,10 @@ class Compiler:
     """Makes rules of what a mapping file says, and gathers every fault with its place."""
 
     faults: list[str] = field(default_factory=list)
+
+    def fault(self, key: str, where: str, **told: Any) -> None:
+        """Note a fault at *where*: the sentence *key*."""
+        self.faults.append(say(key, where=where, **told))
 
     def rule(self, told: Any, kind: Kind, where: str) -> Rule:
         """
@@ -27,7 +32,7 @@ class Compiler:
         assumed = self._assumed(told.get("assume"), where)
         forms = [name for name in ("value", "column", "template", "choose") if name in told]
         if len(forms) != 1:
-            self.faults.append(f"{where}: say one of value, column, template, choose")
+            self.fault("mapping_choice", where, words="value / column / template / choose")
             return Constant(None)
         self.only(told, where, {"assume", forms[0], *_OPTIONS.get(forms[0], ())})
         if forms[0] == "value":
@@ -44,7 +49,7 @@ class Compiler:
         `is: filled`, `starts`, `contains`, `not`. Words are compared without regard to capitals.
         """
         if not isinstance(told, dict) or not told:
-            self.faults.append(f"{where}: name a column and what it must say")
+            self.fault("mapping_condition", where)
             return Condition(())
         tests = tuple(
             (str(column), self._test(asked, f"{where}.{column}")) for column, asked in told.items()
@@ -57,16 +62,16 @@ class Compiler:
         try:
             return Constant(checked(kind, value), assumed)
         except ValueError as error:
-            self.faults.append(f"{where}: {error}")
+            self.fault("mapping_why", where, why=said(error))
             return Constant(None)
 
     def _column(self, told: dict[str, Any], kind: Kind, where: str, assumed: Any) -> Rule:
         table = told.get("table")
         part = {"first of month": "first", "last of month": "last"}.get(told.get("to", ""))
         if "to" in told and part is None:
-            self.faults.append(f"{where}.to: say first of month, or last of month")
+            self.fault("mapping_choice", f"{where}.to", words="first of month / last of month")
         if told.get("month", "last") != "last":
-            self.faults.append(f"{where}.month: say last; else a month is its first day")
+            self.fault("mapping_month", where)
         plus = told.get("plus") or {}
         self.only(plus, f"{where}.plus", {"days", "months"})
         return Column(
@@ -87,39 +92,39 @@ class Compiler:
         if told == "vocabulary":
             return self._vocabulary(kind, where)
         if not isinstance(told, dict):
-            self.faults.append(f"{where}.table: write word: value, one a line, or vocabulary")
+            self.fault("mapping_table", where)
             return {}
         rules: dict[str, Rule] = {}
         for word, meant in told.items():
             if isinstance(word, bool):
-                self.faults.append(f"{where}.table: quote the word {word} ('yes', 'no', 'on')")
+                self.fault("mapping_quote", where, word=word)
             rules[folded(str(word))] = self.rule(meant, kind, f"{where}.table.{word}")
         return rules
 
     def _vocabulary(self, kind: Kind, where: str) -> dict[str, Rule]:
         words = words_of(kind)
         if not words:
-            self.faults.append(f"{where}.table: the vocabulary has no words for {kind}")
+            self.fault("mapping_vocabulary", where, kind=kind)
         return {word: Constant(code) for word, code in words.items()}
 
     def _ranges(self, told: Any, kind: Kind, where: str) -> Iterator[tuple[int, int, Rule]]:
         for written, meant in told.items():
             low, dots, high = str(written).partition("..")
             if not (dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high)):
-                self.faults.append(f"{where}.ranges.{written}: write it like 100..199")
+                self.fault("mapping_range", where, written=written)
                 continue
             yield int(low), int(high), self.rule(meant, kind, f"{where}.ranges.{written}")
 
     def _template(self, text: str, kind: Kind, where: str, assumed: tuple[str, ...]) -> Rule:
         if kind != "text":
-            self.faults.append(f"{where}: a template makes text, not a {kind}")
+            self.fault("mapping_template", where, kind=kind)
         pieces: list[tuple[str, str | None]] = []
         rest = text
         while "{" in rest:
             before, _, rest = rest.partition("{")
             column, closed, rest = rest.partition("}")
             if not closed:
-                self.faults.append(f"{where}: a brace is not closed in {text!r}")
+                self.fault("mapping_brace", where, text=text)
             pieces.append((before, column))
         pieces.append((rest, None))
         longest = 2000 if where.endswith(".note") else 200
@@ -135,9 +140,9 @@ class Compiler:
             elif isinstance(case, dict) and set(case) == {"else"}:
                 cases.append((Condition(()), self.rule(case["else"], kind, f"{at}.else")))
             else:
-                self.faults.append(f"{at}: say if and then, or else")
+                self.fault("mapping_case", at)
         if not cases:
-            self.faults.append(f"{where}.choose: list at least one case")
+            self.fault("mapping_cases", where)
         return Choice(tuple(cases), assumed)
 
     def _test(self, asked: Any, where: str) -> Callable[[str], bool]:
@@ -158,7 +163,7 @@ class Compiler:
                 return lambda cell: any(each in cell for each in _words(word))
             case [("not", word)]:
                 return lambda cell: cell not in _words(word)
-        self.faults.append(f"{where}: say is (empty, filled), starts, contains or not")
+        self.fault("mapping_test", where)
         return lambda cell: False
 
     def _assumed(self, told: Any, where: str) -> tuple[str, ...]:
@@ -166,14 +171,14 @@ class Compiler:
             return ()
         texts = told if isinstance(told, list) else [told]
         if not all(isinstance(text, str) and text.strip() for text in texts):
-            self.faults.append(f"{where}.assume: write it in words")
+            self.fault("mapping_assume", where)
         return tuple(" ".join(str(text).split()) for text in texts)
 
     def only(self, told: Any, where: str, known: set[str]) -> None:
         """Note every name in *told* that is not *known*."""
         for name in told if isinstance(told, dict) else ():
             if name not in known:
-                self.faults.append(f"{where}.{name}: not a word here; use {', '.join(known)}")
+                self.fault("mapping_word", where, name=name, known=", ".join(sorted(known)))
 
 
 _OPTIONS: Final = {"column": ("table", "ranges", "else", "empty", "to", "month", "plus")}

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.client.crs import METRIC, eastings_of, epsg_by_easting, systems_of
+from shared.client.said import Said, say
 from shared.vocabulary.errors import Refused
 
 MOST_BYTES: Final = 300_000_000
@@ -140,7 +141,10 @@ def read_design(
     size = file.stat().st_size
     if size > most_bytes:
         raise DesignTooLarge(
-            file=file.name, value=f"{size} bytes", most=most_bytes, remedy="Split it by surface."
+            file=file.name,
+            value=say("design_bytes", size=size),
+            most=most_bytes,
+            remedy=say("design_split"),
         )
     reading = _Reading(file.name, most_faces)
     parser = expat.ParserCreate()
@@ -158,11 +162,11 @@ def read_design(
     except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, DesignRefused):
             raise
-        remedy = "Write it again from the design program, whole."
+        remedy = say("design_again")
         raise DesignUnreadable(file=file.name, value=error, remedy=remedy) from error
     if reading.root != "LandXML":
-        remedy = "Give a LandXML or Inframodel file."
-        raise DesignUnreadable(file=file.name, value=f"its root is {reading.root}", remedy=remedy)
+        why, remedy = say("design_root", root=reading.root), say("design_landxml")
+        raise DesignUnreadable(file=file.name, value=why, remedy=remedy)
     return reading.design(file, epsg)
 
 
@@ -194,8 +198,7 @@ class _Reading:
     many: int = 0
 
     def doctype(self, *_: Any) -> None:
-        remedy = "Take the <!DOCTYPE …> away; LandXML needs none."
-        raise DesignWithEntities(file=self.file, remedy=remedy)
+        raise DesignWithEntities(file=self.file, remedy=say("design_doctype"))
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = _local(tag)
@@ -209,7 +212,7 @@ class _Reading:
             case "Definition" if self.inside is not None:
                 kind = attributes.get("surfType", "TIN")
                 if kind != "TIN":
-                    remedy = "Triangulate it in the design program."
+                    remedy = say("design_triangulate")
                     raise NotTriangulated(file=self.file, value=self.inside.name, remedy=remedy)
             case "Property" if self.inside is not None:
                 if attributes.get("label") == "surfaceCoding":
@@ -222,7 +225,7 @@ class _Reading:
             case "Metric" | "Imperial":
                 unit = _filled(attributes.get("linearUnit")) or "meter"
                 if name == "Imperial" or unit.casefold() not in _METRES:
-                    raise NotMetres(file=self.file, value=unit, remedy="Write it in metres.")
+                    raise NotMetres(file=self.file, value=unit, remedy=say("design_metres"))
 
     def text(self, words: str) -> None:
         if self.words is not None:
@@ -245,13 +248,13 @@ class _Reading:
         except ValueError:
             north = east = height = float("nan")
         if not (id and isfinite(north) and isfinite(east) and isfinite(height)):
-            remedy = "A point has an id, and northing, easting and height."
+            remedy = say("design_point")
             raise BadPoint(file=self.file, line=self.line, point=id, value=told, remedy=remedy)
         at = surface.ids.setdefault(id, len(surface.ids))
         if at == len(surface.places) // 3:
             surface.places.extend((east, north, height))
         elif surface.places[3 * at : 3 * at + 3] != array("d", (east, north, height)):
-            remedy = "Give each point of a surface an id of its own."
+            remedy = say("design_point_id")
             raise PointTwice(file=self.file, line=self.line, point=id, remedy=remedy)
 
     def face(self, surface: _Surface, told: str) -> None:
@@ -260,12 +263,15 @@ class _Reading:
             return
         corners = [surface.ids.get(id, -1) for id in told.split()]
         if len(corners) != 3 or -1 in corners:
-            remedy = "It names three points that stand in its surface before it."
+            remedy = say("design_corners")
             raise BadFace(file=self.file, line=self.line, value=told, remedy=remedy)
         self.many += 1
         if self.many > self.most_faces:
             raise DesignTooLarge(
-                file=self.file, value="faces", most=self.most_faces, remedy="Thin the surface out."
+                file=self.file,
+                value=say("design_faces"),
+                most=self.most_faces,
+                remedy=say("design_thin"),
             )
         surface.faces.extend(corners)
 
@@ -298,8 +304,8 @@ class _Reading:
         )
         epsg = self._declared() or told or epsg_by_easting(east)
         if epsg is None:
-            remedy = "Say which with --epsg: 3067, or 3873 to 3885."
-            raise UnknownCrs(file=self.file, value="none told", remedy=remedy)
+            remedy = say("design_say_epsg")
+            raise UnknownCrs(file=self.file, value=say("design_none_told"), remedy=remedy)
         least, most = eastings_of(epsg)
         if not (least < east and most_east < most and _NORTH[0] < north and most_north < _NORTH[1]):
             raise CrsMismatch(
@@ -313,20 +319,15 @@ class _Reading:
         code = re.sub(r"^EPSG:", "", self.epsg.strip(), flags=re.IGNORECASE)
         if code.isdecimal() and int(code) in METRIC:
             return int(code)
-        remedy = "Write it in EPSG:3067, or in a GK zone, EPSG:3873 to 3885."
-        raise UnknownCrs(file=self.file, value=self.epsg, remedy=remedy)
+        raise UnknownCrs(file=self.file, value=self.epsg, remedy=say("design_write_epsg"))
 
 
-def _reading_of(north: float, east: float) -> str:
+def _reading_of(north: float, east: float) -> Said:
     """What the pair would be, read the other way round or in the system it looks like."""
     if _NORTH[0] < east < _NORTH[1]:
-        return (
-            "The two look swapped: as easting, northing it would be "
-            f"{north}, {east}. LandXML wants northing, easting, height."
-        )
+        return say("design_swapped", north=north, east=east)
     looks = systems_of(east, north)
-    also = f" It looks like EPSG:{looks[0]}." if looks else ""
-    return f"Mend the coordinate system or the coordinates.{also}"
+    return say("design_looks", epsg=looks[0]) if looks else say("design_mend")
 
 
 def _filled(told: str | None) -> str:

@@ -14,6 +14,7 @@ from shared.client.crs import UnknownCrs, epsg_of
 from shared.client.grammar import Compiler
 from shared.client.places import PlaceRule
 from shared.client.rules import Condition, Rule
+from shared.client.said import said, say, say_all
 from shared.client.values import Kind
 from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject
 from shared.vocabulary.errors import Refused
@@ -150,7 +151,7 @@ def read_mapping(told: str | Path) -> FileMapping:
     compiler = Compiler()
     mapping = _mapping(told_file, compiler)
     if compiler.faults:
-        raise BadMapping(value=str(told), remedy="; ".join(compiler.faults) + ".")
+        raise BadMapping(value=str(told), remedy=say_all(compiler.faults))
     return mapping
 
 
@@ -163,16 +164,16 @@ def read_yaml(told: str | Path) -> dict[str, Any]:
         else:
             text = SHIPPED.joinpath(f"{told}.yaml").read_text("utf-8")
     except FileNotFoundError:
-        remedy = f"There is no such file; shipped are: {', '.join(shipped_mappings())}."
+        remedy = say("mapping_no_file", shipped=", ".join(shipped_mappings()))
         raise BadMapping(value=str(told), remedy=remedy) from None
     except UnicodeDecodeError as error:
-        raise BadMapping(value=str(told), remedy=f"It is not UTF-8: {error}.") from error
+        raise BadMapping(value=str(told), remedy=say("mapping_utf8", why=error)) from error
     try:
         found = yaml.load(text, _Strict)
     except yaml.YAMLError as error:
-        raise BadMapping(value=str(told), remedy=f"It is not YAML: {error}.") from error
+        raise BadMapping(value=str(told), remedy=say("mapping_yaml", why=error)) from error
     if not isinstance(found, dict):
-        raise BadMapping(value=str(told), remedy="It holds names and values, as the shipped do.")
+        raise BadMapping(value=str(told), remedy=say("mapping_names"))
     return found
 
 
@@ -195,7 +196,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
     compiler.only(told, "mapping", set(_TOP))
     for name in ("name", "project", "forecast"):
         if not told.get(name):
-            compiler.faults.append(f"{name}: say it")
+            compiler.faults.append(say("mapping_say", where=name))
     whose = told.get("organisation")
     by_title = isinstance(whose, dict) and whose.get("by") == "title"
     if isinstance(whose, dict):
@@ -204,7 +205,7 @@ def _mapping(told: dict[str, Any], compiler: Compiler) -> FileMapping:
     place = project.pop("place", None) or {}
     same = told.get("same_identity", "refuse")
     if same not in ("refuse", "number"):
-        compiler.faults.append("same_identity: say refuse or number")
+        compiler.fault("mapping_choice", "same_identity", words="refuse / number")
     area = told.get("area")
     return FileMapping(
         name=str(told.get("name", "")),
@@ -232,7 +233,7 @@ def _headings(told: Any, compiler: Compiler) -> Iterator[tuple[str, tuple[str, .
     for column, names in told.items() if isinstance(told, dict) else ():
         words = list(names.values()) if isinstance(names, dict) else names
         if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
-            compiler.faults.append(f"headings.{column}: list the other names of the column")
+            compiler.faults.append(say("mapping_headings", column=column))
             continue
         yield str(column), tuple(words)
 
@@ -246,21 +247,21 @@ def form_from(told: dict[str, Any], compiler: Compiler) -> Form:
     try:
         ZoneInfo(form.time_zone)
     except (ValueError, OSError, KeyError):
-        compiler.faults.append(f"file.time_zone: {form.time_zone!r} is not known")
+        compiler.faults.append(say("mapping_zone", zone=form.time_zone))
     if form.decimal not in ("auto", ",", "."):
-        compiler.faults.append("file.decimal: say auto, ',' or '.'")
+        compiler.fault("mapping_choice", "file.decimal", words="auto / ',' / '.'")
     if form.delimiter != "auto" and len(form.delimiter) != 1:
-        compiler.faults.append("file.delimiter: say auto, or one character")
+        compiler.faults.append(say("mapping_delimiter"))
     if form.header != "auto" and (not isinstance(form.header, int) or form.header < 1):
-        compiler.faults.append("file.header: say auto, or the number of the row of column names")
+        compiler.faults.append(say("mapping_header"))
     if not isinstance(form.sheet, str):
-        compiler.faults.append("file.sheet: say auto, or the name of the sheet")
+        compiler.faults.append(say("mapping_sheet"))
     for each in form.dates:
         try:
             if each not in ("auto", "instant", "milliseconds"):
                 date_pattern(each)
         except BadCell as error:
-            compiler.faults.append(f"file.dates: {error}")
+            compiler.fault("mapping_why", "file.dates", why=said(error))
     return form
 
 
@@ -268,7 +269,7 @@ def _skips(told: Any, compiler: Compiler) -> Iterator[Skip]:
     for number, each in enumerate(told, start=1):
         where = f"skip[{number}]"
         if not (isinstance(each, dict) and set(each) == {"if", "because"}):
-            compiler.faults.append(f"{where}: say if and because")
+            compiler.fault("mapping_choice", where, words="if + because")
             continue
         yield Skip(str(each["because"]), compiler.condition(each["if"], f"{where}.if"))
 
@@ -282,7 +283,7 @@ def _assumptions(told: Any, compiler: Compiler) -> Iterator[Assumption]:
             condition = compiler.condition(each["if"], f"{where}.if")
             yield Assumption(" ".join(str(each["text"]).split()), condition)
         else:
-            compiler.faults.append(f"{where}: write a sentence, or if and text")
+            compiler.fault("mapping_sentence", where)
 
 
 def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
@@ -294,7 +295,7 @@ def _place(told: dict[str, Any], compiler: Compiler) -> PlaceRule:
         if name in told
     }
     if not {"code", "name"} & set(rules):
-        compiler.faults.append("project.place: say code or name, the municipality of the project")
+        compiler.faults.append(say("mapping_place"))
     separator = told.get("separator")
     nowhere = told.get("nowhere") or []
     return PlaceRule(
@@ -310,7 +311,7 @@ def _crs(told: Any, compiler: Compiler) -> str | None:
     try:
         return None if told is None else f"EPSG:{epsg_of(told)}"
     except UnknownCrs as error:
-        compiler.faults.append(f"project.place.crs: {error}")
+        compiler.fault("mapping_why", "project.place.crs", why=said(error))
         return None
 
 
@@ -326,7 +327,7 @@ def _shape(told: dict[str, Any], contract: type[Handed], where: str, compiler: C
     compiler.only(told, where, known)
     required = {name for name in known if _required(contract, name)}
     for name in sorted(required - set(told)):
-        compiler.faults.append(f"{where}.{name}: say it")
+        compiler.fault("mapping_say", f"{where}.{name}")
     fields = {
         name: compiler.rule(rule, _KINDS.get(name, "text"), f"{where}.{name}")
         for name, rule in told.items()

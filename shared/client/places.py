@@ -125,18 +125,31 @@ class Gazetteer:
 
     def questions(self, point: Position, told: Place) -> tuple[str, ...]:
         """What to ask where *point* lies much nearer to another place than to the one *told*."""
-        away = straight_km(point.lat, point.lon, told.lat, told.lon)
-        nearest = min(
-            self.region.places,
-            key=lambda each: straight_km(point.lat, point.lon, each.lat, each.lon),
-        )
-        nearer = straight_km(point.lat, point.lon, nearest.lat, nearest.lon)
-        if nearest.code == told.code or nearer > away * _MUCH_NEARER:
+        found = self.much_nearer(point, told)
+        if found is None:
             return ()
+        nearest, nearer, away = found
         return (
             f"The point is {nearer:.1f} km from the middle of {nearest.name('en')}, and {away:.1f} "
             f"km from that of {told.name('en')}, which the row says: check which is right.",
         )
+
+    def much_nearer(self, point: Position, told: Place) -> tuple[Place, float, float] | None:
+        """The place whose middle is much nearer to *point* than that of *told*, and km to both."""
+        away = straight_km(point.lat, point.lon, told.lat, told.lon)
+        nearest, nearer = self.nearest(point)
+        if nearest.code == told.code or nearer > away * _MUCH_NEARER:
+            return None
+        return nearest, nearer, away
+
+    def nearest(self, point: Position) -> tuple[Place, float]:
+        """The place whose middle is nearest to *point*, and how far it is, km."""
+
+        def away(each: Place) -> float:
+            return straight_km(point.lat, point.lon, each.lat, each.lon)
+
+        nearest = min(self.region.places, key=away)
+        return nearest, away(nearest)
 
     def by_code(self, written: str) -> Place | None:
         """The place of a code; its leading zeros may have been eaten by a spreadsheet."""

@@ -16,6 +16,7 @@ from shared.client.mapping import BadMapping, FileMapping, Shape
 from shared.client.outgoing import Item, Note, Outgoing, RowError, Skipped, event_id
 from shared.client.places import Gazetteer, Where, place_fields
 from shared.client.rules import CellError
+from shared.client.said import Said, say
 from shared.client.tables import Table, open_table
 from shared.contracts.intake import Handed, HandedArea, HandedForecast, HandedProject, Refusal
 from shared.vocabulary.regions import Region
@@ -81,8 +82,7 @@ def events_of(
 ) -> Iterator[Item]:
     """What the rows of *table* tell by *mapping*, as `read_events` says."""
     if organisation is None and mapping.organisation is None:
-        remedy = "It names no organisation: say whose rows these are."
-        raise BadMapping(value=mapping.name, remedy=remedy)
+        raise BadMapping(value=mapping.name, remedy=say("mapping_no_organisation"))
     titles = {folded(title): token for title, token in (organisations or {}).items()}
     read = replace(mapping, form=table.form)
     if isinstance(table, FeatureTable):
@@ -117,20 +117,20 @@ def refusals_of(
         yield RowError(row, column or reason.pointer, value, reason.code, reason.text, cell)
 
 
-def form_told(table: Table) -> str:
+def form_told(table: Table) -> Said:
     """How the file writes, in words: what was found, and what its cells leave open."""
     if isinstance(table, FeatureTable):
         return table.told()
     form = table.form
-    decimal = {",": "decimal comma", ".": "decimal point"}.get(form.decimal, "no decimals seen")
-    dates = " or ".join(form.dates)
+    told = {
+        "header": form.header,
+        "decimal": say({",": "form_comma", ".": "form_point"}.get(form.decimal, "form_no_mark")),
+        "dates": ", ".join(form.dates),
+    }
     if table.sheet:
-        return f"sheet {table.sheet!r}, header in row {form.header}, {decimal}, dates {dates}"
-    mark = {"\t": "tab"}.get(form.delimiter, form.delimiter)
-    return (
-        f"{form.encoding}, cells parted by {mark}, header in row {form.header}, {decimal}, "
-        f"dates {dates}"
-    )
+        return say("form_sheet", sheet=table.sheet, **told)
+    mark = say("form_tab") if form.delimiter == "\t" else form.delimiter
+    return say("form_text", encoding=form.encoding, mark=mark, **told)
 
 
 @dataclass(slots=True)

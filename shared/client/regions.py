@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from shared.client.cells import Form
 from shared.client.mapping import BadMapping, read_yaml
+from shared.client.said import say, say_all
 from shared.client.tables import read_rows
 from shared.vocabulary.regions import Region, make_region
 
@@ -43,12 +44,14 @@ def region_from_csv(path: str | Path, mapping: str | Path) -> Region:
 
 
 def _columns(told: dict[str, Any], name: str) -> dict[str, str]:
-    faults = [f"{each}: say it" for each in _NEEDED if not told.get(each)]
-    faults += [f"{each}: not a word here" for each in told if each not in (*_NEEDED, *_OPTIONAL)]
+    faults = [say("mapping_say", where=each) for each in _NEEDED if not told.get(each)]
+    others = [each for each in told if each not in (*_NEEDED, *_OPTIONAL)]
+    faults += [say("config_word", where=each) for each in others]
     columns = told.get("columns") or {}
-    faults += [f"columns.{each}: say which column" for each in _COLUMNS if each not in columns]
+    lacking = [each for each in _COLUMNS if each not in columns]
+    faults += [say("mapping_say", where=f"columns.{each}") for each in lacking]
     unknown = set(told.get("file") or {}) - set(Form.__slots__)
-    faults += [f"file.{each}: not a word here" for each in sorted(unknown)]
+    faults += [say("config_word", where=f"file.{each}") for each in sorted(unknown)]
     if faults:
-        raise BadMapping(value=name, remedy="; ".join(faults) + ".")
+        raise BadMapping(value=name, remedy=say_all(faults))
     return {str(field): str(column) for field, column in columns.items()}

@@ -19,6 +19,7 @@ from shared.client.https_door import structured
 from shared.client.mapping import FileMapping, read_mapping
 from shared.client.outgoing import Note, Outgoing, RowError, Skipped
 from shared.client.reading import events_of, form_told, table_of
+from shared.client.said import Said, in_each, said, say, spoken
 from shared.client.tables import Table
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import region_from
@@ -41,16 +42,21 @@ def lines(path: Path, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
             mapping = replace(mapping, form=replace(mapping.form, sheet=order["sheet"]))
         table = table_of(path, mapping)
         yield {
-            "form": form_told(table),
+            "form": spoken(form_told(table), order.get("language", "en")),
             "sheet": table.sheet,
             "places": _places(table, mapping),
-            "notes": [text for _, text in table.notes],
+            "notes": [in_each(text) for _, text in table.notes],
         }
         yield from _told(table, mapping, order)
     except Refused as error:
-        yield {"problem": {"code": error.code, "text": str(error)}}
+        yield {"problem": problem(error.code, said(error))}
     except MemoryError:
-        yield {"problem": {"code": "table_too_large", "text": "The table takes too much memory."}}
+        yield {"problem": problem("table_too_large", say("table_memory"))}
+
+
+def problem(code: str, text: Said) -> dict[str, Any]:
+    """Why a table is not read, in each language: who will read it is not known yet."""
+    return {"code": code, "text": in_each(text)}
 
 
 def _told(table: Table, mapping: FileMapping, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -75,8 +81,8 @@ def _told(table: Table, mapping: FileMapping, order: dict[str, Any]) -> Iterator
             case Note():
                 notes += 1
         if rows + len(bad) + skipped > order["most_rows"]:
-            remedy = f"It has more than {order['most_rows']} rows: split it."
-            raise BadTable(value=table.sheet or "the file", remedy=remedy)
+            remedy = say("table_many_rows", most=order["most_rows"])
+            raise BadTable(value=table.sheet or "table", remedy=remedy)
     yield from slices.rest()
     yield {"end": {"rows": rows, "bad": len(bad), "skipped": skipped, "events": slices.events}}
 

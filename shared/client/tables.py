@@ -22,6 +22,8 @@ from shared.client.cells import (
     normal,
     slashed_forms,
 )
+from shared.client.said import say
+from shared.client.scale import letter_of
 
 DELIMITERS: Final = (";", "\t", ",")
 _CHUNK: Final = 1 << 20
@@ -82,8 +84,8 @@ def open_table(
     else:
         table = _of_text(file, form, columns, headings or {})
     if file.suffix.casefold() in (".xlsx", ".xlsm") and kind == "text":
-        said = ("not_a_workbook", f"{file.name} is a text file by its content, and read as one.")
-        table = replace(table, notes=(*table.notes, said))
+        told = ("not_a_workbook", say("table_is_text", name=file.name))
+        table = replace(table, notes=(*table.notes, told))
     return _surveyed(table, numbers, dates)
 
 
@@ -107,9 +109,7 @@ class _Header:
 
     @property
     def letters(self) -> dict[str, str]:
-        return {
-            title: workbook.letter_of(place) for place, title in enumerate(self.titles) if title
-        }
+        return {title: letter_of(place) for place, title in enumerate(self.titles) if title}
 
     def row_of(self, number: int, cells: Sequence[str], faults: Mapping[int, str]) -> Row | None:
         """Row *number*; None when nothing stands in it."""
@@ -162,8 +162,8 @@ def _of_workbook(file: Path, form: Form, columns: Collection[str], headings: Hea
         if best is not None and best[0] >= len(set(columns)):
             break
     if best is None:
-        where = f"None of its sheets ({', '.join(names)})"
-        raise BadTable(value=file.name, remedy=f"{where} has a row with column names.")
+        remedy = say("table_no_header_in_sheets", sheets=", ".join(names))
+        raise BadTable(value=file.name, remedy=remedy)
     _, header, sheet = best
     _check(header, file.name, columns)
     found_form = replace(form, header=header.row, sheet=sheet.name)
@@ -207,8 +207,7 @@ def _of_text(file: Path, form: Form, columns: Collection[str], headings: Heading
         with file.open(encoding=encoding, newline="") as text:
             sample = text.read(_SAMPLE)
         if "\0" in sample:
-            remedy = "It holds NUL bytes: it is no text file. Save it as XLSX or as CSV UTF-8."
-            raise BadTable(value=file.name, remedy=remedy)
+            raise BadTable(value=file.name, remedy=say("table_nul"))
         delimiters = DELIMITERS if form.delimiter == "auto" else (form.delimiter,)
         tried = []
         for delimiter in delimiters:
@@ -218,7 +217,7 @@ def _of_text(file: Path, form: Form, columns: Collection[str], headings: Heading
                 tried.append((score, found[1], delimiter))
     if not tried:
         row = 1 if form.header == "auto" else form.header
-        raise BadTable(value=file.name, remedy=f"Row {row} has no column names.")
+        raise BadTable(value=file.name, remedy=say("table_no_header", row=row))
     _, header, delimiter = max(tried, key=lambda each: each[0])
     _check(header, file.name, columns)
     found_form = replace(form, encoding=encoding, delimiter=delimiter, header=header.row)
@@ -244,10 +243,10 @@ def _unreadable_told(file: Path, encoding: str) -> Iterator[None]:
     try:
         yield
     except (UnicodeError, LookupError) as error:
-        remedy = f"It is not {encoding} throughout: save it as CSV UTF-8, or say its encoding."
+        remedy = say("table_encoding", encoding=encoding)
         raise BadTable(value=file.name, remedy=remedy) from error
     except csv.Error as error:
-        raise BadTable(value=file.name, remedy=f"{error}.") from error
+        raise BadTable(value=file.name, remedy=say("table_csv", why=error)) from error
 
 
 def _encoding(path: Path) -> str:
@@ -296,11 +295,11 @@ def _header(
 def _check(header: _Header, name: str, columns: Collection[str]) -> None:
     missing = [column for column in columns if column not in header.titles]
     if missing:
-        remedy = f"It has: {', '.join(filter(None, header.titles))}."
+        remedy = say("table_columns_there", columns=", ".join(filter(None, header.titles)))
         raise MissingColumns(value=", ".join(missing), remedy=remedy)
     twice = [title for title, times in Counter(filter(None, header.titles)).items() if times > 1]
     if twice:
-        remedy = f"Each column needs a name of its own: {', '.join(twice)} stands twice."
+        remedy = say("table_column_twice", columns=", ".join(twice))
         raise BadTable(value=name, remedy=remedy)
 
 

@@ -11,6 +11,7 @@ import xlsxwriter
 import yaml
 
 from shared.client.mapping import read_yaml
+from shared.client.said import say
 from shared.client.words import LANGUAGES, labels
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import Region
@@ -37,7 +38,9 @@ def template(
     when it is read. Raises `NoSuchLanguage`.
     """
     if language not in LANGUAGES:
-        raise NoSuchLanguage(value=language, remedy=f"Use one of: {', '.join(LANGUAGES)}.")
+        raise NoSuchLanguage(
+            value=language, remedy=say("template_languages", languages=", ".join(LANGUAGES))
+        )
     kept = BytesIO()
     with xlsxwriter.Workbook(kept, {"in_memory": True, "strings_to_formulas": False}) as book:
         _Writer(book, language, region, _words()).write(rows)

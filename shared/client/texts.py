@@ -1,4 +1,7 @@
-"""What is wrong with a row, in the reader's language; English has the most exact words."""
+"""What is wrong with a row, in the reader's language; English has the most exact words.
+
+What is wrong with a whole file is said by `said`.
+"""
 
 from typing import Final
 
@@ -106,6 +109,45 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Ingen faktor är känd från {value} till ton. Ange ton.",
     ),
 }
+_SOURCES: Final[dict[str, tuple[str, str]]] = {
+    "id_missing": (
+        "Hankkeella ei ole tunnusta kohdassa {column}. Kerro, missä se on: fields.id.",
+        "Projektet har inget id vid {column}. Säg var det står: fields.id.",
+    ),
+    "title_missing": (
+        "Hankkeella ei ole nimeä kohdassa {column}. Anna sellainen tai kerro fields.title.",
+        "Projektet har inget namn vid {column}. Ge det ett, eller ange fields.title.",
+    ),
+    "event_unknown": (
+        "Tapahtumaa {value} ei tunneta. Tarkista sen nimi.",
+        "Händelsen {value} är okänd. Kontrollera dess namn.",
+    ),
+    "not_a_version": (
+        "{value} ei ole versio. Se on 0, 1, 2 …; muuten jätä fields.version pois.",
+        "{value} är ingen version. Den räknas 0, 1, 2 …; lämna annars bort fields.version.",
+    ),
+    "not_a_time": (
+        "{value} ei ole aika. Kirjoita se muodossa 2027-05-31T12:00:00+03:00.",
+        "{value} är ingen tid. Skriv den som 2027-05-31T12:00:00+03:00.",
+    ),
+    "not_json": (
+        "Tapahtuman tiedot eivät ole JSONia. Pyydä lähdettä korjaamaan ne.",
+        "Händelsens data är inte JSON. Be källan rätta dem.",
+    ),
+    "not_an_object": (
+        "Kuorma on olio. Kirjoita se aaltosulkeisiin, nimi ja arvo kerrallaan.",
+        "Ett lass är ett objekt. Skriv det inom klamrar, ett namn och ett värde i taget.",
+    ),
+    "load_unknown": (
+        "Kuormaa {value} ei ole kerrottu aiemmin, joten sitä ei voi perua. Tarkista tunnus.",
+        "Inget lass {value} har sagts tidigare, så det kan inte återtas. Kontrollera id.",
+    ),
+    "match_unknown": (
+        "Sinulla ei ole paria {value}. Tarkista sen tunnus tai nimeä ennuste.",
+        "Du har inget par {value}. Kontrollera dess id eller nämn prognosen.",
+    ),
+}
+"""What a connector's source told wrong."""
 _OTHER: Final = (
     "Sarakkeen {column} arvo {value} ei kelpaa. Valitse arvo luettelosta.",
     "Värdet {value} i kolumnen {column} duger inte. Välj ett värde i listan.",
@@ -114,7 +156,11 @@ _OTHER: Final = (
 
 def spoken(error: RowError, language: str) -> str:
     """What is wrong and what to do, in *language* (fi, sv, en)."""
-    told = _TEXTS.get(error.code) or (_OTHER if error.code.startswith("not_a_") else None)
+    told = (
+        _TEXTS.get(error.code)
+        or _SOURCES.get(error.code)
+        or (_OTHER if error.code.startswith("not_a_") else None)
+    )
     if language not in ("fi", "sv") or told is None:
         return error.text
     finnish, swedish = told

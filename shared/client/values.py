@@ -7,6 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from shared.client.cells import BadCell, Cell, Form, date_in, folded, number_in
+from shared.client.said import say
 from shared.vocabulary import enumerations
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import material
@@ -31,8 +32,8 @@ def read_as(kind: Kind, written: str, form: Form) -> Any:
         return held if isinstance(held, float) else number_in(written, form.decimal)
     if kind == "date":
         if isinstance(held, float) and "milliseconds" not in form.dates:
-            remedy = "It is a number: give the cell the format of a date, or write 31.5.2027."
-            raise BadCell(value=written, wanted="a date", remedy=remedy)
+            remedy = say("cell_day_format")
+            raise BadCell(value=written, wanted=say("wanted_date"), remedy=remedy)
         if isinstance(held, date):
             return held
         return date_in(written, form.dates, ZoneInfo(form.time_zone))
@@ -50,8 +51,12 @@ def checked(kind: Kind, value: Any) -> Any:
     found = known.get(folded(str(value)))
     if found is None:
         close = get_close_matches(folded(str(value)), known, n=1)
-        hint = f"Did you mean {known[close[0]]}?" if close else f"Use: {', '.join(known.values())}."
-        raise BadCell(value=value, wanted=f"a code of {kind}", remedy=hint)
+        hint = (
+            say("cell_close", close=known[close[0]])
+            if close
+            else say("cell_known", known=", ".join(known.values()))
+        )
+        raise BadCell(value=value, wanted=say("wanted_code", kind=kind), remedy=hint)
     return found
 
 
@@ -66,17 +71,17 @@ def _codes(kind: Kind) -> dict[str, str]:
 
 def _number(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadCell(value=value, wanted="a number", remedy="Write it without quotes.")
+        raise BadCell(value=value, wanted=say("wanted_number"), remedy=say("cell_unquoted"))
 
 
 def _flag(value: Any) -> None:
     if not isinstance(value, bool):
-        raise BadCell(value=value, wanted="a flag", remedy="Write true or false.")
+        raise BadCell(value=value, wanted=say("wanted_flag"), remedy=say("cell_flag"))
 
 
 def _date(value: Any) -> None:
     if not isinstance(value, date):
-        raise BadCell(value=value, wanted="a date", remedy="Write it like 2027-05-31.")
+        raise BadCell(value=value, wanted=say("wanted_date"), remedy=say("cell_date"))
 
 
 def _unit(value: Any) -> None:
@@ -86,8 +91,7 @@ def _unit(value: Any) -> None:
 
 def _token(value: Any) -> None:
     if not is_token(str(value)):
-        remedy = "Use 2 to 32 of a-z, 0-9 and hyphen."
-        raise BadCell(value=value, wanted="a token of an organisation", remedy=remedy)
+        raise BadCell(value=value, wanted=say("wanted_token"), remedy=say("cell_token"))
 
 
 _CHECKS: Final[dict[str, Callable[[Any], object]]] = {

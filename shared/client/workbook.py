@@ -1,4 +1,4 @@
-"""An XLSX workbook: weighed before it is opened, then read cell by cell."""
+"""A workbook (XLSX, ODS, XLS): weighed before it is opened, then read cell by cell."""
 
 import re
 import zipfile
@@ -13,18 +13,26 @@ from xml.etree import ElementTree
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from shared.client.cells import BadTable, Cell, normal
+from shared.client.ods import is_ods, weigh_ods
+from shared.client.said import say
+from shared.client.scale import (
+    MOST_CELLS,
+    MOST_FAULTS,
+    MOST_MERGED,
+    MOST_TEXT,
+    MOST_UNPACKED,
+    Sheets,
+    letter_of,
+    pieces,
+    too_large,
+)
+from shared.client.xls import MAGIC, weigh_xls
 
 LARGEST_FILE: Final = 50 << 20  # bytes
-MOST_UNPACKED: Final = 300 << 20  # bytes of the parts that are read
 MOST_ROWS: Final = 1_048_576  # of a sheet; empty ones count for nothing
-MOST_CELLS: Final = 3_000_000  # of the box around all filled cells: the reader holds it whole
-MOST_TEXT: Final = 200 << 20  # bytes of all cells' text together
-_CHUNK: Final = 1 << 20
 _LONGEST_CELL: Final = 2 << 20  # bytes of XML; the format allows 32 767 characters in a cell
 _LONGEST_TAG: Final = 200  # bytes that may be the beginning of a cell cut in two
-_MOST_FAULTS: Final = 100_000
 _MOST_SHEETS: Final = 20
-_OLE: Final = b"\xd0\xcf\x11\xe0"
 _NS: Final = {
     "m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "r": "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
@@ -50,24 +58,11 @@ def kind_of(path: Path) -> Kind:
     """What the file is by its first bytes; raises `BadTable` for kinds that are not read."""
     with path.open("rb") as file:
         begin = file.read(8)
-    if begin.startswith(b"PK\x03\x04"):
+    if begin.startswith((b"PK\x03\x04", MAGIC)):
         return "workbook"
-    remedy = "Open it in the program it was made with, and save it as XLSX or CSV."
-    if begin.startswith(_OLE):
-        remedy = "It is an old XLS, or it has a password. Save it as XLSX without a password."
-    elif not begin.startswith((b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
+    if not begin.startswith((b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
         return "text"
-    raise BadTable(value=path.name, remedy=remedy)
-
-
-def letter_of(place: int) -> str:
-    """The letters of the column at *place*, from 0: A, B, … Z, AA."""
-    letters = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
+    raise BadTable(value=path.name, remedy=say("table_kind"))
 
 
 def place_of(letters: str) -> int:
@@ -127,12 +122,19 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Workbook:
-    """A workbook that was weighed and may be read; *shown* are the sheets that are not hidden."""
+    """
+    A workbook that was weighed and may be read; *shown* are the sheets that are not hidden.
+
+    *parts* are the sheets of an XLSX, weighed one by one; *weighed* those of an ODS or XLS, whose
+    reader takes all of them at once.
+    """
 
     file: Path
     shown: Sequence[str]
     parts: Mapping[str, str]
     reader: Any
+    weighed: Sheets | None = None
+    macros: bool = False
 
     @classmethod
     def open(cls, file: Path) -> "Workbook":
@@ -144,11 +146,23 @@ class Workbook:
         """
         size = file.stat().st_size
         if size > LARGEST_FILE:
-            raise _too_large(file, "size", f"{size >> 20} MB", f"{LARGEST_FILE >> 20} MB")
+            limit = f"{LARGEST_FILE >> 20} MB"
+            raise too_large(file, say("large_size"), f"{size >> 20} MB", limit)
+        parts: Mapping[str, str] = {}
+        weighed: Sheets | None = None
         try:
-            with zipfile.ZipFile(file) as packed:
-                parts = _sheets(packed, file)
-                _weigh_common(packed, file, parts.values())
+            if not zipfile.is_zipfile(file) and _begins(file, MAGIC):
+                weighed = weigh_xls(file)
+                macros = weighed.macros
+            else:
+                with zipfile.ZipFile(file) as packed:
+                    if is_ods(packed):
+                        weighed = weigh_ods(packed, file)
+                        macros = weighed.macros
+                    else:
+                        parts = _sheets(packed, file)
+                        _weigh_common(packed, file, parts.values())
+                        macros = "xl/vbaProject.bin" in packed.namelist()
             reader = CalamineWorkbook.from_path(str(file))
             hidden = {
                 each.name
@@ -157,30 +171,53 @@ class Workbook:
             }
         except BROKEN as error:
             raise _unreadable(file, error) from error
-        shown = [name for name in reader.sheet_names if name not in hidden and name in parts]
-        return cls(file, shown[:_MOST_SHEETS], parts, reader)
+        there = parts if weighed is None else weighed.sheets
+        shown = [name for name in reader.sheet_names if name not in hidden and name in there]
+        return cls(file, shown[:_MOST_SHEETS], parts, reader, weighed, macros)
 
     def sheet(self, name: str) -> Sheet:
         """The sheet *name*, hidden or not; `BadTable` naming those there are."""
-        if name not in self.parts:
-            remedy = f"It has no sheet {name!r}; it has: {', '.join(self.parts)}."
+        there = self.parts if self.weighed is None else self.weighed.sheets
+        if name not in there:
+            remedy = say("table_no_sheet", sheet=name, there=", ".join(there))
             raise BadTable(value=self.file.name, remedy=remedy)
+        faults: Mapping[int, Mapping[int, str]]
+        filled: Mapping[tuple[int, int], tuple[int, int]]
         try:
-            with zipfile.ZipFile(self.file) as packed:
-                faults = _weighed(packed, self.file, self.parts[name], name)
-            table = self.reader.get_sheet_by_name(name)
+            if self.weighed is None:
+                with zipfile.ZipFile(self.file) as packed:
+                    faults = _weighed(packed, self.file, self.parts[name], name)
+                table = self.reader.get_sheet_by_name(name)
+                filled, across = _merged(table)
+            else:
+                table = self.reader.get_sheet_by_name(name)
+                one = self.weighed.sheets[name]
+                faults, filled, across = one.faults, one.filled, one.across
         except BROKEN as error:
             raise _unreadable(self.file, error) from error
-        filled: dict[tuple[int, int], tuple[int, int]] = {}
-        across = False
-        for (top, left), (bottom, right) in table.merged_cell_ranges or ():
-            across = across or (left != right)
-            if left == right and bottom - top <= 100_000 and len(filled) < MOST_CELLS:
-                below = range(top + 1, bottom + 1)
-                filled |= {(row + 1, left): (top + 1, left) for row in below}
-        text = "Cells merged over several columns count as their first column only."
-        notes = (("cells_merged_across", text),) if across else ()
-        return Sheet(name, table, faults, filled, notes)
+        notes = []
+        if self.macros:
+            notes.append(("macros_not_run", say("table_macros")))
+        if across:
+            notes.append(("cells_merged_across", say("table_merged_across")))
+        return Sheet(name, table, faults, filled, tuple(notes))
+
+
+def _begins(file: Path, mark: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(mark)) == mark
+
+
+def _merged(table: Any) -> tuple[dict[tuple[int, int], tuple[int, int]], bool]:
+    """The cell that holds for each below it, and whether any is merged over columns."""
+    filled: dict[tuple[int, int], tuple[int, int]] = {}
+    across = False
+    for (top, left), (bottom, right) in table.merged_cell_ranges or ():
+        across = across or (left != right)
+        if left == right and bottom - top <= MOST_MERGED and len(filled) < MOST_CELLS:
+            below = range(top + 1, bottom + 1)
+            filled |= {(row + 1, left): (top + 1, left) for row in below}
+    return filled, across
 
 
 def _cell(told: Scalar) -> str:
@@ -206,10 +243,9 @@ def _sheets(packed: zipfile.ZipFile, file: Path) -> dict[str, str]:
     """Sheet name → the part it is in."""
     names = packed.namelist()
     if len(set(names)) != len(names):
-        raise BadTable(value=file.name, remedy="Its parts stand twice in it: save it again.")
+        raise BadTable(value=file.name, remedy=say("table_parts_twice"))
     if "xl/workbook.xml" not in names:
-        remedy = "It is a zip file, but no XLSX workbook. Save it as XLSX."
-        raise BadTable(value=file.name, remedy=remedy)
+        raise BadTable(value=file.name, remedy=say("table_zip"))
     book = _xml(packed, file, "xl/workbook.xml")
     links = _xml(packed, file, "xl/_rels/workbook.xml.rels")
     targets = {
@@ -225,7 +261,7 @@ def _sheets(packed: zipfile.ZipFile, file: Path) -> dict[str, str]:
 
 
 def _xml(packed: zipfile.ZipFile, file: Path, part: str) -> ElementTree.Element:
-    body = b"".join(_pieces(packed, file, part, 4 << 20))
+    body = b"".join(pieces(packed, file, part, 4 << 20))
     return ElementTree.fromstring(body)
 
 
@@ -234,26 +270,7 @@ def _weigh_common(packed: zipfile.ZipFile, file: Path, sheets: Any) -> None:
     left = MOST_UNPACKED
     for name in packed.namelist():
         if name.endswith((".xml", ".rels")) and name not in sheets and "/worksheets/" not in name:
-            left -= sum(len(piece) for piece in _pieces(packed, file, name, left))
-
-
-def _pieces(packed: zipfile.ZipFile, file: Path, part: str, most: int) -> Iterator[bytes]:
-    """The unpacked *part* by the megabyte, up to *most* bytes; no part may declare entities."""
-    size = 0
-    tail = b""
-    with packed.open(part) as unpacked:
-        while piece := unpacked.read(_CHUNK):
-            size += len(piece)
-            if size > most:
-                raise _too_large(file, "unpacked size", "more", f"{MOST_UNPACKED >> 20} MB")
-            if b"<!DOCTYPE" in tail + piece or b"<!ENTITY" in tail + piece:
-                remedy = "Its XML declares entities, which no spreadsheet does. Save it again."
-                raise BadTable(value=file.name, remedy=remedy)
-            if b"\0" in piece:
-                remedy = "Its XML is not UTF-8, or is broken. Save it again as XLSX."
-                raise BadTable(value=file.name, remedy=remedy)
-            tail = piece[-16:]
-            yield piece
+            left -= sum(len(piece) for piece in pieces(packed, file, name, left))
 
 
 def _weighed(
@@ -261,18 +278,19 @@ def _weighed(
 ) -> dict[int, dict[int, str]]:
     """The faults of the sheet in *part*; raises `BadTable` when it is larger than may be held."""
     scale = _Scale(_text_lengths(packed, file))
-    for cells in _cells(_pieces(packed, file, part, MOST_UNPACKED), file):
+    for cells in _cells(pieces(packed, file, part, MOST_UNPACKED), file):
         for attributes, content in cells:
             if content and not scale.add(attributes, content):
-                remedy = "A cell of it does not say where it stands. Save it again as XLSX."
-                raise BadTable(value=file.name, remedy=remedy)
+                raise BadTable(value=file.name, remedy=say("table_cell_without_place"))
         if scale.box > MOST_CELLS:
-            measure = f"{scale.box} cells in {scale.corners}"
-            raise _too_large(file, f"sheet {sheet!r}", measure, f"{MOST_CELLS} cells")
-        if len(scale.faults) > _MOST_FAULTS:
-            raise _too_large(file, "the number of cells with errors", "more", f"{_MOST_FAULTS}")
+            measure = say("large_cells_in", many=scale.box, corners=scale.corners)
+            limit = say("large_cells", many=MOST_CELLS)
+            raise too_large(file, say("large_sheet", sheet=sheet), measure, limit)
+        if len(scale.faults) > MOST_FAULTS:
+            raise too_large(file, say("large_faults"), say("large_more"), str(MOST_FAULTS))
         if scale.text > MOST_TEXT:
-            raise _too_large(file, f"text of sheet {sheet!r}", "more", f"{MOST_TEXT >> 20} MB")
+            most = f"{MOST_TEXT >> 20} MB"
+            raise too_large(file, say("large_text", sheet=sheet), say("large_more"), most)
     return scale.faults
 
 
@@ -343,23 +361,18 @@ def _cells(pieces: Iterator[bytes], file: Path) -> Iterator[list[tuple[bytes, by
         if _CELL_BEGINS.search(rest) is None:
             rest = rest[-_LONGEST_TAG:]
         elif len(rest) > _LONGEST_CELL:
-            raise _too_large(file, "one cell", "more", "32767 characters")
+            limit = say("large_characters", many=32767)
+            raise too_large(file, say("large_cell"), say("large_more"), limit)
 
 
 def _text_lengths(packed: zipfile.ZipFile, file: Path) -> list[int]:
     """The bytes of each shared text, which a sheet may name as often as it likes."""
     if "xl/sharedStrings.xml" not in packed.namelist():
         return []
-    body = b"".join(_pieces(packed, file, "xl/sharedStrings.xml", MOST_UNPACKED))
+    body = b"".join(pieces(packed, file, "xl/sharedStrings.xml", MOST_UNPACKED))
     return [len(found[1] or b"") for found in _STRING.finditer(body)]
 
 
-def _too_large(file: Path, what: str, measure: str, limit: str) -> BadTable:
-    remedy = f"Too large: {what} is {measure}, and at most {limit} are read. Split it, or use CSV."
-    return BadTable(value=file.name, remedy=remedy)
-
-
 def _unreadable(file: Path, error: Exception) -> BadTable:
-    why = normal(str(error))[:200]
-    remedy = f"It is broken or cut short ({why}). Open it in a spreadsheet and save it again."
+    remedy = say("table_broken", why=normal(str(error))[:200])
     return BadTable(value=file.name, remedy=remedy)

@@ -47,7 +47,8 @@ class Estimate(Part):
 class Programme(Part):
     """
     Where a project is seen coming from before anybody knows its masses: the programme, zoning or
-    permit it stands in, and how large it will be, so that its masses can be estimated.
+    permit it stands in, and how large it will be, so that its masses can be estimated. The days of
+    its planning are those that its source estimates: until *planning_to* masses can still change.
     """
 
     title: str
@@ -55,6 +56,8 @@ class Programme(Part):
     project_type: str | None = None
     area_m2: float | None = Field(default=None, gt=0)
     length_m: float | None = Field(default=None, gt=0)
+    planning_from: date | None = None
+    planning_to: date | None = None
 
 
 class Freshness(Part):

@@ -217,3 +217,17 @@ async def projects_of(who: Company) -> dict[str, dict[str, Any]]:
     status, told = await who.ask("registry", "GET", "/projects", organisation=who.token, limit=200)
     assert status == 200, told
     return {one["title"]: one for one in told["items"]}
+
+
+async def standing(who: Company, title: str) -> bool:
+    """Whether the project is there, and its withdrawal is not the last that was taken of it."""
+    known = await projects_of(who)
+    if title not in known:
+        return False
+    _, told = await who.ask("registry", "GET", "/receipts", limit=200)
+    last = [
+        one["about"]
+        for one in told["items"]
+        if one["code"] == "taken" and one["canonical"]["id"] == known[title]["project_id"]
+    ]
+    return last[-1] != "project-withdrawn"

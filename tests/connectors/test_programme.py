@@ -11,7 +11,7 @@ import pytest
 from deploy.allinone import Platform
 from deploy.connectors import connect, read_config
 from tests.conftest import eventually
-from tests.connectors.sources import City, a_city, config_file, projects_of, running
+from tests.connectors.sources import City, a_city, config_file, projects_of, running, standing
 from tests.platform import Company, company
 
 RULES = {
@@ -68,7 +68,42 @@ async def test_the_list_at_the_beginning_then_every_news(
 
     told = known["Katu0"]
     assert (told["window"]["first"], told["window"]["last"]) == ("2028-05-01", "2029-09-30")
-    assert told["programme"] == {"title": "Investointiohjelma", "reference": "4711"}
+    assert told["programme"] == {
+        "title": "Investointiohjelma", "reference": "4711",
+        "planning_from": "2027-02-01", "planning_to": "2027-11-30",
+    }  # fmt: skip
+
+
+async def test_what_the_list_tells_no_longer_is_withdrawn_when_it_is_sure(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Missing once, or told by the stream meanwhile, it stands; and half a list is doubted."""
+    who = await company(platform, "ohjelma-list", region="06")
+    every = {f"{at}": project(f"{at}", f"Raitti{at}") for at in range(4)}
+    async with a_city() as city:
+        file = file_of(tmp_path, city, who, missed_lists=2, missed_every_s=0)
+
+        async def lists(*without: str) -> dict[str, Any]:
+            city.projects = {id: one for id, one in every.items() if id not in without}
+            return await connect(read_config("programme", file), once=True)
+
+        async def all_stand(many: int = 4) -> bool:
+            return all([await standing(who, f"Raitti{at}") for at in range(many)])
+
+        await lists()
+        await lists("3")
+        assert await all_stand()
+        await lists()
+        await lists("3")
+        assert await all_stand()
+        for _ in range(3):
+            state = await lists("0", "1", "3")
+            assert state["counts"]["doubted"] == 1
+        assert await all_stand()
+        await lists("3")
+        assert await all_stand(3) and not await standing(who, "Raitti3")
+        await lists()
+        assert await all_stand()
 
 
 async def test_troubles_duplicates_and_rewinds_end_the_same(

@@ -15,6 +15,7 @@ from tests.connectors.sources import (
     config_file,
     projects_of,
     running,
+    standing,
 )
 from tests.platform import Company, company
 
@@ -133,17 +134,3 @@ async def test_killed_between_polls_and_in_them(platform: Platform, tmp_path: Pa
         await poll(file)
 
     assert set(await projects_of(who)) == {f"Työ {at}/5" for at in range(60)}
-
-
-async def standing(who: Company, title: str) -> bool:
-    """Whether the project is there, and its withdrawal is not the last that was taken of it."""
-    known = await projects_of(who)
-    if title not in known:
-        return False
-    _, told = await who.ask("registry", "GET", "/receipts", limit=200)
-    last = [
-        one["about"]
-        for one in told["items"]
-        if one["code"] == "taken" and one["canonical"]["id"] == known[title]["project_id"]
-    ]
-    return last[-1] != "project-withdrawn"

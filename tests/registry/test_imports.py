@@ -77,7 +77,7 @@ async def test_a_table_is_checked_then_looked_at_then_sent(http: Http, steps: An
     await steps()
     status, looked = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
     assert (status, looked["state"], looked["good"], looked["bad"]) == (200, "checked", 2, 0)
-    assert looked["form"].startswith("sheet 'Massat', header in row 1")
+    assert looked["form"].startswith("taulukko 'Massat', otsikot rivillä 1")
     database = http.app.state.database  # type: ignore[attr-defined]
     assert await rows(database, "SELECT id FROM forecast") == []
     assert await rows(database, "SELECT id FROM outbox WHERE name LIKE 'registry.f%'") == []

@@ -5,10 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from shared.client.designs import Assumed, Window, measure, place_of, read_surfaces, tell
+from shared.client.designs import (
+    Assumed,
+    NoPlace,
+    Window,
+    measure,
+    municipality_of,
+    place_of,
+    read_surfaces,
+    tell,
+)
 from shared.client.landxml import DesignRefused
 from shared.client.outgoing import prepare
+from shared.client.said import said, spoken
 from shared.contracts.intake import HandedProject
+from shared.vocabulary.distance import straight_km
+from shared.vocabulary.regions import shipped
 from tests.designs import landxml, sheet, surface_xml, write_road
 
 WINDOW = Window(date(2031, 5, 1), date(2031, 9, 30))
@@ -150,6 +162,32 @@ def test_surfaces_that_do_not_belong_together_are_refused(tmp_path, spoil, code)
 def test_a_folder_without_design_files_says_so(tmp_path):
     with pytest.raises(DesignRefused, match=r"Give \.xml files"):
         read_surfaces([tmp_path])
+
+
+def test_the_municipality_is_the_nearest_unless_it_is_told(tmp_path):
+    """It is derived with a note; one told that lies much farther is kept, and asked about."""
+    write_road(tmp_path)
+    model, regions = read_surfaces([tmp_path]), shipped()
+    home = next(each for each in regions.values() if each.contains(*place_of(model)))
+    code, about = municipality_of(model, home, None)
+    assert about.code == "municipality_derived"
+    assert code in spoken(about.text, "sv")
+    assert municipality_of(model, home, code) == (code, None)
+    lat, lon = place_of(model)
+    far = max(home.places, key=lambda each: straight_km(lat, lon, each.lat, each.lon))
+    told, about = municipality_of(model, home, far.code)
+    assert (told, about.code) == (far.code, "municipality_questioned")
+    assert "tarkista" in spoken(about.text, "fi")
+
+
+def test_a_design_outside_of_its_region_has_no_municipality(tmp_path):
+    """Then it is asked for, in the reader's language."""
+    write_road(tmp_path)
+    model = read_surfaces([tmp_path])
+    away = next(each for each in shipped().values() if not each.contains(*place_of(model)))
+    with pytest.raises(NoPlace) as error:
+        municipality_of(model, away, None)
+    assert "--municipality" in spoken(said(error.value), "fi")
 
 
 @pytest.fixture(scope="module")

@@ -229,8 +229,8 @@ def test_a_file_cut_short_is_told_as_broken(book, share):
 @pytest.mark.parametrize(
     ("name", "body", "why"),
     [
-        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "it has a password"),
-        ("masses.xlsx", b"%PDF-1.7 ...", "save it as XLSX or CSV"),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "broken or cut"),
+        ("masses.xlsx", b"%PDF-1.7 ...", "save it as XLSX, ODS or CSV"),
         ("masses.csv", b"a;b\n1;\x00\x00\n", "NUL bytes"),
     ],
 )  # fmt: skip
@@ -253,10 +253,10 @@ def test_the_content_decides_and_not_the_name(book, tmp_path):
 
 
 def test_a_zip_that_is_no_workbook_is_refused(tmp_path):
-    """An ODS, or just any zip."""
+    """A text document, or just any zip."""
     file = tmp_path / "masses.ods"
     with zipfile.ZipFile(file, "w") as made:
-        made.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        made.writestr("mimetype", "application/vnd.oasis.opendocument.text")
         made.writestr("content.xml", "<x/>")
     with pytest.raises(BadTable, match="Save it as XLSX"):
         open_table(file, Form())

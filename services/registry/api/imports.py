@@ -60,8 +60,8 @@ async def add_import(
     language: Language = "fi",
 ) -> JSONResponse:
     """
-    Hand in a CSV or XLSX file: as the body, or as `file` of a multipart form, with a mapping of
-    your own as `mapping`.
+    Hand in a CSV, XLSX, ODS or XLS file: as the body, or as `file` of a multipart form, with a
+    mapping of your own as `mapping`.
 
     202 with the import: ask `GET /imports/{id}` until it is `checked`, `done` or `refused`.
     """
@@ -91,15 +91,18 @@ async def add_import(
             row = await handlers.add_import(work, asked)
         except handlers.TooManyOpen as error:
             raise Problem(409, "imports_open", str(error)) from error
-    return JSONResponse(_shown(row), 202, {"Location": f"/imports/{row.id}"})
+    return JSONResponse(_shown(row, language), 202, {"Location": f"/imports/{row.id}"})
 
 
 @router.get("/imports")
-async def imports(asker: Asking, session: Reading) -> dict[str, Any]:
+async def imports(asker: Asking, session: Reading, language: Language = "fi") -> dict[str, Any]:
     """The newest imports of the asker's organisations."""
     own = None if asker.sees_all else list(asker.organisations)
     rows = await store.imports_of(session, own, SHOWN)
-    return {"items": [_shown(row) for row in rows], "as_of": datetime.now(UTC).isoformat()}
+    return {
+        "items": [_shown(row, language) for row in rows],
+        "as_of": datetime.now(UTC).isoformat(),
+    }
 
 
 @router.get("/imports/{id}")
@@ -109,7 +112,7 @@ async def one_import(
     """How far it is, what came of it, and its first 100 errors."""
     row = _own(await store.import_of(session, id), asker)
     errors = await store.errors_of(session, id, -1, SHOWN)
-    return {**_shown(row), "errors": [_error(row, language) for row in errors]}
+    return {**_shown(row, language), "errors": [_error(row, language) for row in errors]}
 
 
 @router.get(
@@ -133,6 +136,7 @@ async def commit(
     asker: Asking,
     begin: Working,
     only_good: Annotated[bool, Query(description="send although rows are bad")] = False,
+    language: Language = "fi",
 ) -> dict[str, Any]:
     """Send what was checked: 409 while it is not, or has bad rows and *only_good* is not said."""
     async with begin() as work:
@@ -144,7 +148,7 @@ async def commit(
             remedy = f"{row.bad} rows are bad: mend them, or send the others with only_good=true"
             raise Problem(409, "import_has_errors", remedy)
         await handlers.commit_import(work, row, only_good=only_good)
-    return _shown(row)
+    return _shown(row, language)
 
 
 @router.delete("/imports/{id}", status_code=204)
@@ -191,18 +195,25 @@ def _may_send(row: store.ImportRow, asker: Asker) -> None:
         raise Problem(403, "not_allowed", f"you do not report for {row.organisation!r}")
 
 
-def _shown(row: store.ImportRow) -> dict[str, Any]:
-    told = ("state", "organisation", "file_name", "mapping", "region", "form", "notes", "problem",
+def _shown(row: store.ImportRow, language: str) -> dict[str, Any]:
+    told = ("state", "organisation", "file_name", "mapping", "region", "form",
             "rows", "bad", "skipped", "events", "accepted", "unchanged", "rejected")  # fmt: skip
     return {
         "id": str(row.id),
         **{name: getattr(row, name) for name in told},
+        "notes": [_said(note, language) for note in row.notes],
+        "problem": row.problem and {**row.problem, "text": _said(row.problem["text"], language)},
         "good": max(0, row.rows - row.bad - row.skipped),
         "done": row.slice,
         "of": row.slices,
         "created_at": row.created_at.isoformat(),
         "updated_at": row.updated_at.isoformat(),
     }
+
+
+def _said(text: Any, language: str) -> str:
+    """What was kept in each language; an import of an earlier release kept English only."""
+    return str(text if isinstance(text, str) else text[language])
 
 
 def _error(row: store.ImportErrorRow, language: str) -> dict[str, Any]:

@@ -107,6 +107,8 @@ PROJECT: Mapping[str, Field] = {
             "project_type": Field(codes=tuple(project_types()), list="project_type"),
             "area_m2": Field("number", above=True),
             "length_m": Field("number", above=True),
+            "planning_from": Field("date"),
+            "planning_to": Field("date"),
         }
     ),
     "available_from": Field("date"),

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from services.registry import store
 from services.registry.handlers.intake import Outcome, judge
+from shared.client.said import say
+from shared.client.slices import problem as problem_of
 from shared.contracts.base import uuid7
 from shared.service.card import Knock
 from shared.work import Work
@@ -76,8 +78,7 @@ async def go_on_with_import(due: Any, work: Work, *, reader: Reads) -> None:
         await store.no_more_due(work.session, due.id)
         return
     if due.attempts >= MOST_TRIES:
-        text = "It broke off again and again. Nothing after the last row told was sent."
-        await _end(row, work, "broken", {"code": "import_broken", "text": text})
+        await _end(row, work, "broken", problem_of("import_broken", say("import_broken")))
     elif row.state == "waiting":
         await _read(row, work, reader)
     else:
@@ -88,12 +89,12 @@ async def go_on_with_import(due: Any, work: Work, *, reader: Reads) -> None:
 async def _read(row: store.ImportRow, work: Work, reader: Reads) -> None:
     region = (await store.regions(work.session)).get(row.region)
     if region is None:
-        text = f"There is no region {row.region!r}."
-        await _end(row, work, "refused", {"code": "region_unknown", "text": text})
+        why = say("import_region_unknown", region=row.region)
+        await _end(row, work, "refused", problem_of("region_unknown", why))
         return
     order = {
         "mapping": row.mapping, "region": region.to_json(), "organisation": row.organisation,
-        "edition": str(row.id), "sheet": row.sheet,
+        "edition": str(row.id), "sheet": row.sheet, "language": row.language,
     }  # fmt: skip
     errors: list[Mapping[str, Any]] = []
     async for line in reader.read(row.file_name, row.content or b"", row.own_mapping, order):
