@@ -138,7 +138,8 @@ class Ground(Platform):
         url = self.postgres.url.replace("postgresql://", "postgresql+asyncpg://", 1)
         engine = create_async_engine(f"{url}/massakoppi_matcher")
         async with engine.begin() as connection:
-            await connection.execute(text(f"TRUNCATE {tables}"))
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            await connection.execute(text(f"TRUNCATE {tables}"))  # the trail too
         await engine.dispose()
         async with self.operator() as client:
             for contract in matcher.reacts_to:

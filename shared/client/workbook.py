@@ -27,6 +27,7 @@ from shared.client.scale import (
     too_large,
 )
 from shared.client.xls import MAGIC, weigh_xls
+from shared.vocabulary.errors import Refused
 
 LARGEST_FILE: Final = 50 << 20  # bytes
 MOST_ROWS: Final = 1_048_576  # of a sheet; empty ones count for nothing
@@ -169,6 +170,8 @@ class Workbook:
                 for each in reader.sheets_metadata
                 if each.visible != SheetVisibleEnum.Visible
             }
+        except Refused:
+            raise
         except BROKEN as error:
             raise _unreadable(file, error) from error
         there = parts if weighed is None else weighed.sheets
@@ -193,6 +196,8 @@ class Workbook:
                 table = self.reader.get_sheet_by_name(name)
                 one = self.weighed.sheets[name]
                 faults, filled, across = one.faults, one.filled, one.across
+        except Refused:
+            raise
         except BROKEN as error:
             raise _unreadable(self.file, error) from error
         notes = []

@@ -31,6 +31,13 @@ PAGES = {
     "GET /near-misses": (303, 200, 200, 200),
     "GET /openings/{forecast}": (303, 200, 200, 200),
     "GET /plan": (303, 200, 200, 200),
+    "GET /plan.csv": (303, 200, 200, 200),
+    "GET /confirm": (303, 200, 200, 200),
+    "POST /confirm": (403, 403, 403, 403),
+    "GET /duplicates": (303, 200, 200, 200),
+    "POST /duplicates": (403, 403, 403, 403),
+    "GET /to-call": (303, 200, 200, 200),
+    "GET /to-call/{organisation}": (303, 200, 200, 200),
     "GET /imports": (303, 200, 200, 200),
     "GET /imports/template.xlsx": (200, 200, 200, 200),
     "POST /imports": (403, 403, 403, 403),
@@ -103,7 +110,14 @@ async def browser(platform: Platform, who: str) -> AsyncIterator[aiohttp.ClientS
 
 def filled(path: str, things: dict[str, str]) -> str:
     """*path* with the ids of *things* of `OWN` in it."""
-    here = {**things, "id": NOBODY, "name": "matches", "mark": "x", "_:path": "x"}
+    here = {
+        **things,
+        "id": NOBODY,
+        "name": "matches",
+        "organisation": OWN,
+        "mark": "x",
+        "_:path": "x",
+    }
     for name, value in here.items():
         path = path.replace("{" + name + "}", value)
     return path

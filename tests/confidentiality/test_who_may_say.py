@@ -79,9 +79,9 @@ async def test_nobody_says_what_is_anothers_to_say(
 
 
 async def test_one_company_that_floods_holds_up_no_other(platform: Platform) -> None:
-    """Another has its receipt while the 600 events of one are still coming in."""
+    """Another has its receipt while the 3 000 events of one are still coming in."""
     loud, quiet = await company(platform, "meluaja"), await company(platform, "hiljainen")
-    flood = asyncio.create_task(loud.hand_in(*(a_project(f"T-{at}") for at in range(600))))
+    flood = asyncio.create_task(loud.hand_in(*(a_project(f"T-{at}") for at in range(3000))))
     await asyncio.sleep(0)
 
     await quiet.hand_in(a_project("H-1"))

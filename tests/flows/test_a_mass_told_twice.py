@@ -41,8 +41,8 @@ async def test_a_mass_told_twice_is_matched_and_counted_once(platform: Platform)
     digger = await company(platform, "kaksoismaansiirto", region="06")
     taker = await company(platform, "kaksoispenger", region="06")
     for who in (city, digger):
-        await who.hand_in(a_project("p", **PLACE, visibility="forum"),
-                          a_forecast("s", "p", **SITE, **TILL, visibility="forum"))  # fmt: skip
+        await who.hand_in(a_project("p", **PLACE),
+                          a_forecast("s", "p", **SITE, **TILL))  # fmt: skip
     await taker.hand_in(a_project("p", **PLACE),
                         a_need("n", "p", **SITE, quantity=2000.0))  # fmt: skip
 

@@ -35,7 +35,7 @@ SHORT = 5
 """Tries of each operation in the short run."""
 
 CHANGED_BY_ASKING = {
-    "registry": ("region", "organisation", "organisation_key", "mandate", "membership", "trail",
+    "registry": ("region", "organisation", "organisation_key", "mandate", "membership",
                  "project", "forecast", "area", "duplicate"),
     "matcher": ("decision", "delivery"),
     "notifier": ("webhook", "preference", "notice", "inbox_entry"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nats
@@ -69,19 +70,19 @@ async def test_commands_at_the_same_time_leave_the_newest_list_of_users(system: 
     known = [{"organisation": "acme", "public_key": first.public}]
     asked = asyncio.Event()
 
-    async def slow(*_: Any) -> dict[str, Any]:
+    async def slow(*_: Any) -> list[dict[str, Any]]:
         told = list(known)
         asked.set()
         await asyncio.sleep(0.5)
-        return {"items": told}
+        return told
 
-    async def quick(*_: Any) -> dict[str, Any]:
-        return {"items": known}
+    async def quick(*_: Any) -> list[dict[str, Any]]:
+        return known
 
-    one = asyncio.create_task(open_doors(system, slow))  # type: ignore[arg-type]
+    one = asyncio.create_task(open_doors(system, SimpleNamespace(every=slow)))  # type: ignore[arg-type]
     await asked.wait()
     known.append({"organisation": "beta", "public_key": second.public})
-    await open_doors(system, quick)  # type: ignore[arg-type]
+    await open_doors(system, SimpleNamespace(every=quick))  # type: ignore[arg-type]
     await one
 
     assert await enters(system, second.seed)
