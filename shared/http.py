@@ -79,6 +79,13 @@ def number_after(told: str | None) -> tuple[int, UUID] | None:
     return _place(told, int)
 
 
+def cursor_invalid() -> Problem:
+    """The problem of a cursor that is not ours."""
+    return Problem(
+        422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
+    )
+
+
 def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
     if told is None:
         return None
@@ -86,9 +93,7 @@ def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
         place, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
         return read(place), UUID(id)
     except (ValueError, binascii.Error) as error:
-        raise Problem(
-            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
-        ) from error
+        raise cursor_invalid() from error
 
 
 def _moment(told: str) -> datetime:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Problem, Reading, cursor, number_after
+from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
 
 router = APIRouter(tags=["trail"])
 COORDINATES = "coordinator"
@@ -63,9 +63,7 @@ def _day_after(after: str | None) -> tuple[date, UUID] | None:
     try:
         return date.fromordinal(place[0]), place[1]
     except (ValueError, OverflowError) as error:
-        raise Problem(
-            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
-        ) from error
+        raise cursor_invalid() from error
 
 
 def _whose(asker: Asker, organisation: str | None) -> list[str] | None:

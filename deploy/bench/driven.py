@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from deploy.bench.ground import empty
 from deploy.provision import provision_databases
 from services.matcher.app import build
 from services.matcher.domain.values import HOLDS, Lot, Rules
@@ -118,10 +119,8 @@ class Driven:
         await provision_databases(postgres_url, [service])
         made = cls(service, settings)
         known = made.service.ledger.metadata.tables if made.service.ledger else ()
-        tables = ", ".join(name for name in known if name != keep)
         async with made.database.engine.begin() as connection:
-            await connection.execute(text("SET LOCAL session_replication_role = replica"))
-            await connection.execute(text(f"TRUNCATE {tables}"))
+            await empty(connection, (name for name in known if name != keep))
         return made
 
     async def close(self) -> None:

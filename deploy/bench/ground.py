@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from nats.aio.client import Client
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from deploy.allinone import PORTS, Platform, Process
 from deploy.cards import card, cards
@@ -27,6 +27,12 @@ from shared.contracts.base import Event
 from shared.service import Service, durable_of
 
 _MANY = 256  # in flight at once while a stream is filled
+
+
+async def empty(connection: AsyncConnection, tables: Iterable[str]) -> None:
+    """Empty *tables*, also those that otherwise only grow."""
+    await connection.execute(text("SET LOCAL session_replication_role = replica"))
+    await connection.execute(text(f"TRUNCATE {', '.join(tables)}"))
 
 
 class NotInTime(Exception):
@@ -134,12 +140,11 @@ class Ground(Platform):
     async def empty_matcher(self) -> None:
         """Nothing kept, nothing heard: the matcher's tables and durables as at the beginning."""
         matcher = card("matcher")
-        tables = ", ".join(matcher.ledger.metadata.tables) if matcher.ledger else ""
+        tables = matcher.ledger.metadata.tables if matcher.ledger else ()
         url = self.postgres.url.replace("postgresql://", "postgresql+asyncpg://", 1)
         engine = create_async_engine(f"{url}/massakoppi_matcher")
         async with engine.begin() as connection:
-            await connection.execute(text("SET LOCAL session_replication_role = replica"))
-            await connection.execute(text(f"TRUNCATE {tables}"))  # the trail too
+            await empty(connection, tables)
         await engine.dispose()
         async with self.operator() as client:
             for contract in matcher.reacts_to:

@@ -226,8 +226,8 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
         _may_see(asker, code, region)
     if scope == "project":
         await _may_see_project(asker, session, code)
-    asked = store.Asked(scope, code, region, material=one_substance(material) if material else None)
-    return asked
+    substance = one_substance(material) if material else None
+    return store.Asked(scope, code, region, material=substance)
 
 
 async def _bounded(

@@ -4,6 +4,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path, PurePosixPath
@@ -151,7 +152,7 @@ class Workbook:
             raise too_large(file, say("large_size"), f"{size >> 20} MB", limit)
         parts: Mapping[str, str] = {}
         weighed: Sheets | None = None
-        try:
+        with _unreadable_told(file):
             if not zipfile.is_zipfile(file) and _begins(file, MAGIC):
                 weighed = weigh_xls(file)
                 macros = weighed.macros
@@ -170,10 +171,6 @@ class Workbook:
                 for each in reader.sheets_metadata
                 if each.visible != SheetVisibleEnum.Visible
             }
-        except Refused:
-            raise
-        except BROKEN as error:
-            raise _unreadable(file, error) from error
         there = parts if weighed is None else weighed.sheets
         shown = [name for name in reader.sheet_names if name not in hidden and name in there]
         return cls(file, shown[:_MOST_SHEETS], parts, reader, weighed, macros)
@@ -186,7 +183,7 @@ class Workbook:
             raise BadTable(value=self.file.name, remedy=remedy)
         faults: Mapping[int, Mapping[int, str]]
         filled: Mapping[tuple[int, int], tuple[int, int]]
-        try:
+        with _unreadable_told(self.file):
             if self.weighed is None:
                 with zipfile.ZipFile(self.file) as packed:
                     faults = _weighed(packed, self.file, self.parts[name], name)
@@ -196,16 +193,24 @@ class Workbook:
                 table = self.reader.get_sheet_by_name(name)
                 one = self.weighed.sheets[name]
                 faults, filled, across = one.faults, one.filled, one.across
-        except Refused:
-            raise
-        except BROKEN as error:
-            raise _unreadable(self.file, error) from error
         notes = []
         if self.macros:
             notes.append(("macros_not_run", say("table_macros")))
         if across:
             notes.append(("cells_merged_across", say("table_merged_across")))
         return Sheet(name, table, faults, filled, tuple(notes))
+
+
+@contextmanager
+def _unreadable_told(file: Path) -> Iterator[None]:
+    """What a reader raises of a broken *file* as one that cannot be read; what refuses it stays."""
+    try:
+        yield
+    except Refused:
+        raise
+    except BROKEN as error:
+        remedy = say("table_broken", why=normal(str(error))[:200])
+        raise BadTable(value=file.name, remedy=remedy) from error
 
 
 def _begins(file: Path, mark: bytes) -> bool:
@@ -376,8 +381,3 @@ def _text_lengths(packed: zipfile.ZipFile, file: Path) -> list[int]:
         return []
     body = b"".join(pieces(packed, file, "xl/sharedStrings.xml", MOST_UNPACKED))
     return [len(found[1] or b"") for found in _STRING.finditer(body)]
-
-
-def _unreadable(file: Path, error: Exception) -> BadTable:
-    remedy = say("table_broken", why=normal(str(error))[:200])
-    return BadTable(value=file.name, remedy=remedy)

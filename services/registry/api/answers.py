@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from services.registry import store
 from services.registry.domain import MANAGES, REPORTS, Clashes, Denied, Unknown
 from shared.access import Asker, NotAllowed
-from shared.http import Problem, cursor
+from shared.http import Problem, cursor, cursor_invalid
 
 R = TypeVar("R")
 Limit = Annotated[int, Query(ge=1, le=200, description="items a page")]
@@ -69,9 +69,7 @@ def place_after(told: str | None) -> tuple[str, ...] | None:
     except ValueError:
         found = None
     if not (isinstance(found, list) and found and all(isinstance(one, str) for one in found)):
-        raise Problem(
-            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
-        )
+        raise cursor_invalid()
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from services.registry.api.answers import (
 )
 from services.registry.api.told import Listing, ToldPair, answers
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Problem, Reading, Working
+from shared.http import Asking, Reading, Working, cursor_invalid
 from shared.openapi import refusal
 
 router = APIRouter(tags=["duplicates"])
@@ -59,9 +59,7 @@ def _after(told: str | None) -> tuple[float, UUID, UUID] | None:
         score, one, other = place
         return float(score), UUID(one), UUID(other)
     except ValueError as error:
-        raise Problem(
-            422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
-        ) from error
+        raise cursor_invalid() from error
 
 
 class Decided(Told):
