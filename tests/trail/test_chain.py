@@ -7,15 +7,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from deploy.cards import cards
-from deploy.provision import upgrade
 from shared.service import Service
 from shared.trail import NotPruned, Verified, prune, seal_days, verify
 from shared.work import Database
-from tests.trail.conftest import Made
+from tests.trail.conftest import KEEPING, Made, made
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
-KEEPING = [service for service in cards() if service.ledger is not None]
 TODAY = datetime(2026, 5, 20, 12, tzinfo=UTC)
 FIRST = date(2026, 5, 16)
 
@@ -26,20 +23,6 @@ async def as_superuser(database: Database, *commands: str) -> None:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         for command in commands:
             await connection.execute(text(command))
-
-
-@pytest.fixture
-async def migrated(bare: Made) -> Database:
-    """The indicators' database as migrations make it."""
-    return await made(bare, next(one for one in KEEPING if one.name == "indicators"))
-
-
-async def made(bare: Made, service: Service) -> Database:
-    assert service.ledger is not None
-    database: Database = await bare(service.ledger)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(upgrade, service)
-    return database
 
 
 @pytest.fixture
