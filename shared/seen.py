@@ -124,11 +124,14 @@ class Seen:
     async def _note(self, scope: Scope, start: Message, body: bytes) -> None:
         state = scope["state"]
         asker: Asker | None = state.get("asker")
-        if asker is None or asker.kind == "service" or start["status"] >= 300:
+        if asker is None or asker.kind == "service":
             return
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1").replace("%00", "")))
-        named = [*_organisations(body), *_asked_about(state, asked)]
-        told = [*named, *state.get("tells_of", ())]
+        named, told = list(_organisations(body)), []
+        if start["status"] < 300:  # a refusal tells of those alone that it names
+            named += _asked_about(state, asked)
+            told += state.get("tells_of", ())
+        told += named
         others = [one for one in told if one not in asker.organisations]
         if not others or set(others) <= state.get("noted", set()):
             return

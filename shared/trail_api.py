@@ -9,6 +9,7 @@ from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
+from shared.seen import tells_of
 
 router = APIRouter(tags=["trail"])
 COORDINATES = "coordinator"
@@ -52,6 +53,7 @@ async def trail(
         question = question.where(tuple_(kept.day, kept.id) < tuple_(*place))
     rows = (await session.execute(question)).all()
     items = [_item(row, None if asker.is_operator else whose) for row in rows[:limit]]
+    tells_of(request, {one for item in items for one in (*item["about"], *item["acting_for"])})
     last = rows[limit - 1] if len(rows) > limit else None
     return {"items": items, "next": cursor(last.day.toordinal(), last.id) if last else None}
 
