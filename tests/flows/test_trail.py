@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import aiohttp
 from sqlalchemy import text
@@ -63,9 +64,9 @@ async def test_who_saw_and_changed_what_is_one_list_of_all_services(platform: Pl
 
 
 async def test_verify_says_what_is_sealed_and_fails_where_it_was_rewritten(
-    platform: Platform,
+    platform: Platform, tmp_path: Path
 ) -> None:
-    """Exit code 1, the service and the day."""
+    """Exit code 1, the service and the day; a seal kept outside and gone here is told, too."""
     fine = massakoppi(platform, "verify")
     assert fine.returncode == 0, fine.stdout + fine.stderr
     assert "registry: as it was" in fine.stdout
@@ -76,12 +77,19 @@ async def test_verify_says_what_is_sealed_and_fails_where_it_was_rewritten(
     async with engine.begin() as connection:
         await connection.execute(text(forged))
     found = massakoppi(platform, "verify", "--service", "notifier")
+    kept = tmp_path / "seals.jsonl"
+    kept.write_text(massakoppi(platform, "seal").stdout)
+    held = massakoppi(platform, "verify", "--service", "notifier", "--seal", str(kept))
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("DELETE FROM trail_seal WHERE day = '2020-01-01'"))
     await engine.dispose()
     assert found.returncode == 1
     assert "notifier: NOT AS IT WAS from 2020-01-01" in found.stdout
+    assert "1 seals kept outside: as they were" in held.stdout
+    gone = massakoppi(platform, "verify", "--seal", str(kept))
+    assert gone.returncode == 1
+    assert "notifier: the seal of 2020-01-01 was 0 and is gone" in gone.stdout
 
 
 async def test_young_rows_are_not_pruned(platform: Platform) -> None:
