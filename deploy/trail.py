@@ -95,6 +95,16 @@ async def _rows(
     return (dict(row._mapping) for row in rows)
 
 
+async def note_command(
+    system: System, action: str, object: str, *about: str, service: str = "registry", **what: Any
+) -> None:
+    """Put on the trail of *service* what an operator's command changed outside of a database."""
+    async with databases(system, service) as opened:
+        _, database = opened[service]
+        async with database.begin_work() as work:
+            work.note(OPERATOR, action, object, *about, **what)
+
+
 class NotASeal(ValueError):
     """What was to be a seal kept outside is none."""
 
@@ -148,9 +158,9 @@ def compared(found: Mapping[str, Verified], kept: Iterable[Kept]) -> list[str]:
     return wrong
 
 
-async def last_seals(system: System) -> list[dict[str, str]]:
+async def last_seals(system: System, service: str | None = None) -> list[dict[str, str]]:
     """The newest seal of each service's trail, to be kept outside; none before its first day."""
-    async with databases(system) as opened:
+    async with databases(system, service) as opened:
         found = {name: await last_seal(database.engine) for name, (_, database) in opened.items()}
     return [
         {"service": name, "day": str(one[0]), "seal": one[1]} for name, one in found.items() if one

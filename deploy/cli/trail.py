@@ -96,6 +96,7 @@ def verify(
     except NotASeal as error:
         raise typer.BadParameter(str(error)) from error
     found = asyncio.run(verify_trails(find(data), service))
+    kept = [one for one in kept if one.service is None or one.service in found]
     wrong = compared(found, kept)
     if as_json:
         told = {name: _told(one) for name, one in found.items()}
@@ -112,7 +113,10 @@ def verify(
 
 
 @app.command("seal")
-def seal_(data: Data = None) -> None:
+def seal_(
+    service: Annotated[str | None, typer.Option(help="only of this service")] = None,
+    data: Data = None,
+) -> None:
     """
     The newest seal of each service, one line each, to be kept where this system cannot write.
 
@@ -121,7 +125,7 @@ def seal_(data: Data = None) -> None:
     """
     from deploy.trail import last_seals
 
-    for one in asyncio.run(last_seals(find(data))):
+    for one in asyncio.run(last_seals(find(data), service)):
         sys.stdout.write(json.dumps(one) + "\n")
 
 
