@@ -28,6 +28,7 @@ from services.indicators.domain import (
 from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading
+from shared.seen import tells_of
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
@@ -89,9 +90,9 @@ async def balance(
     Months are those of the lots' windows; states add up to the whole in every row.
     """
     if AS_CSV in request.headers.get("accept", ""):
-        return await balance_csv(asker, session, question)
+        return await balance_csv(request, asker, session, question)
     begins = _cursor(after)
-    asked = await _asked_of_balance(asker, session, question)
+    asked = await _asked_of_balance(request, asker, session, question)
     grain = question.grain
     rows = await store.balance(session, asked, grain=grain, after=begins, limit=limit + 1)
     page = rows[:limit]
@@ -108,12 +109,13 @@ async def balance(
 
 @router.get("/balance.csv", response_class=Response, responses={200: {"content": {AS_CSV: {}}}})
 async def balance_csv(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[BalanceQuestion, Depends()],
 ) -> Response:
     """The whole balance as CSV (RFC 4180, UTF-8): one line per period, material and state."""
-    asked = await _asked_of_balance(asker, session, question)
+    asked = await _asked_of_balance(request, asker, session, question)
     about = await _about(session, asked, asker)
     rows = await store.balance(session, asked, grain=question.grain)
     head = ["region", "scope", "code", "title", "period", "material", "state", "projection",
@@ -136,14 +138,15 @@ async def balance_csv(
 
 
 async def _asked_of_balance(
-    asker: Asker, session: Reading, question: BalanceQuestion
+    request: Request, asker: Asker, session: Reading, question: BalanceQuestion
 ) -> store.Asked:
-    asked = _during(await _asked(asker, session, question), question.months)
+    asked = _during(await _asked(request, asker, session, question), question.months)
     return await _bounded(asked, asker, session, bounded=question.bounded)
 
 
 @router.get("/figures")
 async def figures(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[Question, Depends()],
@@ -166,7 +169,7 @@ async def figures(
         known = ", ".join(DEFINITIONS)
         detail = f"indicator is {indicator!r}: use one of {known}"
         raise Problem(422, "indicator_unknown", detail)
-    asked = _during(await _asked(asker, session, question), months)
+    asked = _during(await _asked(request, asker, session, question), months)
     asked = await _bounded(asked, asker, session, bounded=question.bounded)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
     hauls = await store.hauls(session, asked)
@@ -210,7 +213,9 @@ async def definitions(_: Asking) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _asked(asker: Asker, session: Reading, question: Question) -> store.Asked:
+async def _asked(
+    request: Request, asker: Asker, session: Reading, question: Question
+) -> store.Asked:
     """The question, if *asker* may ask it."""
     scope, region, code = question.scope, question.region, question.code
     material = question.material
@@ -228,7 +233,7 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
     if scope == "organisation":
         _may_see(asker, code, region)
     if scope == "project":
-        await _may_see_project(asker, session, code)
+        tells_of(request, [await _owner_of(asker, session, code)])
     substance = one_substance(material) if material else None
     return store.Asked(scope, code, region, material=substance)
 
@@ -270,7 +275,8 @@ def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
     )
 
 
-async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
+async def _owner_of(asker: Asker, session: Reading, code: str) -> str:
+    """Whose project it is; a problem where *asker* may not see it."""
     try:
         owner = await store.owner_of(session, UUID(code))
     except ValueError as error:
@@ -279,7 +285,7 @@ async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
     if owner is not None:
         organisation, region = owner
         if asker.sees_all or asker.acts_for(organisation) or asker.coordinates(region):
-            return
+            return organisation
     # the same answer for what does not exist and what is not theirs to know of
     raise Problem(404, "project_unknown", f"no project {code} that you may see")
 

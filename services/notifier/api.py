@@ -1,6 +1,6 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.seen import tells_of
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
@@ -74,6 +75,7 @@ def _reads(asker: Asker) -> dict[str, Any]:
 
 @router.get("/inbox")
 async def inbox(
+    request: Request,
     asker: Asking,
     session: Reading,
     tab: Tab | None = None,
@@ -86,6 +88,7 @@ async def inbox(
         session, reads, tab=tab, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_entry(row, asker) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -154,6 +157,14 @@ def _entry(row: Any, asker: Asker) -> dict[str, Any]:
     }
 
 
+def _sides(rows: Sequence[Any]) -> set[str]:
+    """The organisations whose lots *rows* tell of, named there or not."""
+    return {
+        token for row in rows for end in ("surplus", "need")
+        if (token := row.told[end].get("organisation"))
+    }  # fmt: skip
+
+
 def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[str, Any]:
     side = row.told[end]
     seen = {
@@ -172,6 +183,7 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 
 @router.get("/notices")
 async def notices(
+    request: Request,
     asker: Asking,
     session: Reading,
     language: Literal["fi", "sv", "en"] | None = None,
@@ -187,6 +199,7 @@ async def notices(
         session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_notice(row, asker, words) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -437,10 +450,16 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
 
 @router.get("/webhooks/{id}/deliveries")
 async def deliveries(
-    id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    after: UUID | None = None,
+    limit: Limit = 50,
 ) -> dict[str, Any]:
     """What was posted and what waits, newest first."""
-    await _webhook(session, id, asker, reads=True)
+    hook = await _webhook(session, id, asker, reads=True)
+    tells_of(request, [hook.organisation])
     rows = await store.posting_log(session, id, after=after, limit=limit + 1)
     page = rows[:limit]
     return {

@@ -310,11 +310,13 @@ async def deliver(
 
 
 @router.get("/matches/{id}/deliveries")
-async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+async def deliveries(id: UUID, request: Request, asker: Asking, session: Reading) -> dict[str, Any]:
     """The loads of a match, by day, those too that count for nothing; and what is left."""
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
+    lots = await store.lots_of(session, found.pair)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     loads = await store.loads_of_matches(session, [id])
     names = asker.sees_all or asker.coordinates(found.region) or found.state in CARRIED
     own = set(asker.organisations)
@@ -362,6 +364,7 @@ async def declines(region: str, asker: Asking, session: Reading) -> dict[str, An
 async def explain_pair(
     surplus: UUID,
     need: UUID,
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -379,12 +382,13 @@ async def explain_pair(
             raise _no_lot(id, direction)
         if not _may_see_lot(asker, lot) and not await _met(asker, surplus, need, lots, session):
             raise _no_lot(id, direction)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
     roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
-        return await _explained_over(left, right, area, session, rules, today, asker)
+        return await _explained_over(left, right, area, request, session, rules, today, asker)
     measured = roads.measured(left, right) if roads is not None else BY_RATIO
     km = road_km_between(left, right, rules, roads)
     excluded = await handlers.is_excluded(left, right, session, km)
@@ -406,11 +410,19 @@ async def explain_pair(
 
 
 async def _explained_over(
-    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date, asker: Asker
+    surplus: Lot,
+    need: Lot,
+    id: UUID,
+    request: Request,
+    session: Any,
+    rules: Rules,
+    today: date,
+    asker: Asker,
 ) -> dict[str, Any]:
     area = (await store.areas_of(session, [id])).get(id)
     if area is None or not _may_see_area(asker, area):
         raise Problem(404, "area_not_found", f"there is no area {id}")
+    tells_of(request, (surplus.organisation, need.organisation, area.organisation))
     way = over(surplus, need, area, rules, today=today)
     findings = explain_over(surplus, need, area, way, rules)
     return {

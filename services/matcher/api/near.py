@@ -48,7 +48,7 @@ async def near_misses(
 
 @router.get("/openings/{forecast}")
 async def openings(
-    forecast: UUID, asker: Asking, session: Reading, settings: Told
+    forecast: UUID, request: Request, asker: Asking, session: Reading, settings: Told
 ) -> dict[str, Any]:
     """What this forecast would gain by one change, best first; for its own side alone."""
     lot = (await store.lots_of(session, {forecast})).get(forecast)
@@ -57,6 +57,7 @@ async def openings(
     )
     if lot is None or not mine:
         raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+    tells_of(request, [lot.organisation])
     today = now().astimezone(settings.zone).date()
     found = await handlers.openings_of(lot, session, settings.rules(), today)
     return {

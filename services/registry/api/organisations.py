@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.registry import handlers, store
@@ -33,6 +33,7 @@ from services.registry.api.told import (
 from services.registry.domain import Person
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.seen import tells_of
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
@@ -275,7 +276,7 @@ async def drop_member(token: str, person: UUID, asker: Asking, begin: Working) -
 
 @router.get("/people")
 async def people(
-    asker: Asking, session: Reading, ids: Annotated[str, Query(max_length=8000)]
+    request: Request, asker: Asking, session: Reading, ids: Annotated[str, Query(max_length=8000)]
 ) -> Sequence[dict[str, Any]]:
     """Names and addresses of *ids* (joined by commas), for the platform's services only."""
     _for_platform(asker.sees_all)
@@ -283,6 +284,8 @@ async def people(
         wanted = [UUID(each) for each in ids.split(",") if each]
     except ValueError as error:
         raise Problem(422, "ids_invalid", "ids: UUIDs joined by commas") from error
+    found = await store.people(session, wanted)
+    tells_of(request, {token for person in found for token in person.organisations})
     return [
         {
             **_person(person),
@@ -290,7 +293,7 @@ async def people(
             "roles": sorted({role for each in person.memberships for role in each.roles}),
             "regions": list(person.regions),
         }
-        for person in await store.people(session, wanted)
+        for person in found
     ]
 
 
