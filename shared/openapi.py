@@ -1,12 +1,14 @@
 """What a service says of its HTTP API: OpenAPI 3.1, with problems, limits and who may ask."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
+T = TypeVar("T")
 REFERENCE = "#/components/schemas/{model}"
 CLOUD_EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -60,6 +62,55 @@ BY_METHOD = {
     },
     "patch": {"409": ("being_handled", "it clashes with what is there")},
 }
+
+HEADERS: Final[Mapping[str, str]] = {
+    "ETag": "the revision in quotes; give it as If-Match to write onto what you saw",
+    "Location": "where the thing is read",
+    "Deprecation": "since when the contract that was handed in will go (RFC 9745)",
+    "Sunset": "until when that contract stays (RFC 8594)",
+    "Content-Disposition": "the name of the file",
+}
+"""The headers that answers carry beside those of HTTP, and what they mean."""
+
+
+class Answer(BaseModel):
+    """
+    What an answer looks like, for the document: no answer is checked, copied or slowed by it.
+
+    A test holds what is sent against it. The docstring of a field is its description.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+def left_out() -> Any:
+    """A field that is never null: where there is nothing to say it is left out."""
+    return Field(default=None, json_schema_extra=lambda schema: schema.pop("default"))
+
+
+class Items(Answer, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next: str | None
+    """Give it as `after`, as it is, for the next page; null on the last."""
+
+
+class Listing(Items[T], Generic[T]):
+    """A page of a list, and what moment it is true of."""
+
+    as_of: datetime | None
+    """What was known by then is in it; null where it is always of now."""
+
+
+def answers(model: Any, status: int = 200, *headers: str) -> dict[int | str, dict[str, Any]]:
+    """For `responses` of a route: what its success looks like, and which `HEADERS` come with it."""
+    told: dict[str, Any] = {"model": model}
+    if headers:
+        told["headers"] = {
+            name: {"schema": {"type": "string"}, "description": HEADERS[name]} for name in headers
+        }
+    return {status: told}
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

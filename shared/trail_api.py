@@ -1,6 +1,6 @@
 """`GET /trail`: who saw and changed an organisation's data, for its coordinators."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,13 +9,33 @@ from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
+from shared.openapi import Answer, Items, answers
 
 router = APIRouter(tags=["trail"])
 COORDINATES = "coordinator"
 """The role in an organisation whose holder reads its trail."""
 
 
-@router.get("/trail")
+class TrailEntry(Answer):
+    """One look or change; what a reader may not know is null or empty."""
+
+    id: UUID
+    at: datetime
+    subject: str | None
+    """Who: `person/…`, `organisation/…`, `service/…` or `operator/…`."""
+    acting_for: list[str]
+    """The organisations of who looked or changed."""
+    action: str
+    object: str
+    """What was looked at or changed."""
+    about: list[str]
+    """The organisations whose data it is, of those that the reader coordinates."""
+    correlation: str | None
+    what: dict[str, Any] | None
+    """Details, which depend on the action."""
+
+
+@router.get("/trail", responses=answers(Items[TrailEntry]))
 async def trail(
     request: Request,
     asker: Asking,

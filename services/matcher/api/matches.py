@@ -10,6 +10,18 @@ from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.matcher import handlers, store
+from services.matcher.api.told import (
+    ToldCounts,
+    ToldDecision,
+    ToldDeclines,
+    ToldDeliveries,
+    ToldExplanation,
+    ToldLoads,
+    ToldMatch,
+    ToldReport,
+    ToldSettling,
+    ToldStanding,
+)
 from services.matcher.domain import (
     CARRIED,
     Area,
@@ -32,10 +44,10 @@ from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
-from shared.openapi import refusal
+from shared.openapi import Items, Listing, answers, refusal
 from shared.seen import tells_of
 
-router = APIRouter()
+router = APIRouter(tags=["matches"])
 Told = Annotated[Any, Depends(settings_of)]
 State = Literal[
     "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
@@ -96,7 +108,7 @@ class Settling(BaseModel):
     smallest_load: int | None = Field(default=None, ge=0)
 
 
-@router.get("/matches")
+@router.get("/matches", responses=answers(Listing[ToldMatch]))
 async def matches(
     request: Request,
     asker: Asking,
@@ -141,7 +153,7 @@ async def matches(
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
 
 
-@router.get("/counts")
+@router.get("/counts", responses=answers(ToldCounts))
 async def counts(
     region: str, asker: Asking, session: Reading, bounded: bool = False
 ) -> dict[str, Any]:
@@ -166,7 +178,7 @@ async def counts(
     return {**told, "region": region, "as_of": now().isoformat()}
 
 
-@router.get("/matches/{id}")
+@router.get("/matches/{id}", responses=answers(ToldMatch, 200, "ETag"))
 async def match(
     id: UUID,
     request: Request,
@@ -188,7 +200,8 @@ async def match(
 
 @router.post(
     "/matches/{id}/decisions",
-    responses=refusal(428, "revision_missing", "say which revision you saw, as If-Match"),
+    responses=answers(ToldMatch, 200, "ETag")
+    | refusal(428, "revision_missing", "say which revision you saw, as If-Match"),
 )
 async def decide(
     id: UUID,
@@ -248,7 +261,7 @@ async def decide(
     return _seen(found, lots, areas, asker, settings)
 
 
-@router.get("/matches/{id}/decisions")
+@router.get("/matches/{id}/decisions", responses=answers(Items[ToldDecision]))
 async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """What each side has said so far, with its notes and offers; a name once names are open."""
     found = await store.match_of(session, id)
@@ -264,7 +277,8 @@ async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]
 
 @router.post(
     "/matches/{id}/deliveries",
-    responses=refusal(428, "idempotency_key_missing", "give each report a key of its own"),
+    responses=answers(ToldReport)
+    | refusal(428, "idempotency_key_missing", "give each report a key of its own"),
 )
 async def deliver(
     id: UUID,
@@ -309,7 +323,7 @@ async def deliver(
     return {**_load(kept), **_left_of(found)}
 
 
-@router.get("/matches/{id}/deliveries")
+@router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries))
 async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """The loads of a match, by day, those too that count for nothing; and what is left."""
     found = await store.match_of(session, id)
@@ -322,7 +336,7 @@ async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any
     return {"items": [_load(one) for one in seen], **_left_of(found), "next": None}
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", responses=answers(Items[ToldLoads]))
 async def reported_loads(
     asker: Asking,
     session: Reading,
@@ -351,14 +365,18 @@ async def reported_loads(
     return {"items": [_load(one) for one in found], "next": more}
 
 
-@router.get("/declines")
+@router.get("/declines", responses=answers(ToldDeclines))
 async def declines(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
     """How many matches of *region* that the asker may see were declined, by reason."""
     own = None if asker.sees_all or asker.coordinates(region) else list(asker.organisations)
     return {"region": region, "by_reason": await store.declines_in(session, region, own)}
 
 
-@router.get("/explain", responses=refusal(404, "lot_not_found", "there is none that you may see"))
+@router.get(
+    "/explain",
+    responses=answers(ToldExplanation)
+    | refusal(404, "lot_not_found", "there is none that you may see"),
+)
 async def explain_pair(
     surplus: UUID,
     need: UUID,
@@ -430,7 +448,7 @@ async def _explained_over(
     }
 
 
-@router.post("/settle")
+@router.post("/settle", responses=answers(ToldSettling))
 async def settle(
     asker: Asking, begin: Working, settings: Told, told: Settling | None = None
 ) -> dict[str, Any]:
@@ -447,7 +465,7 @@ async def settle(
         )
 
 
-@router.get("/settled")
+@router.get("/settled", responses=answers(ToldStanding))
 async def settled(asker: Asking, session: Reading) -> dict[str, Any]:
     """What stands now, and how far from the optimum it was at the last full solve."""
     if not (asker.sees_all or asker.regions):

@@ -7,17 +7,19 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.matcher import handlers, store
 from services.matcher.api.matches import answer_of
+from services.matcher.api.told import ToldNearMiss, ToldOpenings
 from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, cursor, number_after, settings_of
+from shared.openapi import Listing, answers
 from shared.seen import tells_of
 
-router = APIRouter()
+router = APIRouter(tags=["near misses"])
 Told = Annotated[Any, Depends(settings_of)]
 
 
-@router.get("/near-misses")
+@router.get("/near-misses", responses=answers(Listing[ToldNearMiss]))
 async def near_misses(
     request: Request,
     asker: Asking,
@@ -46,7 +48,7 @@ async def near_misses(
     return {"items": told, "next": more, "as_of": now().isoformat()}
 
 
-@router.get("/openings/{forecast}")
+@router.get("/openings/{forecast}", responses=answers(ToldOpenings))
 async def openings(
     forecast: UUID, asker: Asking, session: Reading, settings: Told
 ) -> dict[str, Any]:

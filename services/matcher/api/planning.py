@@ -9,17 +9,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.matcher import handlers
+from services.matcher.api.told import ToldPlan, ToldWhatIf
 from services.matcher.domain import AreaChange, CannotChange, LotChange
 from shared.access import Asker
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import now, uuid7
 from shared.contracts.parts import Direction, Place, Visibility, Window
 from shared.http import Asking, Problem, Reading, settings_of
+from shared.openapi import answers
 from shared.vocabulary.enumerations import codes, known
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.materials import material as material_of
 
-router = APIRouter()
+router = APIRouter(tags=["planning"])
 Told = Annotated[Any, Depends(settings_of)]
 Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _MOST_T = 1_000_000_000
@@ -144,7 +146,7 @@ class WhatIf(BaseModel):
     rules: Overrides = Overrides()
 
 
-@router.get("/plan")
+@router.get("/plan", responses=answers(ToldPlan))
 async def plan(
     asker: Asking,
     session: Reading,
@@ -181,7 +183,7 @@ async def plan(
     return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
 
 
-@router.post("/what-if")
+@router.post("/what-if", responses=answers(ToldWhatIf))
 async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told) -> dict[str, Any]:
     """
     What the matcher would do if the changes came true: value, tonnes, tkm and CO2e before and

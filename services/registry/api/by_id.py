@@ -14,9 +14,9 @@ from services.registry.api.intake import answer_of, body_of, reporter_of
 from services.registry.domain import LARGEST_BODY, Kind, Thing, canonical_id
 from services.registry.handlers import Outcome
 from shared.contracts.base import CONTENT_TYPE, encoded, uuid7
-from shared.contracts.intake import HandedArea, HandedForecast, HandedProject
+from shared.contracts.intake import HandedArea, HandedForecast, HandedProject, Receipt
 from shared.http import Asking, BeginWork, Problem, Working
-from shared.openapi import about_body
+from shared.openapi import about_body, answers
 from shared.service.card import Knock
 
 router = APIRouter(tags=["things"])
@@ -34,9 +34,9 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
-NEW: dict[int | str, dict[str, Any]] = {
-    201: {"description": "it was not known before", "content": {"application/json": {}}}
-}
+SAID = ("ETag", "Location", "Deprecation", "Sunset")
+KNOWN = answers(Receipt, 200, *SAID)
+NEW = {201: {**KNOWN[200], "description": "it was not known before"}, **KNOWN}
 Reporter = Annotated[
     str | None, Query(max_length=32, description="which of your organisations speaks")
 ]
@@ -104,19 +104,19 @@ async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONRespons
     return await saying.put("area", if_none_match)
 
 
-@router.delete("/projects/{external_id:path}")
+@router.delete("/projects/{external_id:path}", responses=KNOWN)
 async def withdraw_project(saying: Says) -> JSONResponse:
     """The project will not happen, nor will its forecasts. 404 where it was never told."""
     return await saying.end("project")
 
 
-@router.delete("/forecasts/{external_id:path}")
+@router.delete("/forecasts/{external_id:path}", responses=KNOWN)
 async def cancel_forecast(saying: Says) -> JSONResponse:
     """The forecast is cancelled, everything else of it as last told. 404 where never told."""
     return await saying.end("forecast")
 
 
-@router.delete("/areas/{external_id:path}")
+@router.delete("/areas/{external_id:path}", responses=KNOWN)
 async def close_area(saying: Says) -> JSONResponse:
     """The area is closed, everything else of it as last told. 404 where it was never told."""
     return await saying.end("area")

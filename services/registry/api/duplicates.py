@@ -18,10 +18,10 @@ from services.registry.api.answers import (
     problems,
     scope_of,
 )
-from services.registry.api.told import Listing, ToldPair, answers
+from services.registry.api.told import LookedSoFar, ToldPair
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, Working, cursor_invalid
-from shared.openapi import refusal
+from shared.openapi import Listing, answers, refusal
 
 router = APIRouter(tags=["duplicates"])
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
@@ -72,7 +72,8 @@ class Decided(Told):
 
 @router.post(
     "/duplicates",
-    responses=refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
+    responses=answers(ToldPair)
+    | refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
 )
 async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
     """
@@ -101,7 +102,7 @@ class Looked(Told):
     after: UUID | None = None
 
 
-@router.post("/duplicates/look")
+@router.post("/duplicates/look", responses=answers(LookedSoFar))
 async def look(told: Looked, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Look for duplicates among some of the forecasts told before anybody looked; for the operator.

@@ -12,12 +12,14 @@ from starlette.datastructures import UploadFile
 from services.registry import handlers, store
 from services.registry.api.answers import known, may_report
 from services.registry.api.intake import reporter_of
+from services.registry.api.told import ImportList, ImportWithFaults, ToldImport
 from shared.access import Asker
 from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
 from shared.client.outgoing import RowError
 from shared.client.texts import spoken
 from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
+from shared.openapi import answers
 
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
@@ -45,7 +47,12 @@ PAGE = 1_000
 NOT_MAPPINGS = ("indiana-counties",)
 
 
-@router.post("/imports", status_code=202, openapi_extra=UPLOAD)
+@router.post(
+    "/imports",
+    status_code=202,
+    openapi_extra=UPLOAD,
+    responses=answers(ToldImport, 202, "Location"),
+)
 async def add_import(
     request: Request,
     asker: Asking,
@@ -94,7 +101,7 @@ async def add_import(
     return JSONResponse(_shown(row, language), 202, {"Location": f"/imports/{row.id}"})
 
 
-@router.get("/imports")
+@router.get("/imports", responses=answers(ImportList))
 async def imports(asker: Asking, session: Reading, language: Language = "fi") -> dict[str, Any]:
     """The newest imports of the asker's organisations."""
     own = None if asker.sees_all else list(asker.organisations)
@@ -105,7 +112,7 @@ async def imports(asker: Asking, session: Reading, language: Language = "fi") ->
     }
 
 
-@router.get("/imports/{id}")
+@router.get("/imports/{id}", responses=answers(ImportWithFaults))
 async def one_import(
     id: UUID, asker: Asking, session: Reading, language: Language = "fi"
 ) -> dict[str, Any]:
@@ -130,7 +137,7 @@ async def errors_as_csv(
     return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/imports/{id}/commit", status_code=202)
+@router.post("/imports/{id}/commit", status_code=202, responses=answers(ToldImport, 202))
 async def commit(
     id: UUID,
     asker: Asking,

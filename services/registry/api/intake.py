@@ -13,7 +13,7 @@ from services.registry.api.answers import (
     may_report,
     page,
 )
-from services.registry.api.told import Listing, ToldReceipt, answers
+from services.registry.api.told import ToldReceipt, Unjudged
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
@@ -29,7 +29,7 @@ from shared.http import (
     moment_after,
     problem_answer,
 )
-from shared.openapi import about_events
+from shared.openapi import Listing, about_events, answers
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -42,11 +42,13 @@ AT_ONCE = 100
     "/intake",
     status_code=202,
     openapi_extra=about_events(HANDED),
+    response_model=None,
     responses={
         200: {
+            "model": list[Receipt | Unjudged],
             "description": "of a batch: a receipt for each event, in its order",
-            "content": {"application/json": {"schema": {"type": "array"}}},
-        }
+        },
+        **answers(Receipt, 202, "Deprecation", "Sunset"),
     },
 )
 async def hand_in(

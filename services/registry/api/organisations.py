@@ -23,16 +23,21 @@ from services.registry.api.answers import (
     problems,
 )
 from services.registry.api.told import (
-    Listing,
+    KnownPerson,
+    MadeKey,
+    MadeMandate,
+    MadeMember,
+    MadeOrganisation,
+    NatsUser,
     ToldKey,
     ToldMandate,
     ToldMember,
     ToldOrganisation,
-    answers,
 )
 from services.registry.domain import Person
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
@@ -87,7 +92,7 @@ class NewMember(Told):
     subject: str | None = Field(None, min_length=1, max_length=255)
 
 
-@router.post("/organisations", status_code=201)
+@router.post("/organisations", status_code=201, responses=answers(MadeOrganisation, 201))
 async def add_organisation(told: NewOrganisation, asker: Asking, begin: Working) -> dict[str, Any]:
     """A new organisation and its first HTTPS key, which is shown only here."""
     if not asker.coordinates(told.region):
@@ -119,7 +124,7 @@ async def list_organisations(_: Asking, session: Reading, paging: LongPaging) ->
     return page([_organisation(row) for row in found], following)
 
 
-@router.get("/organisations/{token}", responses=answers(ToldOrganisation))
+@router.get("/organisations/{token}", responses=answers(ToldOrganisation, 200, "ETag"))
 async def show_organisation(
     token: str, _: Asking, session: Reading, response: Response
 ) -> dict[str, Any]:
@@ -129,7 +134,7 @@ async def show_organisation(
     return _organisation(row)
 
 
-@router.patch("/organisations/{token}")
+@router.patch("/organisations/{token}", responses=answers(ToldOrganisation))
 async def change_organisation(
     token: str, told: Status, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -147,7 +152,7 @@ async def change_organisation(
 # keys
 
 
-@router.post("/organisations/{token}/keys", status_code=201)
+@router.post("/organisations/{token}/keys", status_code=201, responses=answers(MadeKey, 201))
 async def add_key(token: str, told: NewKey, asker: Asking, begin: Working) -> dict[str, Any]:
     """An HTTPS key, shown once; or a NATS key, of which only the public half is ever told."""
     async with problems(), begin() as work:
@@ -184,7 +189,7 @@ async def revoke_key(token: str, id: UUID, asker: Asking, begin: Working) -> Non
         await handlers.revoke_key(work, actor=actor_of(asker), token=token, id=id)
 
 
-@router.get("/nats-users")
+@router.get("/nats-users", responses=answers(Listing[NatsUser]))
 async def nats_users(asker: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
     """The NATS keys that may connect now, for the server's configuration."""
     _for_platform(asker.sees_all)
@@ -195,7 +200,9 @@ async def nats_users(asker: Asking, session: Reading, paging: LongPaging) -> dic
 # mandates
 
 
-@router.post("/organisations/{owner}/mandates", status_code=201)
+@router.post(
+    "/organisations/{owner}/mandates", status_code=201, responses=answers(MadeMandate, 201)
+)
 async def add_mandate(
     owner: str, told: NewMandate, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -232,7 +239,7 @@ async def drop_mandate(owner: str, reporter: str, asker: Asking, begin: Working)
 # members and people
 
 
-@router.post("/organisations/{token}/members", status_code=201)
+@router.post("/organisations/{token}/members", status_code=201, responses=answers(MadeMember, 201))
 async def add_member(token: str, told: NewMember, asker: Asking, begin: Working) -> dict[str, Any]:
     """Make a person a member. Nobody gives a region that they do not coordinate themselves."""
     async with problems(), begin() as work:
@@ -273,7 +280,7 @@ async def drop_member(token: str, person: UUID, asker: Asking, begin: Working) -
         await handlers.drop_member(work, actor=actor_of(asker), token=token, person=person)
 
 
-@router.get("/people")
+@router.get("/people", response_model=None, responses=answers(list[KnownPerson]))
 async def people(
     asker: Asking, session: Reading, ids: Annotated[str, Query(max_length=8000)]
 ) -> Sequence[dict[str, Any]]:

@@ -6,14 +6,15 @@ from fastapi import APIRouter, Body
 
 from services.registry import handlers, store
 from services.registry.api.answers import LongPaging, actor_of, page, part_of, problems
-from services.registry.api.told import Listing, ToldRegion, answers
+from services.registry.api.told import ToldRegion, WholeRegion
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["regions"])
 
 
-@router.post("/regions", status_code=201)
+@router.post("/regions", status_code=201, responses=answers(WholeRegion, 201))
 async def add_region(
     told: Annotated[dict[str, Any], Body()], asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -34,7 +35,7 @@ async def list_regions(_: Asking, session: Reading, paging: LongPaging) -> dict[
     return page(items, following)
 
 
-@router.get("/regions/{code}")
+@router.get("/regions/{code}", responses=answers(WholeRegion))
 async def show_region(code: str, _: Asking, session: Reading) -> dict[str, Any]:
     """One region with its places, in the form of a region file."""
     found = (await store.regions(session)).get(code)

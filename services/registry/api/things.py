@@ -12,22 +12,30 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
 from services.registry.api.told import (
+    Confirmation,
     FeatureCollection,
-    Listing,
     ToldArea,
     ToldForecast,
     ToldProject,
-    answers,
 )
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.openapi import Listing, answers
 from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
-UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as that ETag says"}}
-IfNoneMatch = Annotated[str | None, Header()]
+UNCHANGED = "it is as that ETag says"
+IfNoneMatch = Annotated[
+    str | None, Header(description="the ETag that you have: 304 without a body while it holds")
+]
+
+
+def one_of(model: Any) -> dict[int | str, dict[str, Any]]:
+    """What a route answers that tells one thing, or that it is as it was."""
+    told = answers(model, 200, "ETag")
+    return told | {304: {"description": UNCHANGED, "headers": told[200]["headers"]}}
 
 
 class GeoJson(JSONResponse):
@@ -148,7 +156,7 @@ class Held(BaseModel):
     forecasts: tuple[UUID, ...] = Field(min_length=1, max_length=MOST_CONFIRMED)
 
 
-@router.post("/forecasts/confirm")
+@router.post("/forecasts/confirm", responses=answers(Confirmation))
 async def confirm(told: Held, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Say that forecasts still hold as they were told: as good as telling them again.
@@ -173,7 +181,7 @@ async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject) | UNCHANGED)
+@router.get("/projects/{id}", response_model=None, responses=one_of(ToldProject))
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -181,7 +189,7 @@ async def project(
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast) | UNCHANGED)
+@router.get("/forecasts/{id}", response_model=None, responses=one_of(ToldForecast))
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
@@ -189,7 +197,7 @@ async def forecast(
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea) | UNCHANGED)
+@router.get("/areas/{id}", response_model=None, responses=one_of(ToldArea))
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:

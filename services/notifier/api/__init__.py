@@ -10,6 +10,16 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifier import store
+from services.notifier.api.told import (
+    Entry,
+    InboxCounts,
+    MadeWebhook,
+    Notice,
+    Posting,
+    Queued,
+    ToldWebhook,
+    WasRead,
+)
 from services.notifier.domain import (
     BadTarget,
     headline,
@@ -24,6 +34,7 @@ from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.openapi import Listing, answers
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
@@ -72,7 +83,7 @@ def _reads(asker: Asker) -> dict[str, Any]:
     }
 
 
-@router.get("/inbox")
+@router.get("/inbox", tags=["inbox"], responses=answers(Listing[Entry]))
 async def inbox(
     asker: Asking,
     session: Reading,
@@ -93,7 +104,7 @@ async def inbox(
     }
 
 
-@router.get("/inbox/counts")
+@router.get("/inbox/counts", tags=["inbox"], responses=answers(InboxCounts))
 async def counts(asker: Asking, session: Reading) -> dict[str, Any]:
     """How many entries lie under each tab, and how many of them are unread."""
     found = {row.tab: row for row in await store.inbox_counts(session, _reads(asker))}
@@ -111,7 +122,7 @@ class Read(Handed):
     unread: bool = False
 
 
-@router.post("/inbox/{id}/read")
+@router.post("/inbox/{id}/read", tags=["inbox"], responses=answers(WasRead))
 async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None) -> dict[str, Any]:
     """The entry was read; or, with `unread`, it is to be looked at again."""
     unread = told.unread if told else False
@@ -170,7 +181,7 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 # --- near misses ------------------------------------------------------------------------------
 
 
-@router.get("/notices")
+@router.get("/notices", tags=["inbox"], responses=answers(Listing[Notice]))
 async def notices(
     asker: Asking,
     session: Reading,
@@ -194,7 +205,7 @@ async def notices(
     }
 
 
-@router.post("/notices/{id}/read")
+@router.post("/notices/{id}/read", tags=["inbox"], responses=answers(WasRead))
 async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """The notice was read."""
     async with begin() as work:
@@ -246,7 +257,7 @@ class Preferences(Handed):
     quiet_to: time | None = None
 
 
-@router.get("/preferences")
+@router.get("/preferences", tags=["preferences"])
 async def preferences(asker: Asking, session: Reading) -> Preferences:
     """What one chose, or what holds until one does."""
     person = _reads(asker)["person"]
@@ -256,7 +267,7 @@ async def preferences(asker: Asking, session: Reading) -> Preferences:
     return Preferences(**row.model_dump(include=set(Preferences.model_fields)))
 
 
-@router.put("/preferences")
+@router.put("/preferences", tags=["preferences"])
 async def choose(told: Preferences, asker: Asking, begin: Working) -> Preferences:
     """Choose anew, whole."""
     person = _reads(asker)["person"]
@@ -340,7 +351,7 @@ async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False)
     return row
 
 
-@router.post("/webhooks", status_code=201)
+@router.post("/webhooks", status_code=201, tags=["webhooks"], responses=answers(MadeWebhook, 201))
 async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -371,7 +382,7 @@ async def add_webhook(
     return {**_shown(kept), "secret": secret}
 
 
-@router.get("/webhooks")
+@router.get("/webhooks", tags=["webhooks"], responses=answers(Listing[ToldWebhook]))
 async def webhooks(
     asker: Asking,
     session: Reading,
@@ -393,13 +404,13 @@ async def webhooks(
     }
 
 
-@router.get("/webhooks/{id}")
+@router.get("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook))
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
     return _shown(await _webhook(session, id, asker, reads=True))
 
 
-@router.patch("/webhooks/{id}")
+@router.patch("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook))
 async def change_webhook(
     id: UUID, told: ChangedWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -416,7 +427,7 @@ async def change_webhook(
     return _shown(kept)
 
 
-@router.delete("/webhooks/{id}", status_code=204)
+@router.delete("/webhooks/{id}", status_code=204, tags=["webhooks"])
 async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
     """Forget a webhook and its log."""
     async with begin() as work:
@@ -424,7 +435,9 @@ async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
         await store.remove_webhook(work.session, id)
 
 
-@router.post("/webhooks/{id}/test", status_code=202)
+@router.post(
+    "/webhooks/{id}/test", status_code=202, tags=["webhooks"], responses=answers(Queued, 202)
+)
 async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post `massakoppi.webhook-test.v1`, signed as all is; the log says what came of it."""
     async with begin() as work:
@@ -435,7 +448,7 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     return {"id": str(delivery), "queued": True}
 
 
-@router.get("/webhooks/{id}/deliveries")
+@router.get("/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]))
 async def deliveries(
     id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
@@ -450,7 +463,12 @@ async def deliveries(
     }
 
 
-@router.post("/webhooks/{id}/deliveries/{delivery}/resend", status_code=202)
+@router.post(
+    "/webhooks/{id}/deliveries/{delivery}/resend",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202),
+)
 async def resend(id: UUID, delivery: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post the same body once more, under the same id."""
     async with begin() as work:

@@ -5,13 +5,21 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.indicators import store
+from services.indicators.api.told import (
+    Grain,
+    Scope,
+    State,
+    ToldBalance,
+    ToldDefinitions,
+    ToldFigures,
+)
 from services.indicators.domain import (
     DEFINITIONS,
     FEWEST_ORGANISATIONS,
@@ -28,15 +36,13 @@ from services.indicators.domain import (
 from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading
+from shared.openapi import answers
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
-router = APIRouter()
+router = APIRouter(tags=["figures"])
 router.include_router(trail_api.router)
 
-Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
-Grain = Literal["month", "quarter", "year"]
-State = Literal["forecast", "proposed", "agreed", "delivered"]
 STATES = ("forecast", "proposed", "agreed", "delivered")
 LARGEST_PAGE = 200
 PLACES = ("country", "region", "sub_region", "municipality")
@@ -73,7 +79,10 @@ class BalanceQuestion(Question):
         return _months(self.first, self.last)
 
 
-@router.get("/balance")
+@router.get(
+    "/balance",
+    responses={200: {"model": ToldBalance, "content": {AS_CSV: {}}}},
+)
 async def balance(
     request: Request,
     asker: Asking,
@@ -142,7 +151,7 @@ async def _asked_of_balance(
     return await _bounded(asked, asker, session, bounded=question.bounded, moving=False)
 
 
-@router.get("/figures")
+@router.get("/figures", responses=answers(ToldFigures))
 async def figures(
     asker: Asking,
     session: Reading,
@@ -183,7 +192,7 @@ async def figures(
     }
 
 
-@router.get("/figures/definitions")
+@router.get("/figures/definitions", responses=answers(ToldDefinitions))
 async def definitions(_: Asking) -> dict[str, Any]:
     """What each indicator means, in three languages, and the baseline it is held against."""
     baseline = table("kpi")["meta"]["counterfactual"]

@@ -1,0 +1,112 @@
+"""Answers held against the OpenAPI document of the service that gave them."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from deploy.cards import cards
+from deploy.generated import openapi
+
+JSON = re.compile(r"application/(?:[\w.-]+\+)?json")
+NOT_TOLD = frozenset({"date", "server", "content-type", "content-length", "www-authenticate",
+                      "connection", "transfer-encoding"})  # fmt: skip
+"""Headers of HTTP itself, which no operation describes."""
+
+
+class Described:
+    """A service's document; its schemas are read closed: what they do not name is a fault."""
+
+    def __init__(self, service: str) -> None:
+        (card,) = (one for one in cards() if one.name == service)
+        self.document = openapi(card)
+        closed = json.loads(json.dumps(self.document["components"]["schemas"]))
+        for schema in closed.values():
+            _close(schema)
+        held = {"components": {"schemas": closed}}
+        self._registry: Registry[Any] = Registry().with_resource(
+            "urn:api", Resource(held, DRAFT202012)
+        )
+        self._paths = sorted(self.document["paths"], key=_place)
+
+    def operation(self, method: str, path: str) -> Mapping[str, Any] | None:
+        """The operation that *method* on *path* is; None for what the document does not tell."""
+        for told in self._paths:
+            operation: Mapping[str, Any] | None = self.document["paths"][told].get(method.lower())
+            if operation is not None and _pattern(told).fullmatch(path):
+                return operation
+        return None
+
+    def faults(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Iterator[str]:
+        """What of an answer is not as described: its status, kind, headers, code or body."""
+        operation = self.operation(method, path)
+        if operation is None:
+            return
+        answer = operation["responses"].get(str(status))
+        if answer is None:
+            yield f"{status} is not described"
+            return
+        kind = headers.get("content-type", "").partition(";")[0]
+        content = answer.get("content", {})
+        if body and kind not in content:
+            yield f"{status} as {kind!r} is not described"
+            return
+        told = {name.lower() for name in answer.get("headers", {})} | NOT_TOLD
+        for name in headers:
+            if name.lower() not in told:
+                yield f"{status}: header {name} is not described"
+        if not JSON.fullmatch(kind) or not body:
+            return
+        value = json.loads(body)
+        for error in self.validator(content[kind]["schema"]).iter_errors(value):
+            yield f"{status} at {error.json_path}: {error.message[:300]}"
+
+    def validator(self, schema: Any) -> Draft202012Validator:
+        """What holds a value against *schema*, a part of the document."""
+        rooted = json.loads(json.dumps(schema).replace('"#/', '"urn:api#/'))
+        return Draft202012Validator(rooted, registry=self._registry, format_checker=FormatChecker())
+
+
+@cache
+def described(service: str) -> Described:
+    """The document of *service*."""
+    return Described(service)
+
+
+def must_be_as_described(
+    service: str, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Fail where an answer of *service* departs from what its document says."""
+    found = list(described(service).faults(method, path, status, headers, body))
+    assert not found, f"{service} {method} {path} is not as its document says:\n" + "\n".join(found)
+
+
+def _close(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+        for value in schema.values():
+            _close(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _close(value)
+
+
+@cache
+def _pattern(told: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{[^}]*\})", told)
+    known = {"{external_id}": ".+"}  # the reporter's own, with whatever is in it
+    return re.compile(
+        "".join(known.get(one, "[^/]+") if one.startswith("{") else re.escape(one) for one in parts)
+    )
+
+
+def _place(told: str) -> tuple[int, str]:
+    return told.count("{"), told
