@@ -11,7 +11,7 @@ from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
 from shared.openapi import Answer, Items, answers
 
-router = APIRouter(tags=["trail"])
+router = APIRouter()
 COORDINATES = "coordinator"
 """The role in an organisation whose holder reads its trail."""
 
@@ -35,7 +35,7 @@ class TrailEntry(Answer):
     """Details, which depend on the action."""
 
 
-@router.get("/trail", responses=answers(Items[TrailEntry]))
+@router.get("/trail", tags=["trail"], responses=answers(Items[TrailEntry]))
 async def trail(
     request: Request,
     asker: Asking,

@@ -4,15 +4,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from deploy.cards import cards
-from deploy.generated import openapi
-
+DOCUMENTS = Path(__file__).parents[1] / "docs" / "openapi"
+PROBLEM = "application/problem+json"
 JSON = re.compile(r"application/(?:[\w.-]+\+)?json")
 NOT_TOLD = frozenset({"date", "server", "content-type", "content-length", "www-authenticate",
                       "connection", "transfer-encoding"})  # fmt: skip
@@ -23,9 +24,9 @@ class Described:
     """A service's document; its schemas are read closed: what they do not name is a fault."""
 
     def __init__(self, service: str) -> None:
-        (card,) = (one for one in cards() if one.name == service)
-        self.document = openapi(card)
-        closed = json.loads(json.dumps(self.document["components"]["schemas"]))
+        written = (DOCUMENTS / f"{service}.json").read_text()
+        self.document = json.loads(written)
+        closed = json.loads(written)["components"]["schemas"]
         for schema in closed.values():
             _close(schema)
         held = {"components": {"schemas": closed}}
@@ -67,6 +68,10 @@ class Described:
         value = json.loads(body)
         for error in self.validator(content[kind]["schema"]).iter_errors(value):
             yield f"{status} at {error.json_path}: {error.message[:300]}"
+        if kind == PROBLEM and "verdict" not in value:  # a rejection's is that of its reason
+            codes = content[kind]["examples"]
+            if value.get("code") not in codes:
+                yield f"{status} with the code {value.get('code')!r} is not among {[*codes]}"
 
     def validator(self, schema: Any) -> Draft202012Validator:
         """What holds a value against *schema*, a part of the document."""
@@ -80,12 +85,14 @@ def described(service: str) -> Described:
     return Described(service)
 
 
-def must_be_as_described(
-    service: str, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
-) -> None:
-    """Fail where an answer of *service* departs from what its document says."""
-    found = list(described(service).faults(method, path, status, headers, body))
-    assert not found, f"{service} {method} {path} is not as its document says:\n" + "\n".join(found)
+async def as_described(service: str, answer: aiohttp.ClientResponse) -> bytes:
+    """The body of *answer* of *service*; fails where it departs from what its document says."""
+    body = await answer.read()
+    asked, path = answer.method, answer.url.raw_path
+    found = described(service).faults(asked, path, answer.status, answer.headers, body)
+    told = "\n".join(dict.fromkeys(found))
+    assert not told, f"{service} {asked} {path} is not as its document says:\n{told}"
+    return body
 
 
 def _close(schema: Any) -> None:

@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse
 
 from services.indicators import store
 from services.indicators.api.told import (
+    BALANCE,
+    FIGURES,
     Grain,
     Scope,
     State,
@@ -35,12 +37,12 @@ from services.indicators.domain import (
 )
 from shared import trail_api
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Problem, Reading
-from shared.openapi import answers
+from shared.http import Asking, Problem, Reading, cursor_invalid
+from shared.openapi import answers, described
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
-router = APIRouter(tags=["figures"])
+router = APIRouter()
 router.include_router(trail_api.router)
 
 STATES = ("forecast", "proposed", "agreed", "delivered")
@@ -58,11 +60,13 @@ class Question:
     *bounded*: as it is told to who sees no more of the place than its sums, whoever asks.
     """
 
-    scope: Scope = "region"
+    scope: Annotated[Scope, Query(description="what the sums are of")] = "region"
     region: str | None = None
-    code: str | None = None
+    code: Annotated[
+        str | None, Query(description="of the place; an organisation's token, a project's id")
+    ] = None
     material: str | None = None
-    bounded: bool = False
+    bounded: Annotated[bool, Query(description="as who sees sums alone is told it")] = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class BalanceQuestion(Question):
 
     first: Annotated[str | None, Query(alias="from")] = None
     last: Annotated[str | None, Query(alias="to")] = None
-    grain: Grain = "month"
+    grain: Annotated[Grain, Query(description="the step of time")] = "month"
 
     @property
     def months(self) -> Months:
@@ -81,7 +85,15 @@ class BalanceQuestion(Question):
 
 @router.get(
     "/balance",
-    responses={200: {"model": ToldBalance, "content": {AS_CSV: {}}}},
+    tags=["figures"],
+    responses={
+        200: {
+            "model": ToldBalance,
+            "content": {AS_CSV: {}},
+            "headers": described("Content-Disposition"),
+        },
+        **BALANCE,
+    },
 )
 async def balance(
     request: Request,
@@ -115,7 +127,15 @@ async def balance(
     )
 
 
-@router.get("/balance.csv", response_class=Response, responses={200: {"content": {AS_CSV: {}}}})
+@router.get(
+    "/balance.csv",
+    tags=["figures"],
+    response_class=Response,
+    responses={
+        200: {"content": {AS_CSV: {}}, "headers": described("Content-Disposition")},
+        **BALANCE,
+    },
+)
 async def balance_csv(
     asker: Asking,
     session: Reading,
@@ -151,15 +171,19 @@ async def _asked_of_balance(
     return await _bounded(asked, asker, session, bounded=question.bounded, moving=False)
 
 
-@router.get("/figures", responses=answers(ToldFigures))
+@router.get("/figures", tags=["figures"], responses=answers(ToldFigures) | FIGURES)
 async def figures(
     asker: Asking,
     session: Reading,
     question: Annotated[Question, Depends()],
     *,
-    period: str = "all",
-    state: State | None = None,
-    indicator: str | None = None,
+    period: Annotated[
+        str, Query(description="all, YYYY, YYYY-Qn, YYYY-MM, or two months with .. between")
+    ] = "all",
+    state: Annotated[State | None, Query(description="only of this state")] = None,
+    indicator: Annotated[
+        str | None, Query(description="only this one, by its id in /figures/definitions")
+    ] = None,
 ) -> dict[str, Any]:
     """
     The figures of one scope and period, each with state, definition and counterfactual.
@@ -192,7 +216,7 @@ async def figures(
     }
 
 
-@router.get("/figures/definitions", responses=answers(ToldDefinitions))
+@router.get("/figures/definitions", tags=["figures"], responses=answers(ToldDefinitions))
 async def definitions(_: Asking) -> dict[str, Any]:
     """What each indicator means, in three languages, and the baseline it is held against."""
     baseline = table("kpi")["meta"]["counterfactual"]
@@ -307,7 +331,7 @@ def _cursor(after: str | None) -> tuple[str, str] | None:
         return None
     period, bar, material = after.partition("|")
     if not bar:
-        raise Problem(422, "after_invalid", f"after is {after!r}: give the next of the last page")
+        raise cursor_invalid()
     return period, material
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.openapi import Answer, Listing, left_out
+from shared.openapi import Answer, Listing, left_out, refusals
 
 Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
 Grain = Literal["month", "quarter", "year"]
@@ -130,6 +130,19 @@ class ToldDefinition(Answer):
     """The id with the version, as each figure bears it."""
 
 
+class Fallback(Answer):
+    """What holds where no sites were told."""
+
+    d_ref_km: float
+    """How far a surplus would be hauled."""
+    d_virgin_km: float
+    """How far virgin material would be hauled."""
+    source: str
+    tag: str
+    confidence: str
+    rule: str
+
+
 class ToldCounterfactual(Answer):
     """What figures are held against."""
 
@@ -137,11 +150,33 @@ class ToldCounterfactual(Answer):
     text: str
     names: dict[str, str]
     """By language."""
-    fallback: str
-    """What holds where no sites were told."""
+    fallback: Fallback
 
 
 class ToldDefinitions(Listing[ToldDefinition]):
     """Every indicator, on one page."""
 
     counterfactuals: list[ToldCounterfactual]
+
+
+# -- refusals
+
+ASKED = (
+    (403, "too_few_organisations", "ask for a wider place, or as its coordinator"),
+    (404, "project_unknown", "there is no such project that you may see"),
+    (422, "code_missing", "say code=…: every scope but country needs one"),
+    (422, "code_invalid", "give the project's id; of a region, the same code and region, or one"),
+    (422, "region_missing", "say region=…: a place in a region needs it"),
+)
+FIGURES = refusals(
+    *ASKED,
+    (422, "period_invalid", "write all, YYYY, YYYY-Qn, YYYY-MM, or two months with .. between"),
+    (422, "indicator_unknown", "use one of those in /figures/definitions"),
+)
+MONTHS = (
+    *ASKED,
+    (422, "from_invalid", "write YYYY-MM"),
+    (422, "to_invalid", "write YYYY-MM"),
+    (422, "period_reversed", "change from and to"),
+)
+BALANCE = refusals(*MONTHS)

@@ -11,6 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.matcher import handlers, store
 from services.matcher.api.told import (
+    DECIDING,
+    DELIVERING,
+    FEW,
+    NO_LOT,
+    NO_MATCH,
+    SINCE,
     ToldCounts,
     ToldDecision,
     ToldDeclines,
@@ -44,13 +50,19 @@ from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
-from shared.openapi import Items, Listing, answers, refusal
+from shared.openapi import Items, Listing, answers, refusals
 from shared.seen import tells_of
 
 router = APIRouter(tags=["matches"])
 Told = Annotated[Any, Depends(settings_of)]
 State = Literal[
     "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
+]
+Bounded = Annotated[bool, Query(description="as anybody is told it, whoever asks")]
+IfMatch = Annotated[str | None, Header(description="the ETag that you saw: asked for")]
+Key = Annotated[
+    str | None,
+    Header(max_length=200, description="one for each saying: the same again changes nothing"),
 ]
 FEWEST_ORGANISATIONS = 3
 _LATE = timedelta(seconds=30)  # a commit this late is still found by the next `since`
@@ -108,7 +120,7 @@ class Settling(BaseModel):
     smallest_load: int | None = Field(default=None, ge=0)
 
 
-@router.get("/matches", responses=answers(Listing[ToldMatch]))
+@router.get("/matches", responses=answers(Listing[ToldMatch]) | refusals(SINCE))
 async def matches(
     request: Request,
     asker: Asking,
@@ -116,8 +128,10 @@ async def matches(
     settings: Told,
     region: str | None = None,
     organisation: str | None = None,
-    state: Annotated[list[State] | None, Query()] = None,
-    since: datetime | None = None,
+    state: Annotated[list[State] | None, Query(description="only those in one of these")] = None,
+    since: Annotated[
+        datetime | None, Query(description="only those changed since, with its zone")
+    ] = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     order: Literal["oldest", "newest"] = "oldest",
@@ -153,9 +167,9 @@ async def matches(
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
 
 
-@router.get("/counts", responses=answers(ToldCounts))
+@router.get("/counts", responses=answers(ToldCounts) | refusals(FEW))
 async def counts(
-    region: str, asker: Asking, session: Reading, bounded: bool = False
+    region: str, asker: Asking, session: Reading, bounded: Bounded = False
 ) -> dict[str, Any]:
     """
     How much is open, proposed and agreed in *region*, of what the asker may see.
@@ -178,7 +192,7 @@ async def counts(
     return {**told, "region": region, "as_of": now().isoformat()}
 
 
-@router.get("/matches/{id}", responses=answers(ToldMatch, 200, "ETag"))
+@router.get("/matches/{id}", responses=answers(ToldMatch, 200, "ETag") | refusals(NO_MATCH))
 async def match(
     id: UUID,
     request: Request,
@@ -200,8 +214,7 @@ async def match(
 
 @router.post(
     "/matches/{id}/decisions",
-    responses=answers(ToldMatch, 200, "ETag")
-    | refusal(428, "revision_missing", "say which revision you saw, as If-Match"),
+    responses=answers(ToldMatch, 200, "ETag") | DECIDING,
 )
 async def decide(
     id: UUID,
@@ -210,8 +223,8 @@ async def decide(
     begin: Working,
     settings: Told,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    if_match: IfMatch = None,
+    idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """
     Accept, decline, counter, undo or close, on the revision that `If-Match` names.
@@ -261,7 +274,7 @@ async def decide(
     return _seen(found, lots, areas, asker, settings)
 
 
-@router.get("/matches/{id}/decisions", responses=answers(Items[ToldDecision]))
+@router.get("/matches/{id}/decisions", responses=answers(Items[ToldDecision]) | refusals(NO_MATCH))
 async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """What each side has said so far, with its notes and offers; a name once names are open."""
     found = await store.match_of(session, id)
@@ -277,8 +290,7 @@ async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]
 
 @router.post(
     "/matches/{id}/deliveries",
-    responses=answers(ToldReport)
-    | refusal(428, "idempotency_key_missing", "give each report a key of its own"),
+    responses=answers(ToldReport) | DELIVERING,
 )
 async def deliver(
     id: UUID,
@@ -286,7 +298,7 @@ async def deliver(
     asker: Asking,
     begin: Working,
     settings: Told,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """Record loads of an agreed match, once under each `Idempotency-Key`."""
     if not idempotency_key:
@@ -323,7 +335,7 @@ async def deliver(
     return {**_load(kept), **_left_of(found)}
 
 
-@router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries))
+@router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries) | refusals(NO_MATCH))
 async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """The loads of a match, by day, those too that count for nothing; and what is left."""
     found = await store.match_of(session, id)
@@ -341,7 +353,9 @@ async def reported_loads(
     asker: Asking,
     session: Reading,
     region: str | None = None,
-    refused: bool | None = None,
+    refused: Annotated[
+        bool | None, Query(description="only those that count for nothing, or only the others")
+    ] = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     order: Literal["oldest", "newest"] = "oldest",
@@ -375,15 +389,15 @@ async def declines(region: str, asker: Asking, session: Reading) -> dict[str, An
 @router.get(
     "/explain",
     responses=answers(ToldExplanation)
-    | refusal(404, "lot_not_found", "there is none that you may see"),
+    | refusals(NO_LOT, (404, "area_not_found", "there is no such area that you may see")),
 )
 async def explain_pair(
-    surplus: UUID,
-    need: UUID,
+    surplus: Annotated[UUID, Query(description="the forecast that gives")],
+    need: Annotated[UUID, Query(description="the forecast that takes")],
     asker: Asking,
     session: Reading,
     settings: Told,
-    area: UUID | None = None,
+    area: Annotated[UUID | None, Query(description="of the way over this area")] = None,
 ) -> dict[str, Any]:
     """
     Every gate of a pair with its verdict, whether there is a match of it or not.

@@ -3,16 +3,16 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from services.matcher import handlers, store
 from services.matcher.api.matches import answer_of
-from services.matcher.api.told import ToldNearMiss, ToldOpenings
+from services.matcher.api.told import NO_LOT, ToldNearMiss, ToldOpenings
 from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, cursor, number_after, settings_of
-from shared.openapi import Listing, answers
+from shared.openapi import Listing, answers, refusals
 from shared.seen import tells_of
 
 router = APIRouter(tags=["near misses"])
@@ -48,9 +48,12 @@ async def near_misses(
     return {"items": told, "next": more, "as_of": now().isoformat()}
 
 
-@router.get("/openings/{forecast}", responses=answers(ToldOpenings))
+@router.get("/openings/{forecast}", responses=answers(ToldOpenings) | refusals(NO_LOT))
 async def openings(
-    forecast: UUID, asker: Asking, session: Reading, settings: Told
+    forecast: Annotated[UUID, Path(description="its canonical id")],
+    asker: Asking,
+    session: Reading,
+    settings: Told,
 ) -> dict[str, Any]:
     """What this forecast would gain by one change, best first; for its own side alone."""
     lot = (await store.lots_of(session, {forecast})).get(forecast)

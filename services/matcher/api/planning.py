@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.matcher import handlers
-from services.matcher.api.told import ToldPlan, ToldWhatIf
+from services.matcher.api.told import ENUMERATED, PLANNING, SUPPOSING, ToldPlan, ToldWhatIf
 from services.matcher.domain import AreaChange, CannotChange, LotChange
 from shared.access import Asker
 from shared.contracts import ForecastUpdated
@@ -26,11 +26,6 @@ Told = Annotated[Any, Depends(settings_of)]
 Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _MOST_T = 1_000_000_000
 _NOT_FOUND = ("forecast_not_found", "project_not_found", "area_not_found")
-_ENUMERATED = (
-    "use", "contamination", "contamination_basis", "max_contamination", "acid_sulphate",
-    "invasive_status", "waste_status", "legal_route", "frost_class", "max_frost_class",
-    "site_kind", "reliability", "phase",
-)  # fmt: skip
 
 
 class AddedForecast(BaseModel):
@@ -146,7 +141,7 @@ class WhatIf(BaseModel):
     rules: Overrides = Overrides()
 
 
-@router.get("/plan", responses=answers(ToldPlan))
+@router.get("/plan", responses=answers(ToldPlan) | PLANNING)
 async def plan(
     asker: Asking,
     session: Reading,
@@ -154,7 +149,7 @@ async def plan(
     region: str | None = None,
     first: Annotated[Month, Query(alias="from")] = None,
     last: Annotated[Month, Query(alias="to")] = None,
-    by: Literal["month"] = "month",
+    by: Annotated[Literal["month"], Query(description="the step of time")] = "month",
 ) -> JSONResponse:
     """
     What moves where and when, and what is left, month by month, of what the asker may see.
@@ -183,7 +178,7 @@ async def plan(
     return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
 
 
-@router.post("/what-if", responses=answers(ToldWhatIf))
+@router.post("/what-if", responses=answers(ToldWhatIf) | SUPPOSING)
 async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told) -> dict[str, Any]:
     """
     What the matcher would do if the changes came true: value, tonnes, tkm and CO2e before and
@@ -284,7 +279,7 @@ def _must_be_known(told: AddedForecast, at: int) -> None:
         material_of(told.material)
     except Refused as error:
         raise Problem(422, error.code, f"changes/{at}/add/material: {error}") from error
-    for field in _ENUMERATED:
+    for field in ENUMERATED:
         value = getattr(told, field)
         name = field.removeprefix("max_")
         if value is not None and not known(name, value):

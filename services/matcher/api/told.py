@@ -1,7 +1,7 @@
 """What the answers look like, for the OpenAPI document: nothing is checked or copied by them."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -18,9 +18,15 @@ from shared.contracts.matcher import (
     Via,
 )
 from shared.contracts.parts import Direction, Tonnes, Window
-from shared.openapi import Answer, Items, left_out
+from shared.openapi import MEMBERS, REFERENCE, Answer, Items, left_out, refusals
 
 Route = Literal["direct", "onsite", "area"]
+ENUMERATED = (
+    "use", "contamination", "contamination_basis", "max_contamination", "acid_sulphate",
+    "invasive_status", "waste_status", "legal_route", "frost_class", "max_frost_class",
+    "site_kind", "reliability", "phase",
+)  # fmt: skip
+"""The fields of a forecast that might be told whose values are codes of the vocabulary."""
 
 
 class ToldMatch(Answer):
@@ -528,3 +534,84 @@ class ToldWhatIf(Answer):
     broken: list[SupposedBreak]
     tag: str
     as_of: datetime
+
+
+# -- refusals
+
+NO_MATCH = (404, "match_not_found", "there is no such match that you may see")
+NO_LOT = (404, "lot_not_found", "there is no such forecast that you may see")
+NOT_YOURS = (403, "not_your_match", "say which of your organisations speaks: one of the two sides")
+FEW = (403, "too_few_organisations", "sign in: sums of so few organisations are for these alone")
+SINCE = (422, "since_without_zone", "write since with its zone, as 2026-11-24T08:00Z")
+MATCH_NOW: dict[str, Any] = {
+    "match": {"$ref": REFERENCE.format(model=ToldMatch.__name__)},
+    "changed": {
+        "type": "array",
+        "description": "what is not as it was at the revision that If-Match named",
+        "items": {
+            "type": "object",
+            "required": ["field", "was", "now"],
+            "properties": {"field": {"type": "string"}, "was": {}, "now": {}},
+        },
+    },
+    "first": {"type": "string", "format": "date", "description": "the first day that would do"},
+    "last": {"type": "string", "format": "date", "description": "the last day that would do"},
+    "tonnes_left": {"type": "integer", "description": "the most that would do, whole tonnes"},
+}
+DECIDING = refusals(
+    NO_MATCH,
+    NOT_YOURS,
+    (409, "match_changed", "look at `match` as it is now, then decide on that"),
+    (409, "decided_already", "look at the match again, then decide"),
+    (409, "own_site", "nobody is asked about a movement on the own site"),
+    (409, "same_terms", "accept them instead"),
+    (409, "tonnes_missing", "offer 1 t or more"),
+    (409, "window_reversed", "turn the window around"),
+    (409, "window_over", "name a later last day"),
+    (409, "window_beyond", "name days from `first` to `last`"),
+    (409, "window_too_short", "offer more days, or `tonnes_left`"),
+    (409, "counter_over_area", "offer other tonnes, or decline with the reason timing"),
+    (409, "too_many_tonnes", "offer `tonnes_left` or less"),
+    (409, "reason_missing", "name a reason with the decline"),
+    (409, "done_already", "nothing is left to close"),
+    (409, "not_agreed", "only an agreed match can be closed"),
+    (409, "nothing_to_undo", "you have not accepted this match"),
+    (409, "agreed_already", "both have accepted: agree with the other side instead"),
+    (422, "terms_not_asked", "tonnes and window belong to a counter alone"),
+    (422, "terms_missing", "a counter names other tonnes or another window"),
+    (428, "revision_missing", "say which revision you saw, as If-Match"),
+    named="DecisionRefused",
+    members=MATCH_NOW,
+)
+DELIVERING = refusals(
+    NO_MATCH,
+    NOT_YOURS,
+    (404, "delivery_not_found", "there are no such loads of yours under this match"),
+    (409, "not_agreed", "loads are told of an agreed match"),
+    (409, "key_used", "give loads of another match another Idempotency-Key"),
+    (422, "moved_in_the_future", "tell loads when they have moved"),
+    (428, "idempotency_key_missing", "give each report a key of its own"),
+)
+SUPPOSING = refusals(
+    (404, "forecast_not_found", "there is no such forecast that you may change"),
+    (404, "project_not_found", "there is no such project with forecasts that you may change"),
+    (404, "area_not_found", "there is no such area that you may change"),
+    (413, "what_if_too_large", "ask with scope near, or with fewer changes at once"),
+    (422, "area_not_in_plans", "only an open interim storage or processing site takes part"),
+    (422, "area_without_capacity", "it was told without a limit, so there is none to change"),
+    (422, "capacity_below_zero", "take off less"),
+    (422, "tonnes_below_zero", "take off less, or say withdrawn"),
+    (422, "days_out_of_range", "shift by fewer days"),
+    (422, "forecast_invalid", "mend the field that is named"),
+    (422, "organisation_missing", "say for which organisation the forecast is added"),
+    (422, "material_unknown", "use one of the materials"),
+    *((422, f"{field}_unknown", "use one of the codes that are named") for field in ENUMERATED),
+    named="TooLarge",
+    members={"limit": MEMBERS["limit"]},
+)
+PLANNING = refusals(
+    (413, "plan_too_large", "ask for one region"),
+    (422, "months_backwards", "tell the earlier month first"),
+    named="TooLarge",
+    members={"limit": MEMBERS["limit"]},
+)

@@ -6,11 +6,17 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifier import store
 from services.notifier.api.told import (
+    ADDING,
+    CHANGING,
+    NO_ENTRY,
+    OF_WEBHOOK,
+    POSTING,
+    POSTING_AGAIN,
     Entry,
     InboxCounts,
     MadeWebhook,
@@ -42,6 +48,7 @@ from shared.vocabulary.regions import shipped
 router = APIRouter()
 router.include_router(trail_api.router)
 Limit = Annotated[int, Query(ge=1, le=200)]
+PostId = Annotated[UUID, Path(description="the post, as the log names it")]
 Name = Literal[
     "match-found",
     "match-changed",
@@ -87,7 +94,7 @@ def _reads(asker: Asker) -> dict[str, Any]:
 async def inbox(
     asker: Asking,
     session: Reading,
-    tab: Tab | None = None,
+    tab: Annotated[Tab | None, Query(description="only those under this tab")] = None,
     after: str | None = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
@@ -122,7 +129,7 @@ class Read(Handed):
     unread: bool = False
 
 
-@router.post("/inbox/{id}/read", tags=["inbox"], responses=answers(WasRead))
+@router.post("/inbox/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None) -> dict[str, Any]:
     """The entry was read; or, with `unread`, it is to be looked at again."""
     unread = told.unread if told else False
@@ -185,7 +192,9 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 async def notices(
     asker: Asking,
     session: Reading,
-    language: Literal["fi", "sv", "en"] | None = None,
+    language: Annotated[
+        Literal["fi", "sv", "en"] | None, Query(description="of the words; else as one prefers")
+    ] = None,
     region: str | None = None,
     after: str | None = None,
     limit: Limit = 50,
@@ -205,7 +214,7 @@ async def notices(
     }
 
 
-@router.post("/notices/{id}/read", tags=["inbox"], responses=answers(WasRead))
+@router.post("/notices/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """The notice was read."""
     async with begin() as work:
@@ -351,7 +360,9 @@ async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False)
     return row
 
 
-@router.post("/webhooks", status_code=201, tags=["webhooks"], responses=answers(MadeWebhook, 201))
+@router.post(
+    "/webhooks", status_code=201, tags=["webhooks"], responses=answers(MadeWebhook, 201) | ADDING
+)
 async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -404,13 +415,13 @@ async def webhooks(
     }
 
 
-@router.get("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook))
+@router.get("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | OF_WEBHOOK)
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
     return _shown(await _webhook(session, id, asker, reads=True))
 
 
-@router.patch("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook))
+@router.patch("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | CHANGING)
 async def change_webhook(
     id: UUID, told: ChangedWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -427,7 +438,7 @@ async def change_webhook(
     return _shown(kept)
 
 
-@router.delete("/webhooks/{id}", status_code=204, tags=["webhooks"])
+@router.delete("/webhooks/{id}", status_code=204, tags=["webhooks"], responses=OF_WEBHOOK)
 async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
     """Forget a webhook and its log."""
     async with begin() as work:
@@ -436,7 +447,10 @@ async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
 
 
 @router.post(
-    "/webhooks/{id}/test", status_code=202, tags=["webhooks"], responses=answers(Queued, 202)
+    "/webhooks/{id}/test",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202) | POSTING,
 )
 async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post `massakoppi.webhook-test.v1`, signed as all is; the log says what came of it."""
@@ -448,7 +462,9 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     return {"id": str(delivery), "queued": True}
 
 
-@router.get("/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]))
+@router.get(
+    "/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]) | OF_WEBHOOK
+)
 async def deliveries(
     id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
@@ -467,9 +483,9 @@ async def deliveries(
     "/webhooks/{id}/deliveries/{delivery}/resend",
     status_code=202,
     tags=["webhooks"],
-    responses=answers(Queued, 202),
+    responses=answers(Queued, 202) | POSTING_AGAIN,
 )
-async def resend(id: UUID, delivery: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+async def resend(id: UUID, delivery: PostId, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post the same body once more, under the same id."""
     async with begin() as work:
         known = await _webhook(work.session, id, asker)

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.notifier.domain.matches import Tab
 from shared.contracts.matcher import Climate, MatchState, Remedy, Value
 from shared.contracts.parts import Tonnes, Window
-from shared.openapi import Answer, left_out
+from shared.openapi import Answer, left_out, refusals
 
 
 class SeenEnd(Answer):
@@ -163,3 +163,21 @@ class Queued(Answer):
     id: UUID
     """The post's, as the log names it."""
     queued: bool
+
+
+# -- refusals
+
+NO_ENTRY = refusals((404, "not_found", "there is no such entry of yours"))
+NO_WEBHOOK = (404, "not_found", "there is no such webhook of yours")
+OF_WEBHOOK = refusals(NO_WEBHOOK)
+WRONG_WEBHOOK = (
+    (422, "url_refused", "the reason says why nothing is posted there"),
+    (422, "material_unknown", "use one of the materials"),
+)
+ADDING = refusals(*WRONG_WEBHOOK, (409, "too_many_webhooks", "remove one first"))
+CHANGING = refusals(NO_WEBHOOK, *WRONG_WEBHOOK)
+POSTING = refusals(NO_WEBHOOK, (409, "webhook_disabled", "enable the webhook first: status active"))
+POSTING_AGAIN = refusals(
+    (404, "not_found", "there is no such webhook of yours, or no such post to it"),
+    (409, "webhook_disabled", "enable the webhook first: status active"),
+)

@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse
 
 from services.registry import handlers, store
 from services.registry.api.intake import answer_of, body_of, reporter_of
+from services.registry.api.told import SAYING, ending
 from services.registry.domain import LARGEST_BODY, Kind, Thing, canonical_id
 from services.registry.handlers import Outcome
 from shared.contracts.base import CONTENT_TYPE, encoded, uuid7
 from shared.contracts.intake import HandedArea, HandedForecast, HandedProject, Receipt
 from shared.http import Asking, BeginWork, Problem, Working
-from shared.openapi import about_body, answers
+from shared.openapi import LANGUAGE_ASKED, about_body, answers
 from shared.service.card import Knock
 
 router = APIRouter(tags=["things"])
@@ -34,6 +35,7 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
+IN_WORDS = {"parameters": [LANGUAGE_ASKED]}
 SAID = ("ETag", "Location", "Deprecation", "Sunset")
 KNOWN = answers(Receipt, 200, *SAID)
 NEW = {201: {**KNOWN[200], "description": "it was not known before"}, **KNOWN}
@@ -84,39 +86,51 @@ class Saying:
 Says = Annotated[Saying, Depends()]
 
 
-@router.put("/projects/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedProject))
+@router.put(
+    "/projects/{external_id:path}", responses=NEW | SAYING, openapi_extra=about_body(HandedProject)
+)
 async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("project", if_none_match)
 
 
 @router.put(
-    "/forecasts/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedForecast)
+    "/forecasts/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedForecast),
 )
 async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("forecast", if_none_match)
 
 
-@router.put("/areas/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedArea))
+@router.put(
+    "/areas/{external_id:path}", responses=NEW | SAYING, openapi_extra=about_body(HandedArea)
+)
 async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("area", if_none_match)
 
 
-@router.delete("/projects/{external_id:path}", responses=KNOWN)
+@router.delete(
+    "/projects/{external_id:path}", responses=KNOWN | ending("project"), openapi_extra=IN_WORDS
+)
 async def withdraw_project(saying: Says) -> JSONResponse:
     """The project will not happen, nor will its forecasts. 404 where it was never told."""
     return await saying.end("project")
 
 
-@router.delete("/forecasts/{external_id:path}", responses=KNOWN)
+@router.delete(
+    "/forecasts/{external_id:path}", responses=KNOWN | ending("forecast"), openapi_extra=IN_WORDS
+)
 async def cancel_forecast(saying: Says) -> JSONResponse:
     """The forecast is cancelled, everything else of it as last told. 404 where never told."""
     return await saying.end("forecast")
 
 
-@router.delete("/areas/{external_id:path}", responses=KNOWN)
+@router.delete(
+    "/areas/{external_id:path}", responses=KNOWN | ending("area"), openapi_extra=IN_WORDS
+)
 async def close_area(saying: Says) -> JSONResponse:
     """The area is closed, everything else of it as last told. 404 where it was never told."""
     return await saying.end("area")

@@ -18,10 +18,10 @@ from services.registry.api.answers import (
     problems,
     scope_of,
 )
-from services.registry.api.told import LookedSoFar, ToldPair
+from services.registry.api.told import DECIDING_DUPLICATE, LookedSoFar, ToldPair
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, Working, cursor_invalid
-from shared.openapi import Listing, answers, refusal
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["duplicates"])
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
@@ -33,7 +33,9 @@ async def duplicates(
     asker: Asking,
     session: Reading,
     paging: Paging,
-    state: Literal["suggested", "linked", "refused"] | None = "suggested",
+    state: Annotated[
+        Literal["suggested", "linked", "refused"] | None, Query(description="what became of them")
+    ] = "suggested",
     region: Annotated[str | None, Query(max_length=16)] = None,
 ) -> dict[str, Any]:
     """
@@ -72,8 +74,7 @@ class Decided(Told):
 
 @router.post(
     "/duplicates",
-    responses=answers(ToldPair)
-    | refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
+    responses=answers(ToldPair) | DECIDING_DUPLICATE,
 )
 async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
     """

@@ -21,7 +21,7 @@ from services.registry.api.told import (
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
-from shared.openapi import Listing, answers
+from shared.openapi import Listing, answers, described, refusals
 from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
@@ -32,16 +32,20 @@ IfNoneMatch = Annotated[
 ]
 
 
-def one_of(model: Any) -> dict[int | str, dict[str, Any]]:
+def one_of(kind: Kind, model: Any) -> dict[int | str, dict[str, Any]]:
     """What a route answers that tells one thing, or that it is as it was."""
-    told = answers(model, 200, "ETag")
-    return told | {304: {"description": UNCHANGED, "headers": told[200]["headers"]}}
+    unchanged = {304: {"description": UNCHANGED, "headers": described("ETag")}}
+    none = refusals((404, f"{kind}_unknown", f"there is no such {kind} that you may see"))
+    return answers(model, 200, "ETag") | unchanged | none
 
 
 class GeoJson(JSONResponse):
     """An answer that map software reads as it is."""
 
     media_type = "application/geo+json"
+
+
+OfProject = Annotated[UUID | None, Query(description="only those of this project")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ async def forecasts(
     session: Reading,
     wanted: Wanting,
     paging: Paging,
-    project: UUID | None = None,
+    project: OfProject = None,
     asked: Annotated[
         bool, Query(description="only those whose owner was asked whether they hold")
     ] = False,
@@ -99,7 +103,7 @@ async def forecasts_as_geojson(
     session: Reading,
     wanted: Wanting,
     paging: Paging,
-    project: UUID | None = None,
+    project: OfProject = None,
 ) -> GeoJson:
     """
     The same as a FeatureCollection (RFC 7946, WGS 84), paged by its member `next`.
@@ -181,27 +185,27 @@ async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None, responses=one_of(ToldProject))
+@router.get("/projects/{id}", response_model=None, responses=one_of("project", ToldProject))
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One project; its revision is its ETag."""
+    """One project as it now is; its revision is its ETag."""
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None, responses=one_of(ToldForecast))
+@router.get("/forecasts/{id}", response_model=None, responses=one_of("forecast", ToldForecast))
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One forecast; its revision is its ETag."""
+    """One forecast as it now is; its revision is its ETag."""
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None, responses=one_of(ToldArea))
+@router.get("/areas/{id}", response_model=None, responses=one_of("area", ToldArea))
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One area; its revision is its ETag."""
+    """One area as it now is; its revision is its ETag."""
     return await _one("area", id, asker, session, if_none_match)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.contracts import AreaUpdated, ForecastUpdated, ProjectAdded, Receipt
 from shared.contracts.parts import Direction, Place, Quantity, Source, Window
-from shared.openapi import Answer, left_out
+from shared.openapi import MEMBERS, PROBLEM, Answer, left_out, refusals, schema_of
 
 Language = Literal["fi", "sv", "en"]
 
@@ -197,7 +197,7 @@ class RegionPlace(Answer):
     """By language."""
     lat: float
     lon: float
-    subregion: str
+    subregion: str | None
 
 
 class AnyRegion(Answer):
@@ -250,7 +250,7 @@ class PairedForecast(Answer):
 
 
 class Likeness(Answer):
-    """What two forecasts have in common; left out of a pair that a person named."""
+    """What two forecasts have in common, as far as it was looked at."""
 
     distance_m: int = left_out()
     """Where both places are exact."""
@@ -261,6 +261,8 @@ class Likeness(Answer):
     """Between their windows; 0 where they meet."""
     tonnes_ratio: float = left_out()
     """The lesser likely tonnes over the greater."""
+    named_by: str = left_out()
+    """Who named a pair that nobody suggested."""
 
 
 class ToldPair(Answer):
@@ -441,3 +443,114 @@ class ToldPaper(Answer):
     """The id of the rule that asks for it."""
     kept_years: int | None
     fields: list[ToldPaperField]
+
+
+# -- refusals
+
+NO_ORGANISATION = (404, "organisation_unknown", "there is no such organisation here")
+OF_ORGANISATION = refusals(NO_ORGANISATION)
+ADDING_ORGANISATION = refusals(
+    (409, "organisation_exists", "choose another token"),
+    (422, "token_invalid", "use 2 to 32 of a-z, 0-9 and hyphen"),
+    (422, "actor_type_unknown", "use one of those that are named"),
+    (422, "region_unknown", "add the region first"),
+    (422, "business_id_invalid", "write it as its scheme asks"),
+    (422, "expiry_past", "give a later day"),
+)
+ADDING_KEY = refusals(
+    NO_ORGANISATION,
+    (409, "key_exists", "make a new one: this one is registered already"),
+    (422, "expiry_past", "give a later day"),
+)
+DROPPING_KEY = refusals(NO_ORGANISATION, (404, "key_unknown", "list its keys: no such one lives"))
+ADDING_MANDATE = refusals(
+    NO_ORGANISATION,
+    (422, "mandate_to_itself", "name another reporter"),
+    (422, "organisation_unknown", "the reporter is no organisation here"),
+)
+DROPPING_MANDATE = refusals(
+    NO_ORGANISATION, (404, "mandate_unknown", "list its mandates: there is no such one")
+)
+ADDING_MEMBER = refusals(
+    NO_ORGANISATION,
+    (409, "person_differs", "the address and the subject are of two people: mend one"),
+    (422, "role_refused", "give roles and regions that you may give"),
+    (422, "region_unknown", "add the region first"),
+)
+DROPPING_MEMBER = refusals(
+    NO_ORGANISATION, (404, "member_unknown", "list its members: the person is none")
+)
+OF_PEOPLE = refusals((422, "ids_invalid", "write ids as UUIDs joined by commas"))
+ADDING_REGION = refusals(
+    (409, "region_exists", "another region has the code: choose another"),
+    (422, "region_invalid", "mend the field that is named"),
+)
+OF_REGION = refusals((404, "region_unknown", "list the regions: there is no such one"))
+GIVING_TOKEN = refusals(
+    (401, "not_known", "nobody is known by this"),
+    (422, "credential_invalid", "tell key or id_token, one of them"),
+    (422, "no_sign_in", "this installation has no sign-in; use a key"),
+    (503, "provider_away", "the sign-in provider does not answer"),
+    (503, "no_signing_key", "let the operator run provision"),
+)
+TELLING_KEYS = refusals((503, "no_signing_key", "let the operator run provision"))
+DECIDING_DUPLICATE = refusals(
+    (404, "duplicate_unknown", "they are no suggested pair that you may see"),
+    (409, "counts_nothing", "the one that is to count is itself a duplicate: unlink it first"),
+    (409, "linked_already", "the duplicate is linked to another: unlink it first"),
+    (422, "duplicate_impossible", "name two forecasts of one direction, neither or both a sample"),
+)
+NO_IMPORT = (404, "import_unknown", "there is no such import here")
+OF_IMPORT = refusals(NO_IMPORT)
+ADDING_IMPORT = refusals(
+    NO_ORGANISATION,
+    (409, "imports_open", "wait until those that are going on are done"),
+    (413, "body_too_large", "part the table, or send a shorter mapping"),
+    (422, "mapping_unknown", "use one of those that are named, or send your own"),
+    (422, "mapping_invalid", "send the mapping as UTF-8"),
+    (422, "table_missing", "send the file as the body, or as `file` of a form"),
+)
+COMMITTING = refusals(
+    NO_IMPORT,
+    (409, "import_not_checked", "wait until it is checked; what is done is not sent again"),
+    (409, "import_has_errors", "mend the rows, or send the others with only_good=true"),
+)
+DROPPING_IMPORT = refusals(NO_IMPORT, (409, "import_sending", "wait until it is done"))
+
+_VERDICT = schema_of(Receipt)["properties"]
+REJECTION: dict[str, Any] = {
+    name: told for name, told in _VERDICT.items() if name not in PROBLEM["properties"]
+}
+REJECTED = (
+    (422, "rejected", "see reasons; where there is but one, this code is that reason's"),
+    (422, "event_id_reused", "give other words another id, or another Idempotency-Key"),
+    (422, "envelope_unreadable", "send a CloudEvent: this is none"),
+)
+BUSY = (409, "being_handled", "the same id is being handled; ask again")
+HANDING = refusals(
+    *REJECTED,
+    BUSY,
+    (413, "body_too_large", "send less at once"),
+    (413, "batch_too_long", "send at most 1000 events at once"),
+    (422, "batch_invalid", "send a batch as a JSON array"),
+    named="Rejection",
+    members=REJECTION,
+)
+CHANGED = (412, "changed_meanwhile", "read the thing as it is now, then write again")
+
+
+SAYING = refusals(
+    *REJECTED,
+    BUSY,
+    CHANGED,
+    (413, "body_too_large", "send less at once"),
+    (422, "external_id_differs", "leave external_id out of the body: the address has it"),
+    named="WriteRefused",
+    members={**REJECTION, "etag": MEMBERS["etag"]},
+)
+
+
+def ending(kind: str) -> dict[int | str, dict[str, Any]]:
+    """What an end of a thing of *kind* is refused with."""
+    never = (404, f"{kind}_unknown", f"you have told no such {kind}")
+    return refusals(*REJECTED, BUSY, CHANGED, never, members={**REJECTION, "etag": MEMBERS["etag"]})
