@@ -254,10 +254,12 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     components = told.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
+    alike: dict[str, Any] = {}
     for path in told["paths"].values():
         for operation in path.values():
-            _complete(operation)
-    _lift(told["paths"], schemas)
+            _complete(operation, alike)
+    components["responses"] = dict(sorted(alike.items()))
+    _lift([told["paths"], alike], schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["schemas"] = dict(sorted(schemas.items()))
@@ -267,8 +269,12 @@ def document(app: FastAPI) -> dict[str, Any]:
     return told
 
 
-def _complete(operation: dict[str, Any]) -> None:
-    """The summary, and the refusals that come from elsewhere than the route, after its own."""
+def _complete(operation: dict[str, Any], alike: dict[str, Any]) -> None:
+    """
+    What the route itself leaves unsaid: its summary, parameters, and refusals from elsewhere.
+
+    Answers that many routes give alike go to *alike*, by name.
+    """
     _summarise(operation)
     for one in operation.get("parameters", ()):
         if "description" not in one["schema"] and one["name"] in PARAMETERS:
@@ -281,25 +287,38 @@ def _complete(operation: dict[str, Any]) -> None:
             schema["$ref"] = reference
     if "HTTPValidationError" in str(answers.get("422")):
         del answers["422"]
-    asked = operation.get("parameters", ())
-    common = [*COMMON]
-    if operation.get("security"):
-        common += SECURED
-    if any(one["name"] == "after" and "uuid" not in str(one["schema"]) for one in asked):
-        common.append(PAGED)
-    if "requestBody" in operation:
-        common.append(HANDING_IN)
-    for status, answer in refusals(*common).items():
-        known = answers.setdefault(str(status), answer)["content"][PROBLEM_TYPE]["examples"]
-        known |= {
-            code: {"$ref": f"#/components/examples/{code}"}
-            for code in _examples(answer)
-            if code not in known
-        }
-    for code, answer in answers.items():
-        if code.startswith(("4", "5")):
-            answer["description"] = "; ".join(_examples(answer))
+    _refuse(operation, answers, alike)
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _refuse(operation: dict[str, Any], answers: dict[str, Any], alike: dict[str, Any]) -> None:
+    """Put the refusals that come from elsewhere after those of the route itself."""
+    for status, answer in refusals(*_from_elsewhere(operation)).items():
+        if str(status) in answers:
+            known = _examples(answers[str(status)])
+            known |= {code: one for code, one in _examples(answer).items() if code not in known}
+        else:
+            name = "_or_".join(_examples(answer))
+            alike[name] = answer
+            answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    own = [one for code, one in answers.items() if code[0] in "45" and "$ref" not in one]
+    for answer in [*own, *alike.values()]:
+        answer["description"] = "; ".join(_examples(answer))
+        told = answer["content"][PROBLEM_TYPE]
+        told["examples"] = {code: _shared(code, one) for code, one in _examples(answer).items()}
+
+
+def _from_elsewhere(operation: Mapping[str, Any]) -> list[tuple[int, str, str]]:
+    """The refusals of the framework, the gate and the database that *operation* can meet."""
+    asked = operation.get("parameters", ())
+    found = [*COMMON]
+    if operation.get("security"):
+        found += SECURED
+    if any(one["name"] == "after" and "uuid" not in str(one["schema"]) for one in asked):
+        found.append(PAGED)
+    if "requestBody" in operation:
+        found.append(HANDING_IN)
+    return found
 
 
 def _summarise(operation: dict[str, Any]) -> None:
@@ -313,6 +332,12 @@ def _of_successes(answers: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = [one for code, one in answers.items() if code.startswith("2")]
     return [told["schema"] for one in found for told in one.get("content", {}).values()
             if "schema" in told]  # fmt: skip
+
+
+def _shared(code: str, example: dict[str, Any]) -> dict[str, Any]:
+    """The *example* of a code, by reference where it is one of all routes."""
+    everywhere = [_example(*one) for one in EVERYWHERE]
+    return {"$ref": f"#/components/examples/{code}"} if example in everywhere else example
 
 
 def _problems(status: int, named: str, members: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class Described:
         closed = json.loads(written)["components"]["schemas"]
         for schema in closed.values():
             _close(schema)
+        for operations in self.document["paths"].values():
+            for told in operations.values():
+                told["responses"] = {
+                    status: self._found(answer) for status, answer in told["responses"].items()
+                }
         held = {"components": {"schemas": closed}}
         self._registry: Registry[Any] = Registry().with_resource(
             "urn:api", Resource(held, DRAFT202012)
@@ -44,12 +49,9 @@ class Described:
         return None
 
     def faults(
-        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+        self, operation: Mapping[str, Any], status: int, headers: Mapping[str, str], body: bytes
     ) -> Iterator[str]:
         """What of an answer is not as described: its status, kind, headers, code or body."""
-        operation = self.operation(method, path)
-        if operation is None:
-            return
         answer = operation["responses"].get(str(status))
         if answer is None:
             yield f"{status} is not described"
@@ -70,8 +72,14 @@ class Described:
             yield f"{status} at {error.json_path}: {error.message[:300]}"
         if kind == PROBLEM and "verdict" not in value:  # a rejection's is that of its reason
             codes = content[kind]["examples"]
-            if value.get("code") not in codes:
+            if value.get("code") not in {*codes, "not_found"}:  # the address of no route at all
                 yield f"{status} with the code {value.get('code')!r} is not among {[*codes]}"
+
+    def _found(self, answer: Any) -> Any:
+        """The *answer*, or what it refers to."""
+        if "$ref" not in answer:
+            return answer
+        return self.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
 
     def validator(self, schema: Any) -> Draft202012Validator:
         """What holds a value against *schema*, a part of the document."""
@@ -88,10 +96,11 @@ def described(service: str) -> Described:
 async def as_described(service: str, answer: aiohttp.ClientResponse) -> bytes:
     """The body of *answer* of *service*; fails where it departs from what its document says."""
     body = await answer.read()
-    asked, path = answer.method, answer.url.raw_path
-    found = described(service).faults(asked, path, answer.status, answer.headers, body)
-    told = "\n".join(dict.fromkeys(found))
-    assert not told, f"{service} {asked} {path} is not as its document says:\n{told}"
+    held, asked, path = described(service), answer.method, answer.url.raw_path
+    if (operation := held.operation(asked, path)) is not None:
+        found = held.faults(operation, answer.status, answer.headers, body)
+        told = "\n".join(dict.fromkeys(found))
+        assert not told, f"{service} {asked} {path} is not as its document says:\n{told}"
     return body
 
 

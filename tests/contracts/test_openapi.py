@@ -46,8 +46,9 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one(service: Servic
 
 @every_api
 def test_every_operation_says_who_may_ask_and_how_it_refuses(service: Service) -> None:
-    """A problem for each refusal; a token wherever the route asks for one."""
-    for path, operations in openapi(service)["paths"].items():
+    """A problem with its codes for each refusal; a token wherever the route asks for one."""
+    document = openapi(service)
+    for path, operations in document["paths"].items():
         for operation in operations.values():
             assert bool(operation.get("security")) != ((service.name, path) in OPEN), path
             needed = {"422", "429", "503"} | (
@@ -56,7 +57,12 @@ def test_every_operation_says_who_may_ask_and_how_it_refuses(service: Service) -
             assert needed <= operation["responses"].keys(), path
             for code, answer in operation["responses"].items():
                 if code.startswith(("4", "5")):
-                    assert list(answer["content"]) == ["application/problem+json"], path
+                    told = answer
+                    if "$ref" in answer:
+                        name = answer["$ref"].rpartition("/")[2]
+                        told = document["components"]["responses"][name]
+                    assert list(told["content"]) == ["application/problem+json"], path
+                    assert told["content"]["application/problem+json"]["examples"], path
 
 
 def successes(service: Service) -> Iterator[tuple[str, Any]]:
