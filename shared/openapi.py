@@ -53,6 +53,7 @@ MEMBERS: Final[Mapping[str, Mapping[str, Any]]] = {
 COMMON = (
     (422, "request_invalid", "see reasons"),
     (429, "too_many_requests", "this key asked too often; Retry-After says when to ask again"),
+    (500, "failed", "a fault of ours; it is in the log"),
     (503, "database_away", "try again in a moment"),
 )
 SECURED = (

@@ -631,7 +631,7 @@ async def test_every_thing_that_can_be_asked_for_is_told_as_the_document_says(ht
         known[f"{kind}s"] = listed["items"][0][f"{kind}_id"]
 
     for path, operations in described("registry").document["paths"].items():
-        if "get" not in operations:
+        if "get" not in operations or path.endswith(".csv"):
             continue
         asked = re.sub(r"{[^}]*}", known.get(path.split("/")[1], ""), path)
         if path == "/people":

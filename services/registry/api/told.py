@@ -519,7 +519,9 @@ DROPPING_IMPORT = refusals(NO_IMPORT, (409, "import_sending", "wait until it is 
 
 _VERDICT = schema_of(Receipt)["properties"]
 REJECTION: dict[str, Any] = {
-    name: told for name, told in _VERDICT.items() if name not in PROBLEM["properties"]
+    name: told
+    for name, told in _VERDICT.items()
+    if name not in PROBLEM["properties"] and name not in ("id", "at")  # these two stay inside
 }
 REJECTED = (
     (422, "rejected", "see reasons; where there is but one, this code is that reason's"),
@@ -553,4 +555,11 @@ SAYING = refusals(
 def ending(kind: str) -> dict[int | str, dict[str, Any]]:
     """What an end of a thing of *kind* is refused with."""
     never = (404, f"{kind}_unknown", f"you have told no such {kind}")
-    return refusals(*REJECTED, BUSY, CHANGED, never, members={**REJECTION, "etag": MEMBERS["etag"]})
+    return refusals(
+        *REJECTED,
+        BUSY,
+        CHANGED,
+        never,
+        named="WriteRefused",
+        members={**REJECTION, "etag": MEMBERS["etag"]},
+    )
