@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
+from shared.http import Asking, Reading, cursor, day_after
 from shared.openapi import Answer, Items, answers
 
 router = APIRouter()
@@ -68,22 +68,12 @@ async def trail(
         question = question.where(kept.subject == subject)
     if object is not None:
         question = question.where(kept.object.contains(object, autoescape=True))
-    if (place := _day_after(after)) is not None:
+    if (place := day_after(after)) is not None:
         question = question.where(tuple_(kept.day, kept.id) < tuple_(*place))
     rows = (await session.execute(question)).all()
     items = [_item(row, None if asker.is_operator else whose) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return {"items": items, "next": cursor(last.day.toordinal(), last.id) if last else None}
-
-
-def _day_after(after: str | None) -> tuple[date, UUID] | None:
-    place = number_after(after)
-    if place is None:
-        return None
-    try:
-        return date.fromordinal(place[0]), place[1]
-    except (ValueError, OverflowError) as error:
-        raise cursor_invalid() from error
 
 
 def _whose(asker: Asker, organisation: str | None) -> list[str] | None:

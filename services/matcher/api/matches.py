@@ -49,7 +49,17 @@ from services.matcher.domain import (
 from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
-from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.http import (
+    Asking,
+    Problem,
+    Reading,
+    Working,
+    cursor,
+    day_after,
+    moment_after,
+    number_after,
+    settings_of,
+)
 from shared.openapi import Items, Listing, answers, refusals
 from shared.seen import tells_of
 
@@ -58,6 +68,7 @@ Told = Annotated[Any, Depends(settings_of)]
 State = Literal[
     "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
 ]
+Limit = Annotated[int, Query(ge=1, le=200)]
 Bounded = Annotated[bool, Query(description="as anybody is told it, whoever asks")]
 IfMatch = Annotated[str | None, Header(description="the ETag that you saw: asked for")]
 Key = Annotated[
@@ -275,17 +286,22 @@ async def decide(
 
 
 @router.get("/matches/{id}/decisions", responses=answers(Items[ToldDecision]) | refusals(NO_MATCH))
-async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+async def decisions(
+    id: UUID, asker: Asking, session: Reading, after: str | None = None, limit: Limit = 200
+) -> dict[str, Any]:
     """What each side has said so far, with its notes and offers; a name once names are open."""
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
-    said = await store.decisions_on(session, id)
     sees_both = asker.sees_all or asker.coordinates(found.region)
-    if not (sees_both or found.accepted or found.state in ("agreed", "moving", "done")):
-        mine = set(asker.organisations)
-        said = [one for one in said if one["organisation"] in mine]
-    return {"items": said, "next": None}
+    known = sees_both or found.accepted or found.state in ("agreed", "moving", "done")
+    own = None if known else list(asker.organisations)
+    place = number_after(after or None)
+    said = await store.decisions_on(
+        session, id, own=own, after=place[0] if place else 0, limit=limit + 1
+    )
+    more = cursor(said[limit - 1]["revision"], id) if len(said) > limit else None
+    return {"items": said[:limit], "next": more}
 
 
 @router.post(
@@ -336,16 +352,28 @@ async def deliver(
 
 
 @router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries) | refusals(NO_MATCH))
-async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
-    """The loads of a match, by day, those too that count for nothing; and what is left."""
+async def deliveries(
+    id: UUID, asker: Asking, session: Reading, after: str | None = None, limit: Limit = 200
+) -> dict[str, Any]:
+    """
+    The loads of a match, by day, those too that count for nothing; and what is left.
+
+    The balance is that of all of its loads, on every page.
+    """
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
-    loads = await store.loads_of_matches(session, [id])
     names = asker.sees_all or asker.coordinates(found.region) or found.state in CARRIED
-    own = set(asker.organisations)
-    seen = [one for one in loads if names or {one.organisation, one.reporter} & own]
-    return {"items": [_load(one) for one in seen], **_left_of(found), "next": None}
+    loads = await store.loads_of_match(
+        session,
+        id,
+        own=None if names else list(asker.organisations),
+        after=day_after(after or None),
+        limit=limit + 1,
+    )
+    page = loads[:limit]
+    more = cursor(page[-1].moved_on.toordinal(), page[-1].id) if len(loads) > limit else None
+    return {"items": [_load(one) for one in page], **_left_of(found), "next": more}
 
 
 @router.get("/deliveries", responses=answers(Items[ToldLoads]))

@@ -10,14 +10,13 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from services.registry import handlers, store
-from services.registry.api.answers import known, may_report
+from services.registry.api.answers import Paging, known, may_report, page
 from services.registry.api.intake import reporter_of
 from services.registry.api.told import (
     ADDING_IMPORT,
     COMMITTING,
     DROPPING_IMPORT,
     OF_IMPORT,
-    ImportList,
     ImportWithFaults,
     ToldImport,
 )
@@ -26,8 +25,8 @@ from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
 from shared.client.outgoing import RowError
 from shared.client.texts import spoken
-from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
-from shared.openapi import answers, described
+from shared.http import Asking, Problem, Reading, Working, bounded, moment_after, settings_of
+from shared.openapi import Listing, answers, described
 
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
@@ -117,15 +116,16 @@ async def add_import(
     return JSONResponse(_shown(row, language), 202, {"Location": f"/imports/{row.id}"})
 
 
-@router.get("/imports", responses=answers(ImportList))
-async def imports(asker: Asking, session: Reading, language: Language = "fi") -> dict[str, Any]:
-    """The newest imports of the asker's organisations."""
+@router.get("/imports", responses=answers(Listing[ToldImport]))
+async def imports(
+    asker: Asking, session: Reading, paging: Paging, language: Language = "fi"
+) -> dict[str, Any]:
+    """The imports of the asker's organisations, newest first."""
     own = None if asker.sees_all else list(asker.organisations)
-    rows = await store.imports_of(session, own, SHOWN)
-    return {
-        "items": [_shown(row, language) for row in rows],
-        "as_of": datetime.now(UTC).isoformat(),
-    }
+    rows = await store.imports_of(session, own, moment_after(paging.after), paging.limit + 1)
+    found = rows[: paging.limit]
+    following = (found[-1].created_at, found[-1].id) if len(rows) > paging.limit else None
+    return page([_shown(row, language) for row in found], following, datetime.now(UTC))
 
 
 @router.get("/imports/{id}", responses=answers(ImportWithFaults) | OF_IMPORT)

@@ -373,13 +373,6 @@ class ImportWithFaults(ToldImport):
     """The first 100; all of them are in `/imports/{id}/errors.csv`."""
 
 
-class ImportList(Answer):
-    """The newest imports, newest first, up to 100."""
-
-    items: list[ToldImport]
-    as_of: datetime
-
-
 # -- knowledge
 
 
