@@ -158,7 +158,7 @@ def _named(model: type[BaseModel]) -> dict[str, Any]:
     return {"$ref": REFERENCE.format(model=name), "$defs": {name: schema_of(model)}}
 
 
-def about_body(model: type[BaseModel]) -> dict[str, Any]:
+def about_body(model: type[BaseModel], **example: Any) -> dict[str, Any]:
     """
     The request body of a thing under its own id: as *model*, its `external_id` in the address.
 
@@ -166,6 +166,7 @@ def about_body(model: type[BaseModel]) -> dict[str, Any]:
     """
     schema = schema_of(model)
     schema["required"] = [name for name in schema["required"] if name != "external_id"]
+    schema["examples"] = [example]
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}, "parameters": [LANGUAGE_ASKED]}
 

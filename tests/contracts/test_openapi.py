@@ -173,11 +173,16 @@ def test_every_example_is_true(service: Service) -> None:
         assert [one.message for one in faults] == [], where
 
 
-def test_the_event_in_the_documents_example_would_be_taken() -> None:
-    """Its contract reads the data."""
+def test_what_is_handed_in_by_the_documents_examples_would_be_taken() -> None:
+    """Its contract reads the event's data, and each body of a thing under its own id."""
     (registry,) = (one for one in APIS if one.name == "registry")
-    event = openapi(registry)["components"]["schemas"]["CloudEvent"]["example"]
+    document = openapi(registry)
+    event = document["components"]["schemas"]["CloudEvent"]["example"]
 
     contract = HANDED[event["type"].split(".")[1]]
     assert contract.name == event["type"]
     assert contract(**event["data"]).external_id == "P-1"
+    for kind, name in (("project", "added"), ("forecast", "updated"), ("area", "updated")):
+        told = document["paths"][f"/{kind}s/{{external_id}}"]["put"]["requestBody"]
+        (example,) = told["content"]["application/json"]["schema"]["examples"]
+        assert HANDED[f"{kind}-{name}"](external_id="X-1", **example).body()

@@ -91,7 +91,16 @@ class Days(BaseModel):
 class Decision(BaseModel):
     """What one side says to a match; *tonnes* and *window* are the terms of a counter-offer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"decision": "accept"},
+                {"decision": "counter", "tonnes": 300, "note": "no more fits before June"},
+                {"decision": "decline", "reason": "timing"},
+            ]
+        },
+    )
 
     decision: Literal["accept", "decline", "undo", "counter", "close"]
     tonnes: int | None = Field(default=None, ge=1)
@@ -107,7 +116,12 @@ class Decision(BaseModel):
 class Loads(BaseModel):
     """Loads moved under a match; with *delivery_id*, those told before as they should have been."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"tonnes": 38.4, "moved_on": "2027-05-04", "waybill": "W-1007"}]
+        },
+    )
 
     tonnes: float = Field(ge=0, le=1_000_000)
     moved_on: date

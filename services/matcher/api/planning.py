@@ -134,7 +134,14 @@ class Overrides(BaseModel):
 class WhatIf(BaseModel):
     """Changes in their order; *scope* near: as far as the matcher would look, or the region."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"changes": [{"forecast": "01980000-0000-7000-8000-000000000000", "days": 21}]}
+            ]
+        },
+    )
 
     changes: list[Supposition] = Field(min_length=1, max_length=200)
     scope: Literal["near", "region"] = "near"

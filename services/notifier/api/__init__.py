@@ -301,6 +301,19 @@ class NewWebhook(Handed):
     ids as the receipts tell them; *directions* are one's own side of a match or near miss.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "organisation": "acme",
+                    "url": "https://acme.example/hook",
+                    "events": ["match-found"],
+                    "materials": ["till"],
+                }
+            ]
+        }
+    )
+
     organisation: str
     url: str = Field(max_length=2000)
     events: tuple[Name, ...] = Field(("match-found", "match-changed"), min_length=1)

@@ -35,6 +35,31 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
+PROJECT = {"title": "Ring road ditch", "region": "01", "municipality": "049"}
+FORECAST = {
+    "project": "P-1",
+    "direction": "surplus",
+    "material": "till",
+    "quality": "S3",
+    "contamination": "P0",
+    "contamination_basis": "site_survey",
+    "waste_status": "not_waste",
+    "quantity": 2400,
+    "unit": "m3ktr",
+    "available_from": "2027-03-01",
+    "available_to": "2027-09-30",
+}
+AREA = {
+    "title": "Interim storage by the ring road",
+    "site_kind": "interim_storage",
+    "region": "01",
+    "municipality": "049",
+    "lat": 60.2,
+    "lon": 24.66,
+    "capacity_t": 20000,
+    "available_from": "2027-01-01",
+    "available_to": "2028-12-31",
+}
 IN_WORDS = {"parameters": [LANGUAGE_ASKED]}
 SAID = ("ETag", "Location", "Deprecation", "Sunset")
 KNOWN = answers(Receipt, 200, *SAID)
@@ -87,7 +112,9 @@ Says = Annotated[Saying, Depends()]
 
 
 @router.put(
-    "/projects/{external_id:path}", responses=NEW | SAYING, openapi_extra=about_body(HandedProject)
+    "/projects/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedProject, **PROJECT),
 )
 async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
@@ -97,7 +124,7 @@ async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResp
 @router.put(
     "/forecasts/{external_id:path}",
     responses=NEW | SAYING,
-    openapi_extra=about_body(HandedForecast),
+    openapi_extra=about_body(HandedForecast, **FORECAST),
 )
 async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
@@ -105,7 +132,9 @@ async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONRes
 
 
 @router.put(
-    "/areas/{external_id:path}", responses=NEW | SAYING, openapi_extra=about_body(HandedArea)
+    "/areas/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedArea, **AREA),
 )
 async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
