@@ -31,6 +31,7 @@ class Credentials:
     nats_seed: str
     registry_url: str
     https_key: str
+    matcher_url: str
 
     def to_json(self) -> dict[str, str]:
         return dict(vars(self))
@@ -107,7 +108,12 @@ async def add_organisation(
     key = await register_nats_key(ask, token)
     if open_door:
         await open_doors(system, ask)
-    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], made["key"])
+    return _credentials(system, token, key.seed, made["key"])
+
+
+def _credentials(system: System, token: str, seed: str, key: str) -> Credentials:
+    urls = system.urls
+    return Credentials(token, system.nats_url, seed, urls["registry"], key, urls["matcher"])
 
 
 SANDBOX = "99"
@@ -146,7 +152,7 @@ async def rotate(system: System, ask: Asking, token: str) -> Credentials:
     https = await ask("registry", "POST", f"/organisations/{token}/keys", {"kind": "https"})
     await _end(ask, token, old)
     await open_doors(system, ask)
-    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], https["key"])
+    return _credentials(system, token, key.seed, https["key"])
 
 
 async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool = False) -> int:

@@ -1,7 +1,7 @@
 """`GET /trail`: who saw and changed an organisation's data, for its coordinators."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,15 +9,35 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
+from shared.http import Asking, Reading, cursor, day_after
+from shared.openapi import Answer, Items, answers
 from shared.seen import tells_of
 
-router = APIRouter(tags=["trail"])
+router = APIRouter()
 COORDINATES = "coordinator"
 """The role in an organisation whose holder reads its trail."""
 
 
-@router.get("/trail")
+class TrailEntry(Answer):
+    """One look or change; what a reader may not know is null or empty."""
+
+    id: UUID
+    at: datetime
+    subject: str | None
+    """Who: `person/…`, `organisation/…`, `service/…` or `operator/…`."""
+    acting_for: list[str]
+    """The organisations of who looked or changed."""
+    action: str
+    object: str
+    """What was looked at or changed."""
+    about: list[str]
+    """The organisations whose data it is, of those that the reader coordinates."""
+    correlation: str | None
+    what: dict[str, Any] | None
+    """Details, which depend on the action."""
+
+
+@router.get("/trail", tags=["trail"], responses=answers(Items[TrailEntry]))
 async def trail(
     request: Request,
     asker: Asking,
@@ -51,7 +71,7 @@ async def trail(
         question = question.where(kept.subject == subject)
     if object is not None:
         question = question.where(kept.object.contains(object, autoescape=True))
-    if (place := _day_after(after)) is not None:
+    if (place := day_after(after)) is not None:
         question = question.where(tuple_(kept.day, kept.id) < tuple_(*place))
     rows = (await session.execute(question)).all()
     own = None if asker.is_operator else whose
@@ -59,16 +79,6 @@ async def trail(
     tells_of(request, {one for item in items for one in (*item["about"], *item["acting_for"])})
     last = rows[limit - 1] if len(rows) > limit else None
     return {"items": items, "next": cursor(last.day.toordinal(), last.id) if last else None}
-
-
-def _day_after(after: str | None) -> tuple[date, UUID] | None:
-    place = number_after(after)
-    if place is None:
-        return None
-    try:
-        return date.fromordinal(place[0]), place[1]
-    except (ValueError, OverflowError) as error:
-        raise cursor_invalid() from error
 
 
 def _whose(asker: Asker, organisation: str | None) -> list[str] | None:

@@ -14,6 +14,7 @@ from services.matcher.store.areas import (
 from services.matcher.store.deliveries import (
     keep_loads,
     loads,
+    loads_of_match,
     loads_of_matches,
     loads_seen_by,
     loads_waiting_for,
@@ -163,6 +164,7 @@ __all__ = [
     "ledger",
     "let_go",
     "loads",
+    "loads_of_match",
     "loads_of_matches",
     "loads_seen_by",
     "loads_waiting_for",

@@ -20,10 +20,10 @@ from services.registry.api.answers import (
     problems,
     scope_of,
 )
-from services.registry.api.told import Listing, ToldPair, answers
+from services.registry.api.told import DECIDING_DUPLICATE, LookedSoFar, ToldPair
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, Working, cursor_invalid
-from shared.openapi import refusal
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["duplicates"])
 _PERSON = re.compile(r"person/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,7 +36,9 @@ async def duplicates(
     asker: Asking,
     session: Reading,
     paging: Paging,
-    state: Literal["suggested", "linked", "refused"] | None = "suggested",
+    state: Annotated[
+        Literal["suggested", "linked", "refused"] | None, Query(description="what became of them")
+    ] = "suggested",
     region: Annotated[str | None, Query(max_length=16)] = None,
 ) -> dict[str, Any]:
     """
@@ -76,7 +78,7 @@ class Decided(Told):
 
 @router.post(
     "/duplicates",
-    responses=refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
+    responses=answers(ToldPair) | DECIDING_DUPLICATE,
 )
 async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
     """
@@ -106,7 +108,7 @@ class Looked(Told):
     after: UUID | None = None
 
 
-@router.post("/duplicates/look")
+@router.post("/duplicates/look", responses=answers(LookedSoFar))
 async def look(told: Looked, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Look for duplicates among some of the forecasts told before anybody looked; for the operator.

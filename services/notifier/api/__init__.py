@@ -6,10 +6,26 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifier import store
+from services.notifier.api.told import (
+    ADDING,
+    CHANGING,
+    NO_ENTRY,
+    OF_WEBHOOK,
+    POSTING,
+    POSTING_AGAIN,
+    Entry,
+    InboxCounts,
+    MadeWebhook,
+    Notice,
+    Posting,
+    Queued,
+    ToldWebhook,
+    WasRead,
+)
 from services.notifier.domain import (
     BadTarget,
     headline,
@@ -24,6 +40,7 @@ from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.openapi import Listing, answers
 from shared.seen import tells_of
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import MATERIALS
@@ -32,6 +49,7 @@ from shared.vocabulary.regions import shipped
 router = APIRouter()
 router.include_router(trail_api.router)
 Limit = Annotated[int, Query(ge=1, le=200)]
+PostId = Annotated[UUID, Path(description="the post, as the log names it")]
 Name = Literal[
     "match-found",
     "match-changed",
@@ -73,12 +91,12 @@ def _reads(asker: Asker) -> dict[str, Any]:
     }
 
 
-@router.get("/inbox")
+@router.get("/inbox", tags=["inbox"], responses=answers(Listing[Entry]))
 async def inbox(
     request: Request,
     asker: Asking,
     session: Reading,
-    tab: Tab | None = None,
+    tab: Annotated[Tab | None, Query(description="only those under this tab")] = None,
     after: str | None = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
@@ -96,7 +114,7 @@ async def inbox(
     }
 
 
-@router.get("/inbox/counts")
+@router.get("/inbox/counts", tags=["inbox"], responses=answers(InboxCounts))
 async def counts(asker: Asking, session: Reading) -> dict[str, Any]:
     """How many entries lie under each tab, and how many of them are unread."""
     found = {row.tab: row for row in await store.inbox_counts(session, _reads(asker))}
@@ -114,7 +132,7 @@ class Read(Handed):
     unread: bool = False
 
 
-@router.post("/inbox/{id}/read")
+@router.post("/inbox/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None) -> dict[str, Any]:
     """The entry was read; or, with `unread`, it is to be looked at again."""
     unread = told.unread if told else False
@@ -181,12 +199,14 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 # --- near misses ------------------------------------------------------------------------------
 
 
-@router.get("/notices")
+@router.get("/notices", tags=["inbox"], responses=answers(Listing[Notice]))
 async def notices(
     request: Request,
     asker: Asking,
     session: Reading,
-    language: Literal["fi", "sv", "en"] | None = None,
+    language: Annotated[
+        Literal["fi", "sv", "en"] | None, Query(description="of the words; else as one prefers")
+    ] = None,
     region: str | None = None,
     after: str | None = None,
     limit: Limit = 50,
@@ -207,7 +227,7 @@ async def notices(
     }
 
 
-@router.post("/notices/{id}/read")
+@router.post("/notices/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """The notice was read."""
     async with begin() as work:
@@ -259,7 +279,7 @@ class Preferences(Handed):
     quiet_to: time | None = None
 
 
-@router.get("/preferences")
+@router.get("/preferences", tags=["preferences"])
 async def preferences(asker: Asking, session: Reading) -> Preferences:
     """What one chose, or what holds until one does."""
     person = _reads(asker)["person"]
@@ -269,7 +289,7 @@ async def preferences(asker: Asking, session: Reading) -> Preferences:
     return Preferences(**row.model_dump(include=set(Preferences.model_fields)))
 
 
-@router.put("/preferences")
+@router.put("/preferences", tags=["preferences"])
 async def choose(told: Preferences, asker: Asking, begin: Working) -> Preferences:
     """Choose anew, whole."""
     person = _reads(asker)["person"]
@@ -293,6 +313,19 @@ class NewWebhook(Handed):
     *whose* `others` are the projects, forecasts and areas that others opened to all. *projects* are
     ids as the receipts tell them; *directions* are one's own side of a match or near miss.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "organisation": "acme",
+                    "url": "https://acme.example/hook",
+                    "events": ["match-found"],
+                    "materials": ["till"],
+                }
+            ]
+        }
+    )
 
     organisation: str
     url: str = Field(max_length=2000)
@@ -353,7 +386,9 @@ async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False)
     return row
 
 
-@router.post("/webhooks", status_code=201)
+@router.post(
+    "/webhooks", status_code=201, tags=["webhooks"], responses=answers(MadeWebhook, 201) | ADDING
+)
 async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -384,7 +419,7 @@ async def add_webhook(
     return {**_shown(kept), "secret": secret}
 
 
-@router.get("/webhooks")
+@router.get("/webhooks", tags=["webhooks"], responses=answers(Listing[ToldWebhook]))
 async def webhooks(
     asker: Asking,
     session: Reading,
@@ -406,13 +441,13 @@ async def webhooks(
     }
 
 
-@router.get("/webhooks/{id}")
+@router.get("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | OF_WEBHOOK)
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
     return _shown(await _webhook(session, id, asker, reads=True))
 
 
-@router.patch("/webhooks/{id}")
+@router.patch("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | CHANGING)
 async def change_webhook(
     id: UUID, told: ChangedWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -429,7 +464,7 @@ async def change_webhook(
     return _shown(kept)
 
 
-@router.delete("/webhooks/{id}", status_code=204)
+@router.delete("/webhooks/{id}", status_code=204, tags=["webhooks"], responses=OF_WEBHOOK)
 async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
     """Forget a webhook and its log."""
     async with begin() as work:
@@ -437,7 +472,12 @@ async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
         await store.remove_webhook(work.session, id)
 
 
-@router.post("/webhooks/{id}/test", status_code=202)
+@router.post(
+    "/webhooks/{id}/test",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202) | POSTING,
+)
 async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post `massakoppi.webhook-test.v1`, signed as all is; the log says what came of it."""
     async with begin() as work:
@@ -448,7 +488,9 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     return {"id": str(delivery), "queued": True}
 
 
-@router.get("/webhooks/{id}/deliveries")
+@router.get(
+    "/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]) | OF_WEBHOOK
+)
 async def deliveries(
     id: UUID,
     request: Request,
@@ -469,8 +511,13 @@ async def deliveries(
     }
 
 
-@router.post("/webhooks/{id}/deliveries/{delivery}/resend", status_code=202)
-async def resend(id: UUID, delivery: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+@router.post(
+    "/webhooks/{id}/deliveries/{delivery}/resend",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202) | POSTING_AGAIN,
+)
+async def resend(id: UUID, delivery: PostId, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post the same body once more, under the same id."""
     async with begin() as work:
         known = await _webhook(work.session, id, asker)

@@ -6,13 +6,23 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.indicators import store
+from services.indicators.api.told import (
+    BALANCE,
+    FIGURES,
+    Grain,
+    Scope,
+    State,
+    ToldBalance,
+    ToldDefinitions,
+    ToldFigures,
+)
 from services.indicators.domain import (
     DEFINITIONS,
     FEWEST_ORGANISATIONS,
@@ -27,7 +37,8 @@ from services.indicators.domain import (
 )
 from shared import trail_api
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Problem, Reading
+from shared.http import Asking, Problem, Reading, cursor_invalid
+from shared.openapi import answers, described
 from shared.seen import tells_of
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
@@ -35,9 +46,6 @@ from shared.vocabulary.tables import table
 router = APIRouter()
 router.include_router(trail_api.router)
 
-Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
-Grain = Literal["month", "quarter", "year"]
-State = Literal["forecast", "proposed", "agreed", "delivered"]
 STATES = ("forecast", "proposed", "agreed", "delivered")
 LARGEST_PAGE = 200
 PLACES = ("country", "region", "sub_region", "municipality")
@@ -53,11 +61,13 @@ class Question:
     *bounded*: as it is told to who sees no more of the place than its sums, whoever asks.
     """
 
-    scope: Scope = "region"
+    scope: Annotated[Scope, Query(description="what the sums are of")] = "region"
     region: str | None = None
-    code: str | None = None
+    code: Annotated[
+        str | None, Query(description="of the place; an organisation's token, a project's id")
+    ] = None
     material: str | None = None
-    bounded: bool = False
+    bounded: Annotated[bool, Query(description="as who sees sums alone is told it")] = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class BalanceQuestion(Question):
 
     first: Annotated[str | None, Query(alias="from")] = None
     last: Annotated[str | None, Query(alias="to")] = None
-    grain: Grain = "month"
+    grain: Annotated[Grain, Query(description="the step of time")] = "month"
 
     @property
     def months(self) -> Months:
@@ -74,7 +84,18 @@ class BalanceQuestion(Question):
         return _months(self.first, self.last)
 
 
-@router.get("/balance")
+@router.get(
+    "/balance",
+    tags=["figures"],
+    responses={
+        200: {
+            "model": ToldBalance,
+            "content": {AS_CSV: {}},
+            "headers": described("Content-Disposition"),
+        },
+        **BALANCE,
+    },
+)
 async def balance(
     request: Request,
     asker: Asking,
@@ -107,7 +128,15 @@ async def balance(
     )
 
 
-@router.get("/balance.csv", response_class=Response, responses={200: {"content": {AS_CSV: {}}}})
+@router.get(
+    "/balance.csv",
+    tags=["figures"],
+    response_class=Response,
+    responses={
+        200: {"content": {AS_CSV: {}}, "headers": described("Content-Disposition")},
+        **BALANCE,
+    },
+)
 async def balance_csv(
     request: Request,
     asker: Asking,
@@ -144,16 +173,20 @@ async def _asked_of_balance(
     return await _bounded(asked, asker, session, bounded=question.bounded)
 
 
-@router.get("/figures")
+@router.get("/figures", tags=["figures"], responses=answers(ToldFigures) | FIGURES)
 async def figures(
     request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[Question, Depends()],
     *,
-    period: str = "all",
-    state: State | None = None,
-    indicator: str | None = None,
+    period: Annotated[
+        str, Query(description="all, YYYY, YYYY-Qn, YYYY-MM, or two months with .. between")
+    ] = "all",
+    state: Annotated[State | None, Query(description="only of this state")] = None,
+    indicator: Annotated[
+        str | None, Query(description="only this one, by its id in /figures/definitions")
+    ] = None,
 ) -> dict[str, Any]:
     """
     The figures of one scope and period, each with state, definition and counterfactual.
@@ -189,7 +222,7 @@ async def figures(
     }
 
 
-@router.get("/figures/definitions")
+@router.get("/figures/definitions", tags=["figures"], responses=answers(ToldDefinitions))
 async def definitions(_: Asking) -> dict[str, Any]:
     """What each indicator means, in three languages, and the baseline it is held against."""
     baseline = table("kpi")["meta"]["counterfactual"]
@@ -308,7 +341,7 @@ def _cursor(after: str | None) -> tuple[str, str] | None:
         return None
     period, bar, material = after.partition("|")
     if not bar:
-        raise Problem(422, "after_invalid", f"after is {after!r}: give the next of the last page")
+        raise cursor_invalid()
     return period, material
 
 
