@@ -34,6 +34,10 @@ SECRET = "only-for-tests"
 NAME = web.AppKey("name", str)
 
 
+CHOSEN = {"language": None, "mail": True, "quiet_from": "22:00:00", "quiet_to": "06:00:00"}
+"""What the notifier keeps of a person's choices."""
+
+
 class AllIsWell:
     """The health of a portal without a broker."""
 
@@ -117,6 +121,15 @@ def a_pair(**told: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def a_webhook(**told: Any) -> dict[str, Any]:
+    """A webhook of Kiviset that took nothing for so long that it is disabled."""
+    return {
+        "id": str(uuid.uuid4()), "organisation": "kiviset", "url": "https://ours.example/hook?k=1",
+        "events": ["match-found", "match-changed"], "status": "disabled",
+        "reason": "HTTP 500", **told,
+    }  # fmt: skip
+
+
 def a_coming_project(**told: Any) -> dict[str, Any]:
     """A street in Espoo in 2027 of which only type and size are known."""
     return {
@@ -182,6 +195,8 @@ class Services:
     twice: list[dict[str, Any]] = field(default_factory=list)
     coming: list[dict[str, Any]] = field(default_factory=list)
     upkept: list[dict[str, Any]] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=lambda: {**CHOSEN})
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
     handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: dict[str, Any] | None = None
@@ -468,6 +483,24 @@ class Services:
         items = [{**one, "text": f"{one['text']} ({language})"} for one in self.notices]
         return self.answer({"items": items, "next": None})
 
+    async def preferences(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        if request.method == "PUT":
+            self.chosen = await request.json()
+        return web.json_response(self.chosen)
+
+    async def list_webhooks(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        return self.answer({"items": self.webhooks, "next": None})
+
+    async def enable(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        found = [one for one in self.webhooks if one["id"] == request.match_info["id"]]
+        if not found:
+            return web.json_response({"code": "not_found"}, status=404)
+        found[0] |= {**await request.json(), "reason": None}
+        return web.json_response(found[0])
+
     def answer(self, body: dict[str, Any]) -> web.Response:
         return web.json_response({**body, "as_of": "2026-05-04T07:42:00+00:00"})
 
@@ -514,7 +547,14 @@ class Services:
                 web.get("/balance", self.balance),
                 web.get("/figures", self.list_figures),
             ],
-            "notifier": [web.get("/inbox", self.inbox), web.get("/notices", self.list_notices)],
+            "notifier": [
+                web.get("/inbox", self.inbox),
+                web.get("/notices", self.list_notices),
+                web.get("/preferences", self.preferences),
+                web.put("/preferences", self.preferences),
+                web.get("/webhooks", self.list_webhooks),
+                web.patch("/webhooks/{id}", self.enable),
+            ],
         }
         runners = []
         for name, table in routes.items():

@@ -18,6 +18,7 @@ from tests.portal.conftest import (
     a_match,
     a_near_miss,
     a_pair,
+    a_webhook,
     an_agreement,
     an_own_forecast,
 )
@@ -116,6 +117,7 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         {"id": "n-1", "material": "till", "title": "moreeni 800 t, Espoo → Vantaa", "text": "jos"}
     )
     services.plan_rows = 12
+    services.webhooks += [a_webhook(), a_webhook(status="active", reason=None)]
     opening = services.near[0]["surplus"]["forecast_id"]
     return {
         "desk": "/",
@@ -133,6 +135,9 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         "duplicates-linked": "/duplicates?show=linked",
         "calls": "/to-call",
         "contacts": "/to-call/kiviset",
+        "confirm-named": f"/confirm?forecast={services.forecasts[-1]['forecast_id']}",
+        "notifications": "/settings/notifications",
+        "connections": "/settings/connections",
         "loads-refused": "/deliveries?show=refused",
         "no-such-page": "/nowhere",
     }
@@ -213,7 +218,8 @@ async def test_empty_pages_bear_no_finding(
     services.months.clear()
     services.figures.clear()
     pages = {"desk": "/", "near-misses": "/near-misses", "loads": "/deliveries", "plan": "/plan",
-             "confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call"}  # fmt: skip
+             "confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call",
+             "connections": "/settings/connections"}  # fmt: skip
     page = await ready(context, portal)
     assert await looked_at(page, portal, pages, "empty", folder) == []
 

@@ -1,6 +1,7 @@
 """Keeping the register true from a page: confirm, link what is told twice, see whom to call."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -39,6 +40,24 @@ async def test_forecasts_asked_about_are_confirmed_one_or_all(
     _, page = await read(browser, portal.url + where)
     assert "Vahvistettu: ennuste pitää paikkansa." in page
     assert own[0] not in page
+
+
+async def test_the_forecast_that_a_letter_asks_about_comes_first(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """Also after signing in; when it waits no longer, the page says so."""
+    services.forecasts += [an_own_forecast(), an_own_forecast()]
+    first, second = (one["forecast_id"] for one in services.forecasts)
+    where = f"/confirm?region=99&forecast={second}"
+    async with browser.get(portal.url + where, allow_redirects=False) as answer:
+        assert answer.headers["Location"] == f"/login?{urlencode({'then': where})}"
+    await sign_in(browser, portal)
+    _, page = await read(browser, portal.url + where)
+    assert page.index(f'id="confirm-{second}"') < page.index(f'id="confirm-{first}"')
+    assert f'<li class="row named" data-key="{second}" aria-current="true">' in page
+    services.forecasts.pop()
+    _, page = await read(browser, portal.url + where)
+    assert "Kysytty ennuste ei enää odota vastausta" in page
 
 
 async def test_a_pair_is_shown_side_by_side_with_what_differs_and_decided(

@@ -261,7 +261,7 @@ def letter_of_near_misses(
         rows=[
             (headline(near, language, places), what_would_help(near, language)) for near in found
         ],
-        link=(say["open"], portal_url.rstrip("/") or "/"),
+        link=(say["open"], f"{portal_url.rstrip('/')}/near-misses?region={found[0].region}"),
         why=TEXTS[language].get(why, ""),
         portal_url=portal_url,
         sample=sample,

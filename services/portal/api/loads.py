@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,7 +18,7 @@ from services.portal.api.fragments import ENERGIES, METHODS, Typed, drawn_all
 from services.portal.api.match import match_html
 from services.portal.api.parts import ORGANISATIONS_ASKED, View, view_of
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, let_in, shell
+from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.visitor import Visiting
 from services.portal.api.words import Words
 from services.portal.domain import formats
@@ -156,32 +157,21 @@ def read_load(
 
 @router.get("/deliveries")
 async def deliveries(
-    request: Request,
-    visitor: Visiting,
-    region: str = "",
+    view: Looking,
     show: str = "",
     after: Annotated[str | None, Query(max_length=200)] = None,
     did: str = "",
 ) -> Response:
     """Every load that the reader may see, and the form for those that go under no match."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    about = "refused" if show == "refused" else ""
-    view = await view_of(desk_of(request), visitor, region, about, after)
-    notice = Words(visitor.language)("did.reported") if did == "reported" else ""
+    view = replace(view, about="refused" if show == "refused" else "", after=after)
+    notice = Words(view.visitor.language)("did.reported") if did == "reported" else ""
     return HTMLResponse(await deliveries_html(view, notice=notice))
 
 
 @router.post("/deliveries")
-async def report_free(
-    request: Request, visitor: Visiting, told: Annotated[FreeLoad, Form()]
-) -> Response:
+async def report_free(view: Looking, told: Annotated[FreeLoad, Form()]) -> Response:
     """Hand loads of a forecast in at the registry's door, as the organisation that reports it."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, told.region)
+    view = replace(view, region=await view.desk.region(told.region))
     problem, status = await _handed_in(view, view.seen, told)
     if problem:
         typed = Typed("free", problem.field, told.typed)

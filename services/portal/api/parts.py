@@ -301,12 +301,26 @@ async def upkeep(view: View) -> Context:
 
 
 async def confirm(view: View) -> Context:
-    """Forecasts whose owner is asked whether they hold; *own* are those the reader may confirm."""
+    """
+    Forecasts whose owner is asked whether they hold, the one that the page is about first; *own*
+    are those the reader may confirm.
+    """
+    registry = Upkeep.at(view.desk.registry)
     (found, more), titles = await asyncio.gather(
-        Upkeep.at(view.desk.registry).to_confirm(view.region.code, view.seen.token), view.titles()
+        registry.to_confirm(view.region.code, view.seen.token), view.titles()
     )
-    own = [one for one in found if reports(view, one)]
-    return {"rows": found, "more": more, "own": own, "titles": titles, "as_of": None}
+    named = next((one for one in found if one.id == view.about), None)
+    if named is None and more and view.about:
+        named = await registry.asked(its_id(view.about), view.seen.token)
+    rows = [*([named] if named else ()), *(one for one in found if one != named)]
+    return {
+        "rows": rows,
+        "more": more,
+        "named": named,
+        "own": [one for one in rows if reports(view, one)],
+        "titles": titles,
+        "as_of": None,
+    }
 
 
 async def duplicates(view: View) -> Context:

@@ -1,5 +1,6 @@
 """Keeping the register true: confirm forecasts, say what is told twice, see whom to call."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +14,7 @@ from services.portal.api.desk import desk_of
 from services.portal.api.fragments import drawn_all
 from services.portal.api.parts import PAIRS_SHOWN, View, view_of
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, let_in, shell
+from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.visitor import Visiting
 from services.portal.api.words import Words
 from services.portal.domain.upkeep import Wanted
@@ -25,14 +26,9 @@ Short = Annotated[str, Query(max_length=40)]
 
 
 @router.get("/confirm")
-async def to_confirm(
-    request: Request, visitor: Visiting, region: str = "", did: Short = ""
-) -> Response:
-    """Forecasts whose owner is asked whether they still hold."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region)
+async def to_confirm(view: Looking, forecast: Short = "", did: Short = "") -> Response:
+    """Forecasts whose owner is asked whether they still hold; the one that a letter names first."""
+    view = replace(view, about=forecast)
     return HTMLResponse(await _html(view, "confirm", notice=_notice(view, did)))
 
 
@@ -65,15 +61,9 @@ async def confirm(request: Request, visitor: Visiting, told: Annotated[Held, For
 
 
 @router.get("/duplicates")
-async def duplicates(
-    request: Request, visitor: Visiting, region: str = "", show: Short = "", did: Short = ""
-) -> Response:
+async def duplicates(view: Looking, show: Short = "", did: Short = "") -> Response:
     """Pairs of forecasts that may be about the same mass, side by side."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    about = show if show in PAIRS_SHOWN else PAIRS_SHOWN[0]
-    view = await view_of(desk_of(request), visitor, region, about)
+    view = replace(view, about=show if show in PAIRS_SHOWN else PAIRS_SHOWN[0])
     return HTMLResponse(await _html(view, "duplicates", notice=_notice(view, did)))
 
 
@@ -111,28 +101,17 @@ async def judge(request: Request, visitor: Visiting, told: Annotated[Judged, For
 
 @router.get("/to-call")
 async def to_call(
-    request: Request, visitor: Visiting, region: str = "", municipality: Short = "",
-    phase: Short = "", year: Short = "",
-) -> Response:  # fmt: skip
+    view: Looking, municipality: Short = "", phase: Short = "", year: Short = ""
+) -> Response:
     """Projects seen coming that nobody has told any masses of."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
     about = str(Wanted(*(one.replace(".", "") for one in (municipality, phase, year))))
-    view = await view_of(desk_of(request), visitor, region, about)
-    return HTMLResponse(await _html(view, "calls"))
+    return HTMLResponse(await _html(replace(view, about=about), "calls"))
 
 
 @router.get("/to-call/{organisation}")
-async def contacts(
-    organisation: str, request: Request, visitor: Visiting, region: str = ""
-) -> Response:
+async def contacts(organisation: str, view: Looking) -> Response:
     """Whom to call in an organisation, for those who may see its members."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region, organisation)
-    return HTMLResponse(await _html(view, "contacts"))
+    return HTMLResponse(await _html(replace(view, about=organisation), "contacts"))
 
 
 PATHS = {"confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call"}
@@ -145,6 +124,8 @@ async def _html(view: View, name: str, *, notice: str = "", problem: Trouble = N
         query["show"] = view.about
     if name == "calls":
         query |= {key: told for key, told in vars(Wanted.read(view.about)).items() if told}
+    if name == "confirm" and view.about:
+        query["forecast"] = view.about
     path = PATHS.get(name, f"/to-call/{view.about}")
     here = f"{path}?{urlencode(query)}"
     key = "calls" if name == "contacts" else name

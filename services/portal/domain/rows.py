@@ -69,6 +69,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Where an organisation's system is told of *events*; *reason* says why it is disabled."""
+
+    id: str
+    organisation: str
+    host: str
+    events: tuple[str, ...]
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class OwnForecast:
     """A forecast that this reader's organisation reports, under its own *external_id*."""
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
 from services.portal.domain.charts.balance import Month
-from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast
+from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast, Webhook
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
@@ -94,6 +94,12 @@ class Backend:
         """The answer to an order."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._ask("POST", path, token, json=body, headers=named)
+
+    async def change(
+        self, method: Literal["PUT", "PATCH"], path: str, body: Mapping[str, Any], token: str
+    ) -> Answer:
+        """The answer to a thing told anew, whole or in part."""
+        return await self._ask(method, path, token, json=body)
 
     async def _ask(self, method: str, path: str, token: str, **more: Any) -> Answer:
         headers = dict(more.pop("headers", {}))
@@ -311,6 +317,28 @@ class Notifier(Backend):
             for row in answer.items
         ]
         return notices, answer.as_of
+
+    async def preferences(self, token: str) -> Mapping[str, Any]:
+        """What the bearer of *token* chose of mail and language, whole."""
+        return (await self.get("/preferences", token)).body
+
+    async def choose(self, told: Mapping[str, Any], token: str) -> None:
+        """Choose anew, whole."""
+        await self.change("PUT", "/preferences", told, token)
+
+    async def webhooks(self, token: str) -> Sequence[Webhook]:
+        """Those of the organisations that the bearer of *token* acts for."""
+        return [
+            Webhook(
+                str(one["id"]), str(one["organisation"]), urlsplit(one["url"]).hostname or "",
+                tuple(one["events"]), str(one["status"]), str(one.get("reason") or ""),
+            )
+            for one in await self.every("/webhooks", token)
+        ]  # fmt: skip
+
+    async def enable(self, webhook: str, token: str) -> None:
+        """Take a *webhook* into use again; `Denied` with 404 when it is not theirs to change."""
+        await self.change("PATCH", f"/webhooks/{webhook}", {"status": "active"}, token)
 
 
 def moment(told: Any) -> datetime | None:

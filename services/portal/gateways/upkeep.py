@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from services.portal.domain.upkeep import Coming, Early, Mass, Twice
-from services.portal.gateways.backends import Backend, moment
+from services.portal.gateways.backends import Backend, Denied, moment
 
 ASKED = 200
 PAGES = 5
@@ -23,6 +23,17 @@ class Upkeep(Backend):
         """Forecasts whose owner was asked whether they hold, and whether there are more."""
         answer = await self.get("/forecasts", token, region=region, asked="true", limit=ASKED)
         return [_mass(one) for one in answer.items], answer.body.get("next") is not None
+
+    async def asked(self, forecast: str, token: str) -> Mass | None:
+        """The one *forecast*, where its owner is asked whether it holds and the reader sees it."""
+        try:
+            told = (await self.get(f"/forecasts/{forecast}", token)).body
+        except Denied as error:
+            if error.status != 404:
+                raise
+            return None
+        found = _mass(told)
+        return found if found.asked_on else None
 
     async def confirm(self, forecasts: Sequence[str], token: str) -> tuple[int, int]:
         """How many of *forecasts* were confirmed, and how many were not this reader's."""
