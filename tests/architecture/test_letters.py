@@ -11,6 +11,7 @@ from deploy.cards import cards
 from services.notifier import domain
 from tests.architecture.test_routes import routes
 from tests.notifier.builders import GIVER, a_match, a_question, heard
+from tests.notifier.test_facts import a_pair
 from tests.notifier.test_near import a_near_miss
 
 DESK = "https://desk.example"
@@ -22,6 +23,7 @@ def letters() -> dict[str, domain.Letter]:
     question = a_question().model_dump(mode="json", exclude_none=True)
     near = a_near_miss()
     almost = domain.near_miss_from(near.model_dump(mode="json", exclude_none=True), near.at)
+    twice = a_pair("forum", "forum").model_dump(mode="json", exclude_none=True)
     return {
         "match": domain.letter_about(
             heard(a_match()), language="fi", why="contact", organisations=(GIVER,), places={},
@@ -32,6 +34,10 @@ def letters() -> dict[str, domain.Letter]:
         ),
         "near misses": domain.letter_of_near_misses(
             [almost], language="fi", why="contact", places={}, portal_url=DESK
+        ),
+        "duplicates": domain.letter_of_pairs(
+            [(domain.pair_from(twice, near.at), (GIVER,))], language="fi", why="coordinator",
+            region="99", places={}, portal_url=DESK,
         ),
         "webhook": domain.letter_of_disabled(
             {"organisation": GIVER, "host": "ours.example"}, language="fi", portal_url=DESK
@@ -60,4 +66,5 @@ def test_the_letters_lead_to_what_they_are_about() -> None:
     found = re.search(rf"{DESK}/confirm\?region=99&forecast=(\S+)", told["question"])
     assert found is not None and UUID(found[1])
     assert f"{DESK}/near-misses?region=01\n" in told["near misses"]
+    assert f"{DESK}/duplicates?region=99&show=suggested\n" in told["duplicates"]
     assert f"{DESK}/settings/connections\n" in told["webhook"]

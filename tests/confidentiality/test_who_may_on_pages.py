@@ -36,6 +36,7 @@ PAGES = {
     "POST /confirm": (403, 403, 403, 403),
     "GET /duplicates": (303, 200, 200, 200),
     "POST /duplicates": (403, 403, 403, 403),
+    "POST /duplicates/{notice}/read": (403, 403, 403, 403),
     "GET /to-call": (303, 200, 200, 200),
     "GET /to-call/{organisation}": (303, 200, 200, 200),
     "GET /settings/notifications": (303, 200, 200, 200),

@@ -121,6 +121,14 @@ def a_pair(**told: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def a_pair_told(**told: Any) -> dict[str, Any]:
+    """A line on the desk: Kiviset's moraine was linked to a forecast that counts instead."""
+    return {
+        "id": str(uuid.uuid4()), "material": "till", "title": "moreeni 1 000 t, Espoo",
+        "text": "on yhdistetty", "change": "linked", "unread": True, **told,
+    }  # fmt: skip
+
+
 def a_webhook(**told: Any) -> dict[str, Any]:
     """A webhook of Kiviset that took nothing for so long that it is disabled."""
     return {
@@ -195,6 +203,7 @@ class Services:
     twice: list[dict[str, Any]] = field(default_factory=list)
     coming: list[dict[str, Any]] = field(default_factory=list)
     upkept: list[dict[str, Any]] = field(default_factory=list)
+    told_twice: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] = field(default_factory=lambda: {**CHOSEN})
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
@@ -483,6 +492,15 @@ class Services:
         items = [{**one, "text": f"{one['text']} ({language})"} for one in self.notices]
         return self.answer({"items": items, "next": None})
 
+    async def list_told_twice(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        return self.answer({"items": self.told_twice, "next": None})
+
+    async def read_told_twice(self, request: web.Request) -> web.Response:
+        read = [one for one in self.told_twice if one["id"] == request.match_info["id"]]
+        self.told_twice = [one for one in self.told_twice if one not in read]
+        return web.json_response({"id": ""}, status=200 if read else 404)
+
     async def preferences(self, request: web.Request) -> web.Response:
         assert self.asker(request).kind == "person"
         if request.method == "PUT":
@@ -550,6 +568,8 @@ class Services:
             "notifier": [
                 web.get("/inbox", self.inbox),
                 web.get("/notices", self.list_notices),
+                web.get("/inbox/duplicates", self.list_told_twice),
+                web.post("/inbox/duplicates/{id}/read", self.read_told_twice),
                 web.get("/preferences", self.preferences),
                 web.put("/preferences", self.preferences),
                 web.get("/webhooks", self.list_webhooks),

@@ -18,6 +18,7 @@ from tests.portal.conftest import (
     a_match,
     a_near_miss,
     a_pair,
+    a_pair_told,
     a_webhook,
     an_agreement,
     an_own_forecast,
@@ -117,6 +118,7 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         {"id": "n-1", "material": "till", "title": "moreeni 800 t, Espoo → Vantaa", "text": "jos"}
     )
     services.plan_rows = 12
+    services.told_twice += [a_pair_told(), a_pair_told(change="suggested", unread=False)]
     services.webhooks += [a_webhook(), a_webhook(status="active", reason=None)]
     opening = services.near[0]["surplus"]["forecast_id"]
     return {

@@ -10,6 +10,7 @@ from tests.portal.conftest import (
     Services,
     a_coming_project,
     a_pair,
+    a_pair_told,
     an_own_forecast,
     sign_in,
 )
@@ -140,3 +141,25 @@ async def test_what_waits_is_counted_on_the_front_page(
     assert 'Vahvistettavat</a> <span class="count">1</span>' in page
     assert 'Kahdesti kerrotut</a> <span class="count quiet">0</span>' in page
     assert 'Soitettavat</a> <span class="count">2</span>' in page
+
+
+async def test_an_owner_sees_what_is_told_twice_on_the_front_page(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """With a link to the pairs; that of a link goes when it was read, and misses nobody."""
+    services.told_twice += [a_pair_told(), a_pair_told(change="suggested")]
+    read_id = services.told_twice[0]["id"]
+    await sign_in(browser, portal)
+    _, page = await read(browser, portal.url)
+    for shown in ("linked", "suggested"):
+        assert f'href="/duplicates?region=99&show={shown}">moreeni 1 000 t, Espoo' in page
+    assert page.count('/read"') == 1
+    where = f"{portal.url}/duplicates/{read_id}/read"
+    headers = {"Origin": portal.url}
+    async with browser.post(where, data={}, headers=headers, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/?region=99")
+    _, page = await read(browser, portal.url)
+    assert 'show=linked">' not in page
+    services.down.add("notifier")
+    _, page = await read(browser, portal.url)
+    assert 'show=suggested">' not in page and "Soitettavat" in page

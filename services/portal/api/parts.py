@@ -23,6 +23,7 @@ from shared.vocabulary.regions import Region, UnknownPlace
 Context = dict[str, Any]
 ORGANISATIONS_ASKED = 3
 NEAR_SHOWN = 5
+TWICE_SHOWN = 5
 UPKEEP = (("confirm", "/confirm"), ("duplicates", "/duplicates"), ("calls", "/to-call"))
 PAIRS_SHOWN = ("suggested", "linked", "refused")
 RUNNING = ("waiting", "checking", "sending")
@@ -286,9 +287,10 @@ def reports(view: View, mass: Mass) -> bool:
 
 
 async def upkeep(view: View) -> Context:
-    """How much waits to be confirmed, linked or called about."""
+    """How much waits to be confirmed, linked or called about, and what is told twice."""
     if not may_keep(view):
-        return {"waiting": (), "as_of": None}
+        return {"waiting": (), "told": (), "as_of": None}
+    told_twice = asyncio.create_task(_told_twice(view))
     registry, region = Upkeep.at(view.desk.registry), view.region.code
     (asked, more), twice, (coming, others) = await asyncio.gather(
         registry.to_confirm(region, view.seen.token),
@@ -297,7 +299,17 @@ async def upkeep(view: View) -> Context:
     )
     told = ((len(asked), more), (len(twice), False), (len(coming), others))
     waiting = [(*where, *each) for where, each in zip(UPKEEP, told, strict=True)]
-    return {"waiting": waiting, "as_of": None}
+    return {"waiting": waiting, "told": await told_twice, "as_of": None}
+
+
+async def _told_twice(view: View) -> Sequence[rows.TwiceTold]:
+    """What the notifier told this reader of pairs; nothing while it is away."""
+    try:
+        return await view.desk.notifier.twice(
+            view.region.code, view.visitor.language, view.seen.token, limit=TWICE_SHOWN
+        )
+    except (Away, Denied):
+        return ()
 
 
 async def confirm(view: View) -> Context:

@@ -99,6 +99,26 @@ async def judge(request: Request, visitor: Visiting, told: Annotated[Judged, For
     return await _answered(request, view, "duplicates", told.decision, problem, status)
 
 
+@router.post("/duplicates/{notice}/read")
+async def read(
+    notice: UUID, request: Request, visitor: Visiting, region: Annotated[str, Form()] = ""
+) -> Response:
+    """That a pair was linked is known: its line leaves the front page."""
+    view = await view_of(desk_of(request), visitor, region)
+    if visitor.seen is None:
+        return _sign_in("/", view)
+    problem, status = NONE, 200
+    try:
+        await view.desk.notifier.read_twice(str(notice), visitor.seen.token)
+    except Denied:
+        pass  # it is gone already
+    except Away:
+        problem, status = Trouble(Words(visitor.language)("problem.away")), 503
+    if request.headers.get("x-live"):
+        return await changed_parts(view, ("upkeep",), "", problem, status)
+    return RedirectResponse(f"/?{urlencode({'region': view.region.code})}", 303)
+
+
 @router.get("/to-call")
 async def to_call(
     view: Looking, municipality: Short = "", phase: Short = "", year: Short = ""

@@ -69,6 +69,19 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class TwiceTold(Notice):
+    """One's own forecast that may be told twice, or what became of that."""
+
+    change: str
+    unread: bool
+
+    @property
+    def shown(self) -> str:
+        """In which list of pairs it lies."""
+        return "linked" if self.change == "linked" else "suggested"
+
+
+@dataclass(frozen=True)
 class Webhook:
     """Where an organisation's system is told of *events*; *reason* says why it is disabled."""
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from services.portal.domain.charts.balance import Month
-from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast, Webhook
+from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast, TwiceTold, Webhook
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
@@ -317,6 +317,25 @@ class Notifier(Backend):
             for row in answer.items
         ]
         return notices, answer.as_of
+
+    async def twice(
+        self, region: str, language: str, token: str, *, limit: int
+    ) -> Sequence[TwiceTold]:
+        """One's own forecasts of *region* that may be told twice, and that were linked."""
+        answer = await self.get(
+            "/inbox/duplicates", token, language=language, region=region, limit=limit
+        )
+        return [
+            TwiceTold(
+                str(row["id"]), str(row["material"]), str(row["title"]), str(row["text"]),
+                str(row["change"]), bool(row["unread"]),
+            )
+            for row in answer.items
+        ]  # fmt: skip
+
+    async def read_twice(self, notice: str, token: str) -> None:
+        """That *notice* of a pair was read; `Denied` with 404 when it is not one's own."""
+        await self.post(f"/inbox/duplicates/{notice}/read", {}, token)
 
     async def preferences(self, token: str) -> Mapping[str, Any]:
         """What the bearer of *token* chose of mail and language, whole."""
