@@ -27,6 +27,7 @@ PAGES = {
     "POST /matches/{match}/deliveries": (403, 403, 403, 403),
     "GET /deliveries": (303, 200, 200, 200),
     "POST /deliveries": (403, 403, 403, 403),
+    "POST /deliveries/{delivery}": (403, 403, 403, 403),
     "GET /matches/{match}": (303, 200, 404, 200),
     "GET /near-misses": (303, 200, 200, 200),
     "GET /openings/{forecast}": (303, 200, 200, 200),

@@ -203,6 +203,7 @@ class Services:
     twice: list[dict[str, Any]] = field(default_factory=list)
     coming: list[dict[str, Any]] = field(default_factory=list)
     upkept: list[dict[str, Any]] = field(default_factory=list)
+    told_loads: dict[str, dict[str, Any]] = field(default_factory=dict)
     told_twice: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] = field(default_factory=lambda: {**CHOSEN})
     webhooks: list[dict[str, Any]] = field(default_factory=list)
@@ -462,6 +463,13 @@ class Services:
                          "decided_at": "2026-05-06T10:00:00+00:00"}  # fmt: skip
         return web.json_response({"confirmed": told.get("forecasts"), "left_out": []})
 
+    async def told_load(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        found = self.told_loads.get(request.match_info["id"])
+        if found is None:
+            return web.json_response({"code": "delivery_unknown"}, status=404)
+        return web.json_response(found)
+
     async def intake(self, request: web.Request) -> web.Response:
         event = await request.json()
         if self.refuses is not None:
@@ -547,6 +555,7 @@ class Services:
                 web.get("/projects", self.list_coming),
                 web.get("/organisations/{token}/members", self.list_members),
                 web.post("/intake", self.intake),
+                web.get("/deliveries/{id}", self.told_load),
             ],
             "matcher": [
                 web.get("/matches", self.list_matches),

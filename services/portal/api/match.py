@@ -13,7 +13,17 @@ from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.words import Words
 
 router = APIRouter(route_class=PageRoute)
-TOLD = ("accept", "decline", "undo", "counter", "close", "load", "corrected", "taken_back")
+TOLD = (
+    "accept",
+    "decline",
+    "undo",
+    "counter",
+    "close",
+    "load",
+    "corrected",
+    "taken_back",
+    "handed_in",
+)
 
 
 @router.get("/matches/{match}")

@@ -237,7 +237,8 @@ async def reported(view: View) -> Context:
         ),
         view.titles(),
     )  # fmt: skip
-    return {"rows": found, "more": more, "titles": titles, "as_of": None}
+    mine = {name for name, roles in view.seen.organisations.items() if REPORTS & set(roles)}
+    return {"rows": found, "more": more, "mine": mine, "titles": titles, "as_of": None}
 
 
 async def near_misses(view: View) -> Context:

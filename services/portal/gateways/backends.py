@@ -12,6 +12,7 @@ import aiohttp
 
 from services.portal.domain.charts.balance import Month
 from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast, TwiceTold, Webhook
+from services.portal.domain.whole import ToldLoad
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
@@ -237,6 +238,18 @@ class Registry(Backend):
             f"/intake?{urlencode({'organisation': organisation})}", told, token,
             Content_Type="application/cloudevents+json", Accept_Language=language,
         )  # fmt: skip
+
+    async def told_load(self, id: str, token: str) -> ToldLoad | None:
+        """Loads as they were told at the door; None where not there, or not by the reader's own."""
+        try:
+            told = (await self.get(f"/deliveries/{id}", token)).body
+        except Denied as error:
+            if error.status != 404:
+                raise
+            return None
+        return ToldLoad(
+            str(told["external_id"]), str(told["reporter"]), int(told["revision"]), told["told"]
+        )
 
 
 class Indicators(Backend):

@@ -15,6 +15,7 @@ from services.registry.api.told import (
     FeatureCollection,
     Listing,
     ToldArea,
+    ToldDelivery,
     ToldForecast,
     ToldProject,
     answers,
@@ -195,6 +196,22 @@ async def area(
 ) -> Response | dict[str, Any]:
     """One area; its revision is its ETag."""
     return await _one("area", id, asker, session, if_none_match)
+
+
+@router.get("/deliveries/{id}", responses=answers(ToldDelivery))
+async def delivery(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+    """Loads as they were told at this door, for who may tell them again; the matcher lists them."""
+    found = await store.things(session, "delivery", [id])
+    if not found or not may_report(asker, found[0].reporter):
+        raise Problem(404, "delivery_unknown", f"there are no loads {id} that you told here")
+    (known,) = found
+    return {
+        "delivery_id": str(known.id),
+        "external_id": known.external_id,
+        "reporter": known.reporter,
+        "revision": known.revision,
+        "told": known.told,
+    }
 
 
 async def _page(

@@ -39,6 +39,16 @@ class ToldArea(AreaUpdated):
     updated_at: datetime
 
 
+class ToldDelivery(BaseModel):
+    """Loads as their reporter told them last; told again under *external_id* they are corrected."""
+
+    delivery_id: UUID
+    external_id: str
+    reporter: str
+    revision: int
+    told: dict[str, Any]
+
+
 class ToldReceipt(Receipt):
     """A receipt in a list, with the moment `at` which it was given, and without its region."""
 
