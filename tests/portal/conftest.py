@@ -210,6 +210,7 @@ class Services:
     handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: dict[str, Any] | None = None
+    refused_with: int = 409
     down: set[str] = field(default_factory=set)
     hangs: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
@@ -448,7 +449,7 @@ class Services:
         self.asker(request)
         told = await request.json()
         if self.refuses is not None:
-            return web.json_response(self.refuses, status=409)
+            return web.json_response(self.refuses, status=self.refused_with)
         self.upkept.append(told)
         for one in self.forecasts:
             if one["forecast_id"] in told.get("forecasts", ()):

@@ -163,3 +163,25 @@ async def test_an_owner_sees_what_is_told_twice_on_the_front_page(
     services.down.add("notifier")
     _, page = await read(browser, portal.url)
     assert 'show=suggested">' not in page and "Soitettavat" in page
+
+
+async def test_two_forecasts_that_nobody_suggested_are_linked_by_their_ids(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """Also out of an address; what is no id, or not to be seen, is said beside what was typed."""
+    await sign_in(browser, portal)
+    one, other = (an_own_forecast()["forecast_id"] for _ in range(2))
+    address = f"https://desk.example/openings/{other.upper()}?region=99"
+    told = {"decision": "link", "named": "true", "show": "linked", "counts": f" {one} ",
+            "duplicate": address}  # fmt: skip
+    status, where = await send(browser, f"{portal.url}/duplicates", told)
+    assert (status, where) == (303, "/duplicates?region=99&did=link&show=linked")
+    assert services.upkept == [{"decision": "link", "counts": one, "duplicate": other}]
+
+    status, page = await send(browser, f"{portal.url}/duplicates", {**told, "duplicate": "P-1"})
+    assert status == 422 and "ei ole ennusteen tunnus" in page and 'href="#named-duplicate"' in page
+    assert f'name="counts" type="text" value=" {one} "' in page
+    services.refuses = {"code": "duplicate_unknown"}
+    services.refused_with = 404
+    status, page = await send(browser, f"{portal.url}/duplicates", told)
+    assert (status, "et saa nähdä niitä molempia" in page) == (404, True)

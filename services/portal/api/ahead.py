@@ -12,8 +12,9 @@ from services.portal.api.parts import View
 from services.portal.api.route import PageRoute
 from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.words import Words
-from services.portal.domain import formats, marks, outlook
+from services.portal.domain import marks, outlook
 from services.portal.gateways import Away, Denied
+from shared.spreadsheets import csv_of
 
 router = APIRouter(route_class=PageRoute)
 
@@ -67,7 +68,7 @@ async def plan_as_csv(view: Looking, first: str = "", last: str = "") -> Respons
         for row in found.rows
     ]  # fmt: skip
     headers = {"Content-Disposition": f'attachment; filename="plan-{view.region.code}.csv"'}
-    body = formats.table([heads, *rows])
+    body = csv_of([heads, *rows], decimal=",")
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
