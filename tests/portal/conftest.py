@@ -428,6 +428,14 @@ class Services:
         items = [one for one in self.forecasts if one.get("freshness") or not asked]
         return web.json_response({"items": items, "next": None})
 
+    async def waiting(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        asked = sum("asked_at" in one.get("freshness", ()) for one in self.forecasts)
+        suggested = sum(one["state"] == "suggested" for one in self.twice)
+        return web.json_response(
+            {"to_confirm": asked, "duplicates": suggested, "to_call": len(self.coming)}
+        )
+
     async def list_twice(self, request: web.Request) -> web.Response:
         self.asker(request)
         items = [one for one in self.twice if one["state"] == request.query["state"]]
@@ -551,6 +559,7 @@ class Services:
                 web.get("/organisations", self.organisations),
                 web.get("/forecasts", self.list_forecasts),
                 web.post("/forecasts/confirm", self.keep_up),
+                web.get("/counts", self.waiting),
                 web.get("/duplicates", self.list_twice),
                 web.post("/duplicates", self.keep_up),
                 web.get("/projects", self.list_coming),

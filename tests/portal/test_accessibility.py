@@ -104,8 +104,8 @@ def a_rich_desk(services: Services) -> dict[str, str]:
     ]  # fmt: skip
     services.forecasts += [
         {"forecast_id": FORECAST, "external_id": "P-1/till", "organisation": "kiviset",
-         "direction": "surplus", "material": "till", "place": {"municipality": "049"},
-         "quantity": {"likely_t": 1000}}
+         "reporter": "kiviset", "direction": "surplus", "material": "till",
+         "place": {"municipality": "049"}, "quantity": {"likely_t": 1000}}
     ]  # fmt: skip
     services.forecasts += [
         an_own_forecast(),

@@ -298,8 +298,8 @@ async def test_a_load_without_a_match_goes_to_the_registrys_door(
     """As the organisation that reports the forecast, under its own id; a form twice is one."""
     forecast = {
         "forecast_id": "018f0000-0000-7000-8000-00000000000a", "external_id": "P-1/till",
-        "organisation": "kiviset", "direction": "surplus", "material": "till",
-        "place": {"municipality": "049"}, "quantity": {"likely_t": 1000},
+        "organisation": "kiviset", "reporter": "kiviset", "direction": "surplus",
+        "material": "till", "place": {"municipality": "049"}, "quantity": {"likely_t": 1000},
     }  # fmt: skip
     services.forecasts.append(forecast)
     await sign_in(browser, portal)

@@ -81,6 +81,26 @@ async def test_a_pair_is_shown_side_by_side_with_what_differs_and_decided(
     assert "Pura yhdistäminen" in page
 
 
+async def test_a_pairs_amounts_are_shown_with_their_ranges(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """Likely amounts may differ; of a linked pair whose ranges part the page says so."""
+    pair = a_pair(state="linked", decided_by="person/p-aino", decided_at="2026-05-06T10:00:00Z")
+    one, other = pair["forecasts"]
+    one["quantity"] = {"low_t": 800, "likely_t": 1000, "high_t": 1300}
+    other["quantity"] = {"low_t": 900, "likely_t": 1200, "high_t": 1500}
+    other["status"] = "draft"
+    services.twice.append(pair)
+    await sign_in(browser, portal)
+    _, page = await read(browser, f"{portal.url}/duplicates?show=linked")
+    assert "(800–1\u00a0300\u00a0t)" in page and "eroaa, vaihteluvälit kohtaavat" in page
+    assert "<td>eroaa</td>" not in page.partition("Materiaali</th>")[2]
+    assert "sittemmin" not in page
+    other["quantity"] = {"low_t": 1400, "likely_t": 1600, "high_t": 1900}
+    _, page = await read(browser, f"{portal.url}/duplicates?show=linked")
+    assert "Määrät ovat sittemmin eronneet." in page and "<td>eroaa</td>" in page
+
+
 async def test_a_decision_that_cannot_be_says_why_in_words(
     portal: Portal, services: Services, browser: aiohttp.ClientSession
 ) -> None:

@@ -303,3 +303,25 @@ async def test_what_was_told_before_anybody_looked_is_suggested_by_the_operator(
         after, asked = answer["next"], asked + 1
     assert asked == 3
     assert await suggested(door) == [{one, other}]
+
+
+async def test_what_waits_is_counted_exactly_and_only_what_the_asker_sees(http: Http, door: Door):
+    """A pair that is not seen is not counted; one's own forecasts can be asked for alone."""
+    one = await told(door, "acme", visibility="forum")
+    other = await told(door, "client", visibility="forum")
+    await told(door, "north", quantity=9000)
+    await door.judge(knock("project-added", a_project("P-9", region="01"), by="acme"))
+    async with door.database.begin_work() as work:
+        await work.session.execute(
+            text("UPDATE forecast SET asked_at = now() WHERE organisation <> 'client'")
+        )
+    for asker, waits in ((ACME, (1, 1, 1)), (CLIENT, (1, 1, 0)), (NORTH, (2, 0, 0)),
+                         (UUSIMAA, (2, 1, 1))):  # fmt: skip
+        _, counted = await http.ask("GET", "/counts?region=01", by=asker)
+        assert (counted["to_confirm"], counted["duplicates"], counted["to_call"]) == waits
+    _, elsewhere = await http.ask("GET", "/counts?region=06", by=OPERATOR)
+    assert [elsewhere[name] for name in ("to_confirm", "duplicates", "to_call")] == [0, 0, 0]
+
+    for asker, own in ((ACME, {one}), (CLIENT, {other}), (OPERATOR, set())):
+        _, listed = await http.ask("GET", "/forecasts?own=true", by=asker)
+        assert {each["forecast_id"] for each in listed["items"]} == own, asker.subject

@@ -16,7 +16,7 @@ from services.portal.api.decisions import changed_parts
 from services.portal.api.desk import desk_of
 from services.portal.api.fragments import ENERGIES, METHODS, Typed, drawn_all
 from services.portal.api.match import match_html
-from services.portal.api.parts import ORGANISATIONS_ASKED, View, view_of
+from services.portal.api.parts import View, view_of
 from services.portal.api.route import PageRoute
 from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.visitor import Visiting
@@ -291,11 +291,8 @@ async def own_forecasts(view: View) -> Own:
     """Organisations that the reader reports for, each with the forecasts that it reports."""
     seen = view.seen
     may = [name for name, roles in seen.organisations.items() if REPORTS & set(roles)]
-    registry = view.desk.registry
-    return [
-        (name, await registry.forecasts(view.region.code, name, seen.token))
-        for name in may[:ORGANISATIONS_ASKED]
-    ]
+    found = await view.desk.registry.forecasts(view.region.code, seen.token)
+    return [(name, found.get(name, ())) for name in may]
 
 
 async def deliveries_html(

@@ -292,15 +292,13 @@ async def upkeep(view: View) -> Context:
     if not may_keep(view):
         return {"waiting": (), "told": (), "as_of": None}
     told_twice = asyncio.create_task(_told_twice(view))
-    registry, region = Upkeep.at(view.desk.registry), view.region.code
-    (asked, more), twice, (coming, others) = await asyncio.gather(
-        registry.to_confirm(region, view.seen.token),
-        registry.twice(region, view.seen.token, PAIRS_SHOWN[0]),
-        registry.to_call(region, view.seen.token),
-    )
-    told = ((len(asked), more), (len(twice), False), (len(coming), others))
-    waiting = [(*where, *each) for where, each in zip(UPKEEP, told, strict=True)]
-    return {"waiting": waiting, "told": await told_twice, "as_of": None}
+    try:
+        registry = Upkeep.at(view.desk.registry)
+        counts = await registry.waiting(view.region.code, view.seen.token)
+    finally:
+        told = await told_twice
+    waiting = [(name, path, counts[name]) for name, path in UPKEEP]
+    return {"waiting": waiting, "told": told, "as_of": None}
 
 
 async def _told_twice(view: View) -> Sequence[rows.TwiceTold]:

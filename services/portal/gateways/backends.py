@@ -204,24 +204,23 @@ class Registry(Backend):
         self._titles = (time.monotonic(), found)
         return found
 
-    async def forecasts(self, region: str, organisation: str, token: str) -> Sequence[OwnForecast]:
-        """The forecasts of *organisation* that it reports itself, under its own ids."""
-        found: list[OwnForecast] = []
+    async def forecasts(self, region: str, token: str) -> Mapping[str, Sequence[OwnForecast]]:
+        """By organisation, the forecasts that it reports, under its own ids; one's own alone."""
+        found: dict[str, list[OwnForecast]] = {}
         after: str | None = None
         for _ in range(FORECAST_PAGES):
             answer = await self.get(
-                "/forecasts", token, region=region, organisation=organisation, after=after,
-                limit=200,
-            )  # fmt: skip
-            found += [
-                OwnForecast(
-                    str(one["forecast_id"]), str(one["external_id"]), str(one["direction"]),
-                    str(one["material"]), str(one["place"]["municipality"]),
-                    int(one["quantity"]["likely_t"]),
-                )
-                for one in answer.items
-                if one.get("external_id") and one["organisation"] == organisation
-            ]  # fmt: skip
+                "/forecasts", token, region=region, own="true", after=after, limit=200
+            )
+            for one in answer.items:
+                if one.get("external_id"):
+                    found.setdefault(str(one["reporter"]), []).append(
+                        OwnForecast(
+                            str(one["forecast_id"]), str(one["external_id"]),
+                            str(one["direction"]), str(one["material"]),
+                            str(one["place"]["municipality"]), int(one["quantity"]["likely_t"]),
+                        )
+                    )  # fmt: skip
             after = answer.body.get("next")
             if after is None:
                 break

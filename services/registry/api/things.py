@@ -15,6 +15,7 @@ from services.registry.api.told import (
     FeatureCollection,
     Listing,
     ToldArea,
+    ToldCounts,
     ToldDelivery,
     ToldForecast,
     ToldProject,
@@ -81,9 +82,29 @@ async def forecasts(
     asked: Annotated[
         bool, Query(description="only those whose owner was asked whether they hold")
     ] = False,
+    own: Annotated[
+        bool, Query(description="only those that your organisations own or report")
+    ] = False,
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
-    return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+    return await _page(
+        "forecast", asker, session, paging, wanted, project=project, asked=asked, own=own
+    )
+
+
+@router.get("/counts", responses=answers(ToldCounts))
+async def counts(
+    asker: Asking, session: Reading, region: Annotated[str, Query(max_length=16)]
+) -> dict[str, Any]:
+    """How much of *region* waits to be confirmed, linked or called about, that the asker sees."""
+    scope = scope_of(asker)
+    to_confirm, to_call = await store.waiting(session, scope, region)
+    return {
+        "region": region,
+        "to_confirm": to_confirm,
+        "duplicates": await store.suggested(session, scope, region),
+        "to_call": to_call,
+    }
 
 
 @router.get("/forecasts.geojson", response_class=GeoJson, responses=answers(FeatureCollection))
@@ -224,6 +245,7 @@ async def _page(
     project: UUID | None = None,
     asked: bool = False,
     without_forecasts: bool = False,
+    own: bool = False,
 ) -> dict[str, Any]:
     found = await store.listed(
         session,
@@ -234,6 +256,7 @@ async def _page(
         project=project,
         asked=asked,
         without_forecasts=without_forecasts,
+        own=own,
         after=moment_after(paging.after),
         limit=paging.limit,
     )

@@ -39,6 +39,15 @@ class ToldArea(AreaUpdated):
     updated_at: datetime
 
 
+class ToldCounts(BaseModel):
+    """How much waits in a region: exactly, of what the asker may see."""
+
+    region: str
+    to_confirm: int
+    duplicates: int
+    to_call: int
+
+
 class ToldDelivery(BaseModel):
     """Loads as their reporter told them last; told again under *external_id* they are corrected."""
 

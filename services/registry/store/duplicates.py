@@ -188,6 +188,16 @@ async def duplicates(
     return [_listed(row) for row in rows.mappings()]
 
 
+async def suggested(session: AsyncSession, scope: Scope, region: str) -> int:
+    """How many suggested pairs of *region* *scope* may see and decide."""
+    question = text(
+        f"SELECT count(*) FROM ({_LISTED} AND duplicate.state = 'suggested'"
+        " AND (a.region = :region OR b.region = :region)) AS pair"
+    )
+    found: int = (await session.execute(question, {"region": region, **scoped(scope)})).scalar_one()
+    return found
+
+
 async def duplicate(session: AsyncSession, scope: Scope, pair: Pair) -> Listed | None:
     """The one *pair*, when *scope* may see and decide it."""
     question = text(f"{_LISTED} AND duplicate.one = :one AND duplicate.other = :other")
