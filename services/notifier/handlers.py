@@ -63,6 +63,7 @@ ABOUT: Mapping[type[Any], tuple[Kind, str]] = {
 
 POSTINGS_AT_ONCE = 20
 IN_ONE_DIGEST = 20  # near misses, those worth most; or pairs
+GATHERED = 200  # near misses that openings are gathered from
 POSTING_FOR_S = 20.0  # then the webhook is given back: well within its lease
 DEFAULT_LANGUAGE = "fi"
 
@@ -507,7 +508,7 @@ async def _notice(work: Work, rules: Rules, told: Sequence[tuple[NearMiss, Reade
 async def write_digest(row: Any, work: Work) -> None:
     """
     Write what the person of *row* was not mailed of yet: one letter of near misses, one of pairs
-    that may be one mass.
+    that may be one mass, and with the first of a week what one change would open.
     """
     near = await store.unmailed(work.session, row.person, limit=IN_ONE_DIGEST)
     pairs = await store.unmailed_duplicates(work.session, row.person, limit=IN_ONE_DIGEST)
@@ -520,6 +521,8 @@ async def write_digest(row: Any, work: Work) -> None:
         "near_misses": ("digest", near, [one.told for one in near]),
         "duplicates": ("duplicates", pairs, [_paired(one) for one in pairs]),
     }
+    almost = await store.almost(work.session, row.person, limit=GATHERED) if near else ()
+    openings = domain.openings_among([(one.told, one.organisations) for one in almost])
     await _mail(
         work,
         [
@@ -535,8 +538,31 @@ async def write_digest(row: Any, work: Work) -> None:
             )
             for kind, (about, found, items) in told.items()
             if found
+        ]
+        + [
+            Mailing(
+                person=row.person,
+                about=Subject("openings", row.person, _week(work.now)),
+                region=openings[0].region,
+                told_at=work.now,
+                kind="openings",
+                why=near[0].why,
+                organisations=near[0].organisations,
+                told={"items": [_gathered(one) for one in almost]},
+            )
+            for _ in openings[:1]
         ],
     )
+
+
+def _week(now: datetime) -> int:
+    """The ISO week as 202648: what is told under it is told once a week."""
+    year, week, _ = now.isocalendar()
+    return year * 100 + week
+
+
+def _gathered(row: Any) -> dict[str, Any]:
+    return {"told": row.told, "organisations": row.organisations}
 
 
 # --- duplicates -------------------------------------------------------------------------------
@@ -713,6 +739,15 @@ async def _letter(
             language=language,
             why=row.why,
             places=await _places(registry, items, language),
+            portal_url=post.portal_url,
+        )
+    if row.kind == "openings":
+        gathered = [(one["told"], one["organisations"]) for one in row.told["items"]]
+        return domain.letter_of_openings(
+            domain.openings_among(gathered),
+            language=language,
+            why=row.why,
+            places=await _places(registry, [told for told, _ in gathered], language),
             portal_url=post.portal_url,
         )
     if row.kind == "duplicates":

@@ -840,6 +840,12 @@ UNMAILED = text(
     ORDER BY worth_cents DESC, notice.id LIMIT :limit
     """
 )
+ALMOST = text(
+    """
+    SELECT notice.*, near_miss.told FROM notice JOIN near_miss ON near_miss.id = near_miss_id
+    WHERE person = :person AND by_mail AND is_open ORDER BY worth_cents DESC, notice.id LIMIT :limit
+    """
+)
 DIGESTED = text(
     """
     UPDATE digest SET due_at = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,
@@ -940,6 +946,11 @@ async def digest_later(
 async def unmailed(session: AsyncSession, person: UUID, *, limit: int) -> Sequence[Any]:
     """The open near misses that *person* was told of and not mailed, worth most first."""
     return (await session.execute(UNMAILED, {"person": person, "limit": limit})).all()
+
+
+async def almost(session: AsyncSession, person: UUID, *, limit: int) -> Sequence[Any]:
+    """The open near misses that *person* was told of, mailed or not, worth most first."""
+    return (await session.execute(ALMOST, {"person": person, "limit": limit})).all()
 
 
 async def digested(session: AsyncSession, row: Any, at: datetime | None) -> None:

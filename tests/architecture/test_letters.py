@@ -24,6 +24,10 @@ def letters() -> dict[str, domain.Letter]:
     near = a_near_miss()
     almost = domain.near_miss_from(near.model_dump(mode="json", exclude_none=True), near.at)
     twice = a_pair("forum", "forum").model_dump(mode="json", exclude_none=True)
+    several = [
+        (a_near_miss(surplus=near.surplus).model_dump(mode="json", exclude_none=True), (GIVER,))
+        for _ in range(2)
+    ]
     return {
         "match": domain.letter_about(
             heard(a_match()), language="fi", why="contact", organisations=(GIVER,), places={},
@@ -38,6 +42,10 @@ def letters() -> dict[str, domain.Letter]:
         "duplicates": domain.letter_of_pairs(
             [(domain.pair_from(twice, near.at), (GIVER,))], language="fi", why="coordinator",
             region="99", places={}, portal_url=DESK,
+        ),
+        "openings": domain.letter_of_openings(
+            domain.openings_among(several), language="fi", why="coordinator", places={},
+            portal_url=DESK,
         ),
         "webhook": domain.letter_of_disabled(
             {"organisation": GIVER, "host": "ours.example"}, language="fi", portal_url=DESK
@@ -67,4 +75,6 @@ def test_the_letters_lead_to_what_they_are_about() -> None:
     assert found is not None and UUID(found[1])
     assert f"{DESK}/near-misses?region=01\n" in told["near misses"]
     assert f"{DESK}/duplicates?region=99&show=suggested\n" in told["duplicates"]
+    opens = re.search(rf"{DESK}/openings/(\S+)\?region=01\n", told["openings"])
+    assert opens is not None and UUID(opens[1])
     assert f"{DESK}/settings/connections\n" in told["webhook"]

@@ -11,6 +11,7 @@ from services.notifier.domain.near import (
     near_miss_from,
     what_would_help,
 )
+from services.notifier.domain.openings import letter_of_openings, openings_among
 from services.notifier.domain.pairs import (
     Pair,
     half_told,
@@ -57,11 +58,13 @@ __all__ = [
     "letter_about",
     "letter_of_disabled",
     "letter_of_near_misses",
+    "letter_of_openings",
     "letter_of_pairs",
     "letter_of_question",
     "match_from",
     "near_miss_from",
     "next_try",
+    "openings_among",
     "own_view",
     "pair_from",
     "readers_of",
