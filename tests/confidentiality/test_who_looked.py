@@ -15,7 +15,7 @@ from deploy.asking import Asking
 from deploy.cards import cards
 from shared.access import Asker, read_key, sign
 from shared.contracts.base import now
-from shared.contracts.intake import HandedArea
+from shared.contracts.intake import HandedArea, HandedDelivery
 from tests.architecture.test_routes import routes
 from tests.conftest import ROOT, eventually
 from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
@@ -109,6 +109,12 @@ async def world(platform: Platform) -> World:
     things |= {"match": match["match_id"], "surplus": match["surplus"]["forecast_id"],
                "need": match["need"]["forecast_id"]}  # fmt: skip
     await agreed_and_moved(giver, taker, match)
+    await giver.hand_in(
+        HandedDelivery(
+            external_id="d", match_id=things["match"], outlet="need_direct", material="sand",
+            quantity=5, moved_on=now().date(),
+        )
+    )  # fmt: skip
     things |= await of_the_registry(giver)
     status, hook = await giver.ask(
         "notifier", "POST", "/webhooks", {"organisation": GIVER, "url": "http://127.0.0.1:9/x"}
@@ -149,6 +155,10 @@ async def of_the_registry(giver: Company) -> dict[str, str]:
     for kind in ("project", "area"):
         _, listed = await giver.ask("registry", "GET", f"/{kind}s", organisation=GIVER)
         found[kind] = listed["items"][0][f"{kind}_id"]
+    _, said = await giver.ask("registry", "GET", "/receipts", organisation=GIVER)
+    (found["delivery"],) = (
+        one["canonical"]["id"] for one in said["items"] if one["about"] == "delivery-reported"
+    )
     key = read_key(giver.platform.ring.signing)
     token = sign(Asker(GIVER, "organisation", {GIVER: ("reporter",)}), key)
     async with (
@@ -195,7 +205,7 @@ def asked(name: str, things: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The path of route *name* with ids in it, and what is asked with it."""
     service, _, path = name.split()
     kind = path.split("/")[1].removesuffix("s")
-    by_kind = {"matche": "match"}
+    by_kind = {"matche": "match", "deliverie": "delivery"}
     here = {
         "token": GIVER, "owner": GIVER, "code": "06", "forecast": things["surplus"],
         "id": {**things, "forecast": things["surplus"]}.get(by_kind.get(kind, kind), ""),
@@ -206,6 +216,7 @@ def asked(name: str, things: dict[str, str]) -> tuple[str, dict[str, Any]]:
     params = {
         "registry /people": {"ids": things["person"]},
         "registry /forecasts": {**region, "organisation": GIVER},
+        "registry /counts": region,
         "matcher /counts": region,
         "matcher /declines": region,
         "matcher /plan": region,
