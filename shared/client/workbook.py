@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-from shared.client.cells import BadTable, Cell, normal
+from shared.client.cells import NUL, BadTable, Cell, normal
 from shared.client.ods import is_ods, weigh_ods
 from shared.client.said import say
 from shared.client.scale import (
@@ -105,7 +105,9 @@ class Sheet:
             if sources:
                 self._fill(number, cells, above, sources)
             if number > after:
-                yield number, cells, self.faults.get(number, {})
+                faults = self.faults.get(number, {})
+                nuls = {at: NUL for at, each in enumerate(told, len(aside)) if _has_nul(each)}
+                yield number, cells, {**faults, **nuls} if nuls else faults
 
     def _fill(
         self,
@@ -228,6 +230,10 @@ def _merged(table: Any) -> tuple[dict[tuple[int, int], tuple[int, int]], bool]:
             below = range(top + 1, bottom + 1)
             filled |= {(row + 1, left): (top + 1, left) for row in below}
     return filled, across
+
+
+def _has_nul(told: Scalar) -> bool:
+    return isinstance(told, str) and "\0" in told
 
 
 def _cell(told: Scalar) -> str:

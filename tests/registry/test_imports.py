@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ GOOD = {
     "Contamination": "P0", "Quantity": 1200.5, "Unit": "m3ktr", "From": "5/2031", "Until": "9/2031",
 }  # fmt: skip
 BAD = GOOD | {"Mass ID": "b", "Quantity": "many"}
-OUTSIDE = GOOD | {"Project ID": "P9", "Latitude": 10.0, "Longitude": 10.0}
+ABOVE = GOOD | {"Project ID": "P9", "Lowest": 5000}
 READER = TableReader(memory_mb=1_500, seconds=60, most_rows=100_000)
 
 
@@ -96,7 +97,7 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
     http: Http, steps: Any
 ) -> None:
     """What the mapping refuses and what only the registry knows, in one list, in one's language."""
-    made = await add(http, sheet(GOOD, BAD, OUTSIDE), dry_run="false", language="sv")
+    made = await add(http, sheet(GOOD, BAD, ABOVE), dry_run="false", language="sv")
     await steps()
     _, looked = await http.ask("GET", f"/imports/{made['id']}", by=ACME, params={"language": "sv"})
     assert (looked["state"], looked["good"], looked["bad"]) == ("checked", 1, 2)
@@ -208,6 +209,22 @@ async def test_reading_is_bounded_in_a_process_of_its_own(reader: TableReader, c
     content = "\n".join([";".join(columns), *lines]).encode()
     told = [line async for line in reader.read("m.csv", content, None, order)]
     assert told[-1]["problem"]["code"] == code
+
+
+@pytest.mark.parametrize("held", ["\\u0000", "\\ud800"], ids=["NUL", "half a character"])
+async def test_what_no_text_holds_is_told_by_its_cell_and_kept_nowhere(
+    http: Http, steps: Any, held: str
+) -> None:
+    """A database keeps neither: the check goes on, and the cell is told."""
+    properties = dict.fromkeys(headings("en"), "") | GOOD
+    features = [{"type": "Feature", "geometry": None, "properties": properties | more}
+                for more in ({}, {"Mass ID": "b", "Quantity": "HELD"})]  # fmt: skip
+    told = json.dumps({"type": "FeatureCollection", "features": features})
+    made = await add(http, told.replace("HELD", held).encode())
+    await steps()
+    _, looked = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (looked["state"], looked["good"], looked["bad"]) == ("checked", 1, 1)
+    assert [one["cell"] for one in looked["errors"]] == ["feature 2, Quantity"]
 
 
 async def test_a_mapping_of_ones_own_comes_with_a_form(http: Http, steps: Any) -> None:
