@@ -1,6 +1,7 @@
 """Tables handed in over HTTPS: checked first, told by cell, sent once, and bounded."""
 
 import asyncio
+import contextlib
 import io
 import json
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from services.registry import handlers, store
@@ -16,6 +18,7 @@ from services.registry.gateways import TableReader
 from shared.client.template import headings, template
 from shared.service.due import Worker
 from shared.vocabulary.regions import shipped
+from tests.conftest import eventually
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -112,7 +115,7 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
     status, _ = await http.ask("POST", f"{path}/commit?only_good=true", by=ACME)
     await steps()
     _, done = await http.ask("GET", path, by=ACME)
-    assert (done["state"], done["accepted"]) == ("done", 2)
+    assert (done["state"], done["accepted"]) == ("done", 3)
     assert done["rejected"] >= 1
     async with http.session.get(
         f"{http.url}{path}/errors.csv?language=fi", headers=http.as_(ACME)
@@ -156,6 +159,53 @@ async def test_an_import_killed_in_the_middle_goes_on_and_doubles_nothing(
     assert done["accepted"] == done["events"] == 400 + 134
     kept = await rows(database, "SELECT count(*) AS n, max(revision) AS last FROM forecast")
     assert (kept[0].n, kept[0].last) == (400, 1)
+
+
+async def test_a_step_that_another_process_is_at_is_left_to_it(
+    http: Http, steps: Any, worker: Worker
+) -> None:
+    """Its lease ran out, and it goes on: who looks next neither waits for it nor takes it."""
+    made = await add(http, sheet(GOOD))
+    database = http.app.state.database  # type: ignore[attr-defined]
+    (due,) = await worker.claim()
+    async with database.begin_work() as first, database.begin_work() as second:
+        await handlers.go_on_with_import(due, first, reader=READER)
+        await handlers.go_on_with_import(due, second, reader=READER)
+    await steps()
+    _, told = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (told["state"], told["events"], told["of"]) == ("checked", 2, 1)
+
+
+async def test_a_reading_process_that_is_killed_ends_its_import_and_nothing_else(
+    http: Http, steps: Any
+) -> None:
+    """The organisation is told, and may hand the same table in again."""
+    columns = headings("en")
+    told = [GOOD | {"Mass ID": f"m{number}"} for number in range(3_000)]
+    lines = [";".join(str(row.get(column, "")) for column in columns) for row in told]
+    content = "\n".join([";".join(columns), *lines]).encode()
+    made = await add(http, content)
+    reading = asyncio.create_task(steps())
+
+    async def killed() -> bool:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "shared.client.slices" in child.cmdline():
+                    child.kill()
+                    return True
+        return False
+
+    await eventually(killed, every_s=0.01)
+    await reading
+    _, broken = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (broken["state"], broken["problem"]["code"]) == ("refused", "table_too_large")
+    database = http.app.state.database  # type: ignore[attr-defined]
+    assert await rows(database, "SELECT 1 FROM import_slice") == []
+
+    again = await add(http, content)
+    await steps(1)
+    _, read = await http.ask("GET", f"/imports/{again['id']}", by=ACME)
+    assert (read["state"], read["good"]) == ("checking", 3_000)
 
 
 async def test_what_fails_again_and_again_is_told_as_broken_off(http: Http, steps: Any) -> None:

@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.bench.workbooks import (
+    biff,
+    ods_cell,
+    ods_row,
+    write_ods,
+    write_xls,
+    write_xlsx,
+    xlsx_cell,
+)
 from shared.client import slices
 from shared.client.crs import from_degrees
 from shared.client.designs import measure, read_surfaces
@@ -23,7 +32,6 @@ from shared.client.words import LANGUAGES
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import shipped
 from tests.designs import write_road
-from tests.workbooks import biff, ods_cell, ods_row, write_ods, write_xls, write_xlsx, xlsx_cell
 
 REGION = shipped()["01"]
 LON, LAT = 24.6559, 60.2055

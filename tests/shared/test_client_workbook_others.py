@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from deploy.bench.workbooks import OTHERS, biff, ods_cell, ods_row, write_ods, write_xls
 from shared.client import scale
 from shared.client.cells import BadTable, Form
 from shared.client.said import said, spoken
 from shared.client.scale import TablePassword
 from shared.client.tables import open_table
-from tests.workbooks import OTHERS, biff, ods_cell, ods_row, write_ods, write_xls
 
 ROWS = [["Erä", "Määrä"], ["a", 1200.5], ["b", 3], ["", ""], ["c", "1 234,5"]]
 CELLS = {2: ("a", "1200.5"), 3: ("b", "3"), 5: ("c", "1 234,5")}

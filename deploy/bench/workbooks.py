@@ -1,4 +1,4 @@
-"""Workbooks written by hand, so that a test may break them: XLSX, ODS, Excel 97 (BIFF8)."""
+"""Workbooks written by hand, to be measured, or broken by a test: XLSX, ODS, Excel 97 (BIFF8)."""
 
 import struct
 import zipfile
@@ -149,7 +149,7 @@ def biff(rows: Iterable[Sequence[Any]], before: bytes = b"", after: bytes = b"")
 
 def write_xls(file: Path, stream: bytes, name: str = "Workbook", also: str = "") -> Path:
     """*stream* in the container of Excel 97, with an empty storage *also* beside it."""
-    size = 512
+    size = 512 if len(stream) < 6_000_000 else 4096  # the head names at most 109 tables of sectors
     body = stream.ljust(-(-max(len(stream), 4096) // size) * size, b"\0")
     sectors = len(body) // size
     tables = -(-(sectors + 1) // (size // 4 - 1)) + 1
@@ -171,9 +171,10 @@ def write_xls(file: Path, stream: bytes, name: str = "Workbook", also: str = "")
     entries += bytes(128)
     listed = [*range(min(tables, 109)), *[none] * max(109 - tables, 0)]
     assert tables <= 109, "a larger container lists its tables in sectors of their own"
-    head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    version, shift = (3, 9) if size == 512 else (4, 12)
+    head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, version, 0xFFFE, shift, 6) + bytes(6)
     head += struct.pack("<IIIIIIIII", 0, tables, directory, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
     head += struct.pack("<109I", *listed)
     table = struct.pack(f"<{len(marks)}I", *marks)
-    file.write_bytes(head + table + body + entries)
+    file.write_bytes(head.ljust(size, b"\0") + table + body + entries.ljust(size, b"\0"))
     return file
