@@ -57,9 +57,12 @@ class Format:
     most: int | None = None
 
 
-async def measure(rows: int, *, cells: int, triangles: int) -> Report:
+async def measure(
+    rows: int, *, cells: int, triangles: int, formats: Sequence["Format"] | None = None
+) -> Report:
     """
-    *rows* rows of each format, an XLSX of *cells* filled cells, a LandXML of *triangles* faces.
+    *rows* rows of each of *formats* (else all), an XLSX of *cells* filled cells, a LandXML of
+    *triangles* faces.
 
     Each is read by the registry's own reading process, checked and written out as events, of which
     none is kept; and by its bare library beside it. 0 cells or faces leaves that part out.
@@ -70,7 +73,7 @@ async def measure(rows: int, *, cells: int, triangles: int) -> Report:
     columns = len(headings("en"))
     with own_folder() as folder:
         file = folder / "massat"
-        for format in FORMATS:
+        for format in FORMATS if formats is None else formats:
             figures += _told(format, min(rows, format.most or rows), file)
         if cells:
             full = Format("XLSX at its cap", write_xlsx_full, "template", "calamine")
