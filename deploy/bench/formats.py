@@ -175,6 +175,7 @@ def _spent(command: Sequence[str], told: bytes) -> tuple[bytes, Cost]:
 
 def rows_of_template(count: int, *, full: bool = False) -> Iterator[Cells]:
     """Rows of the template in English, 23 of 27 columns filled; with *full* all of them."""
+    columns = list(headings("en"))
     lon, lat = _place()
     told: dict[str, str | float] = {
         "Project name": "Ring road ditch", "Municipality": "049", "Latitude": lat,
@@ -192,7 +193,7 @@ def rows_of_template(count: int, *, full: bool = False) -> Iterator[Cells]:
                "Quantity": 1_000.0 + number % 997}  # fmt: skip
         if full:
             row["Note"] = f"lot {number}, told in full"
-        yield [row.get(column, "") for column in headings("en")]
+        yield [row.get(column, "") for column in columns]
 
 
 def _place() -> tuple[float, float]:

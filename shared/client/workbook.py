@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from shared.client.cells import NUL, BadTable, Cell, normal
-from shared.client.ods import is_ods, weigh_ods
+from shared.client.ods import closed_up, is_ods, weigh_ods
 from shared.client.said import say
 from shared.client.scale import (
     MOST_CELLS,
@@ -167,7 +167,7 @@ class Workbook:
                         parts = _sheets(packed, file)
                         _weigh_common(packed, file, parts.values())
                         macros = "xl/vbaProject.bin" in packed.namelist()
-            reader = CalamineWorkbook.from_path(str(file))
+            reader = _reader(file, laid_out=weighed is not None and not _begins(file, MAGIC))
             hidden = {
                 each.name
                 for each in reader.sheets_metadata
@@ -213,6 +213,16 @@ def _unreadable_told(file: Path) -> Iterator[None]:
     except BROKEN as error:
         remedy = say("table_broken", why=normal(str(error))[:200])
         raise BadTable(value=file.name, remedy=remedy) from error
+
+
+def _reader(file: Path, *, laid_out: bool) -> Any:
+    """What reads *file*; an ODS that may be *laid_out* in lines is closed up where it must be."""
+    try:
+        return CalamineWorkbook.from_path(str(file))
+    except CalamineError:
+        if not laid_out:
+            raise
+        return CalamineWorkbook.from_filelike(closed_up(file))
 
 
 def _begins(file: Path, mark: bytes) -> bool:

@@ -44,6 +44,14 @@ def test_repeats_of_a_table_are_written_out(tmp_path: Path) -> None:
     assert read(ods(tmp_path, [ROWS[0], row])) == {each: ("a", "7") for each in (2, 3, 4)}
 
 
+def test_an_ods_that_is_laid_out_in_lines_is_read(tmp_path: Path) -> None:
+    """As Gnumeric writes it: white space between the tags of a table is no content."""
+    rows = [ods_row(map(ods_cell, row)) for row in ROWS]
+    laid_out = [row.replace("><table:", ">\n     <table:").replace("></table:", ">\n  </table:")
+                for row in rows]  # fmt: skip
+    assert read(ods(tmp_path, [f"\n  {row}\n" for row in laid_out])) == CELLS
+
+
 def test_faults_and_merged_cells_of_a_table_are_told(tmp_path: Path) -> None:
     """An error of a formula has its cell; a cell merged down holds for every row of it."""
     down = ods_row([ods_cell("a", 'table:number-rows-spanned="2"'), ods_cell(1)])
