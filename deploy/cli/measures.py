@@ -147,6 +147,26 @@ def memory(
 
 
 @app.command()
+def formats(
+    rows: Annotated[
+        int, typer.Option(min=1, help="of each format; of XLS at most 65 535")
+    ] = 100_000,
+    cells: Annotated[int, typer.Option(min=0, help="of an XLSX at its cap; 0: none")] = 3_000_000,
+    triangles: Annotated[int, typer.Option(min=0, help="of a LandXML file; 0: none")] = 1_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Rows a second of processor and the most memory of reading each format, beside its bare library.
+
+    Files are written by the bench, and read by the process in which the registry reads what is
+    handed in: checked and told as events, of which none is kept. No server is started.
+    """
+    from deploy.bench.formats import measure
+
+    _run(measure(rows, cells=cells, triangles=triangles), as_json)
+
+
+@app.command()
 def replicas(
     lots: Annotated[int, typer.Option(min=10, help="open lots, all neighbourhoods dirty")] = 6_000,
     processes: Annotated[

@@ -21,6 +21,11 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PARTS: Final = {"yyyy": r"(?P<y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})"}
 
 
+NUL: Final = "NUL"
+SURROGATE: Final = "U+D800"
+"""What no text holds and no database keeps, told as the fault of its cell."""
+
+
 class BadTable(Refused):
     """The file {value!r} cannot be read as a table. {remedy}"""
 
@@ -85,6 +90,18 @@ class Form:
     header: int | Literal["auto"] = "auto"
     time_zone: str = "UTC"
     sheet: str = "auto"
+
+
+def no_text(cell: str) -> str:
+    """What *cell* holds that no text does; empty for nothing."""
+    if "\0" in cell:
+        return NUL
+    return "" if cell.isascii() or as_text(cell) == cell else SURROGATE
+
+
+def as_text(told: str) -> str:
+    """*told* with what no text holds written as escapes."""
+    return told.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 def normal(text: str) -> str:

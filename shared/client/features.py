@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from shared.client.cells import BadTable, Cell, MissingColumns, Row, folded, normal
+from shared.client.cells import BadTable, Cell, MissingColumns, Row, folded, no_text, normal
 from shared.client.geometry import GEOMETRY
 from shared.client.said import Said, say
 from shared.client.tables import Headings, Source, Table
@@ -60,6 +60,7 @@ class FeatureRows(Source):
                 if title is not None:
                     cells[title] = cell_of(value)
             faults = {GEOMETRY: feature.fault} if feature.fault else {}
+            faults |= {title: told for title, cell in cells.items() if (told := no_text(cell))}
             yield Row(feature.number, cells, (), faults)
 
 
@@ -93,6 +94,8 @@ def titles_of(
         raise BadTable(value=name, remedy=remedy)
     names = {folded(other): column for column, others in headings.items() for other in others}
     names |= {folded(column): column for column in (*headings, *columns)}
+    if any(map(no_text, properties)):
+        raise BadTable(value=name, remedy=say("table_property_text"))
     titles = {each: names.get(folded(each)) or normal(each) for each in properties}
     twice = [title for title, times in Counter(titles.values()).items() if times > 1]
     if twice:

@@ -27,9 +27,11 @@ _ID: Final = "id"
 
 
 def is_geojson(file: Path) -> bool:
-    """Whether the file begins as a JSON object does."""
+    """Whether the file begins as a JSON object does, in UTF-8 or in what it is refused for."""
     with file.open("rb") as opened:
         start = opened.read(64)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return start.decode("utf-16", "replace").lstrip()[:1] == "{"
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 

@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ _TAG: Final = re.compile(
     rb"((?:[\s/](?:[^>\"']|\"[^\"]*\"|'[^']*')*)?)>"
 )
 _LONGEST_TAG: Final = 1 << 20
+_BETWEEN: Final = re.compile(rb"^\s+(?=</?table:)|(?<=>)\s+(?=</?table:)")
 _ATTRIBUTE: Final = re.compile(rb"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _MARKUP: Final = re.compile(rb"<[^>]*>")
 _FAULTY: Final = ("#", "Err:")
@@ -47,6 +49,26 @@ def weigh_ods(packed: zipfile.ZipFile, file: Path) -> Sheets:
     sheets = Sheets(file, macros=any(name.startswith(_MACROS) for name in names))
     _Reading(sheets).read(_tags(pieces(packed, file, "content.xml"), file))
     return sheets
+
+
+def closed_up(file: Path) -> BytesIO:
+    """
+    The package without white space between the tags of its tables.
+
+    Gnumeric and others lay their XML out in lines, which the reader of ODS does not pass over.
+    """
+    made = BytesIO()
+    with zipfile.ZipFile(file) as packed, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("mimetype", MIMETYPE)
+        new.writestr("META-INF/manifest.xml", "<manifest/>")
+        with new.open("content.xml", "w", force_zip64=True) as out:
+            rest = b""
+            for part in pieces(packed, file, "content.xml"):
+                whole, mark, rest = (rest + part).rpartition(b">")
+                out.write(_BETWEEN.sub(b"", whole + mark))
+            out.write(rest)
+    made.seek(0)
+    return made
 
 
 def _tags(parts: Iterator[bytes], file: Path) -> Iterator[tuple[bool, bytes, bytes, bytes]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from shared.client.cells import Form, Row, folded
-from shared.client.crs import Position, question_outside
+from shared.client.crs import WGS84, Position, question_outside, read_position
 from shared.client.geometry import position_in
 from shared.client.rules import CellError, Found, Rule
 from shared.vocabulary.distance import straight_km
@@ -60,6 +60,7 @@ class PlaceRule:
         lat = self.lat.find(row, form).value if self.lat else None
         lon = self.lon.find(row, form).value if self.lon else None
         if lat is not None and lon is not None:
+            self._check(row, lat, lon, gazetteer.region)
             return Where(places[0].code, lat, lon, "exact")
         also = f"; {', '.join(left_out)} is left out" if left_out else ""
         if len(places) == 1:
@@ -85,6 +86,15 @@ class PlaceRule:
             value = str(error.told.get("value", written))
             raise CellError(self.geometry, value, error.code, str(error)) from error
         return point
+
+    def _check(self, row: Row, lat: float, lon: float, region: Region) -> None:
+        """Question a pair of degrees that is swapped, of another system, or outside of *region*."""
+        try:
+            question_outside(read_position(lon, lat, WGS84), region)
+        except Refused as error:
+            column = next(self.lat.columns(), "") if self.lat else ""
+            value = str(error.told.get("value", ""))
+            raise CellError(column, value, error.code, str(error)) from error
 
     def _named(
         self, row: Row, form: Form, gazetteer: "Gazetteer"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.client.cells import Row, folded
+from shared.client.cells import NUL, SURROGATE, Row, folded
 from shared.client.features import FeatureTable
 from shared.client.geojson import is_geojson, open_geojson
 from shared.client.geometry import GEOMETRY
@@ -359,7 +359,8 @@ class _Reader:
 _FAULT = "The spreadsheet shows an error here. Mend its formula, or write the value."
 _FAULTS = {
     "=": "The formula has no result kept. Open the file in a spreadsheet, and save it again.",
-    "NUL": "The cell holds a NUL byte, which no text does. Write the cell again.",
+    NUL: "The cell holds a NUL byte, which no text does. Write the cell again.",
+    SURROGATE: "The cell holds half a character, which no text does. Write the cell again.",
 }
 
 

@@ -1,11 +1,13 @@
 """The rules of a mapping: how one field gets its value from a row, and when a condition holds."""
 
 from abc import ABC, abstractmethod
+from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
+from unicodedata import normalize
 
 from shared.client.cells import BadCell, Form, Row, folded, is_month
 from shared.client.values import Kind, read_as
@@ -141,11 +143,15 @@ class Column(Rule):
     def _moved(self, value: Any, part: str | None) -> Any:
         if self.kind != "date":
             return value
-        moved = _months_on(value, self.months) + timedelta(days=self.days)
-        if part is None:
-            return moved
-        first = moved.replace(day=1)
-        return first if part == "first" else _months_on(first, 1) - timedelta(days=1)
+        try:
+            moved = _months_on(value, self.months) + timedelta(days=self.days)
+            if part is None:
+                return moved
+            first = moved.replace(day=1)
+            return first if part == "first" else first.replace(day=_days_in(first))
+        except (ValueError, OverflowError) as error:
+            text = f"{value} is moved beyond the year 9999. Check the year."
+            raise CellError(self.column, str(value), "not_a_date", text) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,9 @@ class Template(Rule):
         text = "".join(
             before + (row.cells[column] if column else "") for before, column in self.pieces
         )
-        return Found(text[: self.longest], self.assumed, named[0] if named else "")
+        return Found(
+            normalize("NFC", text)[: self.longest], self.assumed, named[0] if named else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +222,9 @@ def _months_on(day: date, months: int) -> date:
         return day
     month = day.year * 12 + day.month - 1 + months
     year, month = divmod(month, 12)
-    following = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    last = (following - timedelta(days=1)).day
-    return date(year, month + 1, min(day.day, last))
+    first = date(year, month + 1, 1)
+    return first.replace(day=min(day.day, _days_in(first)))
+
+
+def _days_in(month: date) -> int:
+    return monthrange(month.year, month.month)[1]

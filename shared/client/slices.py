@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from shared.client.cells import BadTable
+from shared.client.cells import BadTable, as_text
 from shared.client.https_door import structured
 from shared.client.mapping import FileMapping, read_mapping
 from shared.client.outgoing import Note, Outgoing, RowError, Skipped
@@ -56,7 +56,8 @@ def lines(path: Path, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def problem(code: str, text: Said) -> dict[str, Any]:
     """Why a table is not read, in each language: who will read it is not known yet."""
-    return {"code": code, "text": in_each(text)}
+    texts = {language: as_text(each) for language, each in in_each(text).items()}
+    return {"code": code, "text": texts}
 
 
 def _told(table: Table, mapping: FileMapping, order: dict[str, Any]) -> Iterator[dict[str, Any]]:

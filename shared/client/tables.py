@@ -12,6 +12,7 @@ from typing import Final
 
 from shared.client import workbook
 from shared.client.cells import (
+    NUL,
     BadTable,
     Cell,
     Form,
@@ -191,7 +192,7 @@ class _TextRows(Source):
                     continue
                 stripped = [cell.strip() for cell in cells]
                 faults = (
-                    {place: "NUL" for place, cell in enumerate(stripped) if "\0" in cell}
+                    {place: NUL for place, cell in enumerate(stripped) if "\0" in cell}
                     if "\0" in "".join(stripped)
                     else {}
                 )

@@ -83,8 +83,8 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Det här materialet mäts inte i mark. Skriv m3itd, m3rtr eller t.",
     ),
     "coordinates_swapped": (
-        "Koordinaatit {value} ovat väärin päin. Kirjoita itä (x) ensin, sitten pohjoinen (y).",
-        "Koordinaterna {value} står i fel ordning. Skriv öst (x) först och sedan nord (y).",
+        "Koordinaatit {value} ovat väärin päin. Vaihda itä (x) ja pohjoinen (y) keskenään.",
+        "Koordinaterna {value} står i fel ordning. Låt öst (x) och nord (y) byta plats.",
     ),
     "coordinates_mismatched": (
         "Koordinaatit {value} eivät ole ilmoitetussa koordinaattijärjestelmässä. Tarkista "

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from datetime import date
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, Final
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from shared.client.cells import BadCell, Cell, Form, date_in, folded, number_in
@@ -26,10 +28,14 @@ _QUALITY: Final = "quality"
 def read_as(kind: Kind, written: str, form: Form) -> Any:
     """*written* as a value of *kind*; raises `BadCell` or another `ValueError` with a remedy."""
     if kind == "text":
-        return written
+        return normalize("NFC", written)
     held = written.value if isinstance(written, Cell) else None
     if kind == "number":
-        return held if isinstance(held, float) else number_in(written, form.decimal)
+        if not isinstance(held, float):
+            return number_in(written, form.decimal)
+        if not isfinite(held):
+            raise BadCell(value=written, wanted=say("wanted_number"), remedy=say("cell_number"))
+        return held
     if kind == "date":
         if isinstance(held, float) and "milliseconds" not in form.dates:
             remedy = say("cell_day_format")

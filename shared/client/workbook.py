@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-from shared.client.cells import BadTable, Cell, normal
-from shared.client.ods import is_ods, weigh_ods
+from shared.client.cells import NUL, BadTable, Cell, normal
+from shared.client.ods import closed_up, is_ods, weigh_ods
 from shared.client.said import say
 from shared.client.scale import (
     MOST_CELLS,
@@ -105,7 +105,9 @@ class Sheet:
             if sources:
                 self._fill(number, cells, above, sources)
             if number > after:
-                yield number, cells, self.faults.get(number, {})
+                faults = self.faults.get(number, {})
+                nuls = {at: NUL for at, each in enumerate(told, len(aside)) if _has_nul(each)}
+                yield number, cells, {**faults, **nuls} if nuls else faults
 
     def _fill(
         self,
@@ -165,7 +167,7 @@ class Workbook:
                         parts = _sheets(packed, file)
                         _weigh_common(packed, file, parts.values())
                         macros = "xl/vbaProject.bin" in packed.namelist()
-            reader = CalamineWorkbook.from_path(str(file))
+            reader = _reader(file, laid_out=weighed is not None and not _begins(file, MAGIC))
             hidden = {
                 each.name
                 for each in reader.sheets_metadata
@@ -213,6 +215,16 @@ def _unreadable_told(file: Path) -> Iterator[None]:
         raise BadTable(value=file.name, remedy=remedy) from error
 
 
+def _reader(file: Path, *, laid_out: bool) -> Any:
+    """What reads *file*; an ODS that may be *laid_out* in lines is closed up where it must be."""
+    try:
+        return CalamineWorkbook.from_path(str(file))
+    except CalamineError:
+        if not laid_out:
+            raise
+        return CalamineWorkbook.from_filelike(closed_up(file))
+
+
 def _begins(file: Path, mark: bytes) -> bool:
     with file.open("rb") as opened:
         return opened.read(len(mark)) == mark
@@ -228,6 +240,10 @@ def _merged(table: Any) -> tuple[dict[tuple[int, int], tuple[int, int]], bool]:
             below = range(top + 1, bottom + 1)
             filled |= {(row + 1, left): (top + 1, left) for row in below}
     return filled, across
+
+
+def _has_nul(told: Scalar) -> bool:
+    return isinstance(told, str) and "\0" in told
 
 
 def _cell(told: Scalar) -> str:

@@ -23,6 +23,7 @@ from shared.vocabulary.errors import Refused
 from shared.vocabulary.regions import shipped
 from tests.designs import write_road
 from tests.fuzz.asking import CODE, EXAMPLES, tries
+from tests.shared.formats import MASS, write_old_workbook, write_open_document
 from tests.shared.test_client_geo import GOOD, LAT, LON, MAPPING, blob, feature, package, point
 from tests.shared.test_client_seutumassa import ROW
 
@@ -67,13 +68,28 @@ def a_geopackage(folder: Path) -> bytes:
     return package(folder, [(blob(x, y), {"id": str(at)}) for at in range(4)]).read_bytes()
 
 
+def _of(write: Callable[..., None]) -> Callable[[Path], bytes]:
+    """What *write* makes of four masses."""
+
+    def made(folder: Path) -> bytes:
+        write(folder / "massat", [MASS | {"id": str(at)} for at in range(4)])
+        return (folder / "massat").read_bytes()
+
+    return made
+
+
 FORMATS: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "csv": (a_csv, "own"),
     "xlsx": (an_xlsx, "template"),
+    "ods": (_of(write_open_document), "template"),
+    "xls": (_of(write_old_workbook), "template"),
     "seutumassa": (a_seutumassa, "seutumassa"),
     "geojson": (a_geojson, "own"),
     "geopackage": (a_geopackage, "own"),
 }
+
+
+PACKED = ("xlsx", "ods")
 
 
 @st.composite
@@ -132,7 +148,7 @@ def _faults(told: list[dict[str, Any]]) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_broken_table_is_told_with_a_code_or_read(name: str, tmp_path: Path, capsys: Any) -> None:
-    """CSV, XLSX, SeutuMassa, GeoJSON, GeoPackage: the file as a whole is refused, or its cells."""
+    """In every format of tables: the file as a whole is refused, or its cells."""
     made, mapping = FORMATS[name]
     whole = made(tmp_path)
     if mapping == "own":
@@ -145,7 +161,7 @@ def test_a_broken_table_is_told_with_a_code_or_read(name: str, tmp_path: Path, c
     wrong: dict[str, str] = {}
 
     @tries(SHORT)
-    @given(content=broken(whole) | repacked(whole) if name == "xlsx" else broken(whole))
+    @given(content=broken(whole) | repacked(whole) if name in PACKED else broken(whole))
     def read(content: bytes) -> None:
         file = tmp_path / "broken"
         file.write_bytes(content)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,10 +85,26 @@ async def test_a_design_outside_its_region_and_a_broken_file_are_told_in_words(
     assert await kept(who) == {}
 
 
+def deeper(folder: Path, to: Path, metres: float) -> Path:
+    """The road of *folder* with every point of its lowest surfaces *metres* lower."""
+
+    def lowered(point: re.Match[str]) -> str:
+        return f"{point[1]}{float(point[2]) - metres:.4f}</P>"
+
+    shutil.copytree(folder, to)
+    for file in (to / "2012_Lowest_surface").glob("*.xml"):
+        text = file.read_text("latin-1")
+        told = re.sub(r"(<P [^>]*>\S+\s+\S+\s+)([-\d.]+)\s*</P>", lowered, text)
+        assert told != text
+        file.write_text(told, "latin-1")
+    return to
+
+
+@pytest.mark.timeout(600)
 async def test_a_real_road_gives_its_surplus_and_its_needs(
-    platform: Platform, shared_data: Path
+    platform: Platform, shared_data: Path, tmp_path: Path
 ) -> None:
-    """A road with two side roads, in a region of its own: four masses, in tonnes."""
+    """Two side roads, a region of its own: four masses; told again the same, changed replaced."""
     folder = shared_data / "inframodel_M3_road" / "M3_Road"
     if not folder.is_dir():
         pytest.skip("development data is absent: inframodel_M3_road")
@@ -98,15 +116,33 @@ async def test_a_real_road_gives_its_surplus_and_its_needs(
     async with Asking(platform.system) as ask:
         await ask("registry", "POST", "/regions", place.to_json())
     who = await company(platform, "tierakenne", "coast")
-    code, told, complained = await command(
-        platform, folder, "--org", "tierakenne", "--project", "M3", "--region", "coast",
-        "--municipality", "1",
-    )  # fmt: skip
+    here = ("--org", "tierakenne", "--project", "M3", "--region", "coast", "--municipality", "1")
+    code, told, complained = await command(platform, folder, *here)
     assert (code, told["outcome"]["accepted"]) == (0, 5), complained
-    found = {name: each["quantity"] for name, each in (await kept(who)).items()}
+    first = await kept(who)
+    found = {name: each["quantity"] for name, each in first.items()}
     assert found["surplus till"]["value"] == pytest.approx(7870 - 442, rel=0.01)
     assert found["surplus rock_solid"]["value"] == pytest.approx(442, rel=0.01)
     assert found["need friction_soil"]["value"] == pytest.approx(844, rel=0.01)
     assert found["need crushed_rock"]["value"] == pytest.approx(10_088, rel=0.01)
     for each in found.values():
         assert each["low_t"] < each["likely_t"] < each["high_t"]
+
+    code, _, _ = await command(platform, folder, *here)
+    assert (code, await kept(who)) == (0, first)
+
+    code, told, complained = await command(
+        platform, deeper(folder, tmp_path / "M3_Road", 0.1), *here
+    )
+    assert (code, told["outcome"]["accepted"]) == (0, 5), complained
+    later = await kept(who)
+    assert later.keys() == first.keys()
+    assert {name: one["forecast_id"] for name, one in later.items()} == {
+        name: one["forecast_id"] for name, one in first.items()
+    }
+    for name, more in (("surplus till", True), ("surplus rock_solid", True),
+                       ("need friction_soil", False), ("need crushed_rock", True)):  # fmt: skip
+        before, after = (each[name]["quantity"]["value"] for each in (first, later))
+        assert (after > before) == more, name
+    layers = later["need crushed_rock"]["quantity"]["value"]
+    assert layers == pytest.approx(10_088 + 0.1 * 22_816, rel=0.01)

@@ -68,7 +68,7 @@ async def test_what_the_registry_refuses_is_told_by_its_cell(
     """A rule that only the registry knows points into the sheet as well."""
     await company(platform, "taulu2")
     file = tmp_path / "massat.xlsx"
-    above = GOOD | {"Project ID": "SHEET-2", "Lowest": 5000, "Latitude": 12.0, "Longitude": 12.0}
+    above = GOOD | {"Project ID": "SHEET-2", "Lowest": 5000}
     file.write_bytes(template("fi", REGION, [above]))
     done = await import_file(
         platform.system, file, "template", organisation="taulu2", region="01", sheet=None,

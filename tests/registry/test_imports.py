@@ -1,13 +1,16 @@
 """Tables handed in over HTTPS: checked first, told by cell, sent once, and bounded."""
 
 import asyncio
+import contextlib
 import io
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from services.registry import handlers, store
@@ -15,6 +18,7 @@ from services.registry.gateways import TableReader
 from shared.client.template import headings, template
 from shared.service.due import Worker
 from shared.vocabulary.regions import shipped
+from tests.conftest import eventually
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -32,7 +36,7 @@ GOOD = {
     "Contamination": "P0", "Quantity": 1200.5, "Unit": "m3ktr", "From": "5/2031", "Until": "9/2031",
 }  # fmt: skip
 BAD = GOOD | {"Mass ID": "b", "Quantity": "many"}
-OUTSIDE = GOOD | {"Project ID": "P9", "Latitude": 10.0, "Longitude": 10.0}
+ABOVE = GOOD | {"Project ID": "P9", "Lowest": 5000}
 READER = TableReader(memory_mb=1_500, seconds=60, most_rows=100_000)
 
 
@@ -96,7 +100,7 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
     http: Http, steps: Any
 ) -> None:
     """What the mapping refuses and what only the registry knows, in one list, in one's language."""
-    made = await add(http, sheet(GOOD, BAD, OUTSIDE), dry_run="false", language="sv")
+    made = await add(http, sheet(GOOD, BAD, ABOVE), dry_run="false", language="sv")
     await steps()
     _, looked = await http.ask("GET", f"/imports/{made['id']}", by=ACME, params={"language": "sv"})
     assert (looked["state"], looked["good"], looked["bad"]) == ("checked", 1, 2)
@@ -111,7 +115,7 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
     status, _ = await http.ask("POST", f"{path}/commit?only_good=true", by=ACME)
     await steps()
     _, done = await http.ask("GET", path, by=ACME)
-    assert (done["state"], done["accepted"]) == ("done", 2)
+    assert (done["state"], done["accepted"]) == ("done", 3)
     assert done["rejected"] >= 1
     async with http.session.get(
         f"{http.url}{path}/errors.csv?language=fi", headers=http.as_(ACME)
@@ -155,6 +159,53 @@ async def test_an_import_killed_in_the_middle_goes_on_and_doubles_nothing(
     assert done["accepted"] == done["events"] == 400 + 134
     kept = await rows(database, "SELECT count(*) AS n, max(revision) AS last FROM forecast")
     assert (kept[0].n, kept[0].last) == (400, 1)
+
+
+async def test_a_step_that_another_process_is_at_is_left_to_it(
+    http: Http, steps: Any, worker: Worker
+) -> None:
+    """Its lease ran out, and it goes on: who looks next neither waits for it nor takes it."""
+    made = await add(http, sheet(GOOD))
+    database = http.app.state.database  # type: ignore[attr-defined]
+    (due,) = await worker.claim()
+    async with database.begin_work() as first, database.begin_work() as second:
+        await handlers.go_on_with_import(due, first, reader=READER)
+        await handlers.go_on_with_import(due, second, reader=READER)
+    await steps()
+    _, told = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (told["state"], told["events"], told["of"]) == ("checked", 2, 1)
+
+
+async def test_a_reading_process_that_is_killed_ends_its_import_and_nothing_else(
+    http: Http, steps: Any
+) -> None:
+    """The organisation is told, and may hand the same table in again."""
+    columns = headings("en")
+    told = [GOOD | {"Mass ID": f"m{number}"} for number in range(3_000)]
+    lines = [";".join(str(row.get(column, "")) for column in columns) for row in told]
+    content = "\n".join([";".join(columns), *lines]).encode()
+    made = await add(http, content)
+    reading = asyncio.create_task(steps())
+
+    async def killed() -> bool:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "shared.client.slices" in child.cmdline():
+                    child.kill()
+                    return True
+        return False
+
+    await eventually(killed, every_s=0.01)
+    await reading
+    _, broken = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (broken["state"], broken["problem"]["code"]) == ("refused", "table_too_large")
+    database = http.app.state.database  # type: ignore[attr-defined]
+    assert await rows(database, "SELECT 1 FROM import_slice") == []
+
+    again = await add(http, content)
+    await steps(1)
+    _, read = await http.ask("GET", f"/imports/{again['id']}", by=ACME)
+    assert (read["state"], read["good"]) == ("checking", 3_000)
 
 
 async def test_what_fails_again_and_again_is_told_as_broken_off(http: Http, steps: Any) -> None:
@@ -208,6 +259,22 @@ async def test_reading_is_bounded_in_a_process_of_its_own(reader: TableReader, c
     content = "\n".join([";".join(columns), *lines]).encode()
     told = [line async for line in reader.read("m.csv", content, None, order)]
     assert told[-1]["problem"]["code"] == code
+
+
+@pytest.mark.parametrize("held", ["\\u0000", "\\ud800"], ids=["NUL", "half a character"])
+async def test_what_no_text_holds_is_told_by_its_cell_and_kept_nowhere(
+    http: Http, steps: Any, held: str
+) -> None:
+    """A database keeps neither: the check goes on, and the cell is told."""
+    properties = dict.fromkeys(headings("en"), "") | GOOD
+    features = [{"type": "Feature", "geometry": None, "properties": properties | more}
+                for more in ({}, {"Mass ID": "b", "Quantity": "HELD"})]  # fmt: skip
+    told = json.dumps({"type": "FeatureCollection", "features": features})
+    made = await add(http, told.replace("HELD", held).encode())
+    await steps()
+    _, looked = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (looked["state"], looked["good"], looked["bad"]) == ("checked", 1, 1)
+    assert [one["cell"] for one in looked["errors"]] == ["feature 2, Quantity"]
 
 
 async def test_a_mapping_of_ones_own_comes_with_a_form(http: Http, steps: Any) -> None:

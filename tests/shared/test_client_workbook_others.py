@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from deploy.bench.workbooks import OTHERS, biff, ods_cell, ods_row, write_ods, write_xls
 from shared.client import scale
 from shared.client.cells import BadTable, Form
 from shared.client.said import said, spoken
 from shared.client.scale import TablePassword
 from shared.client.tables import open_table
-from tests.workbooks import OTHERS, biff, ods_cell, ods_row, write_ods, write_xls
 
 ROWS = [["Erä", "Määrä"], ["a", 1200.5], ["b", 3], ["", ""], ["c", "1 234,5"]]
 CELLS = {2: ("a", "1200.5"), 3: ("b", "3"), 5: ("c", "1 234,5")}
@@ -42,6 +42,14 @@ def test_cells_are_read_with_their_rows(tmp_path: Path, write: Any) -> None:
 def test_repeats_of_a_table_are_written_out(tmp_path: Path) -> None:
     row = ods_row([ods_cell("a"), ods_cell(7)], 'table:number-rows-repeated="3"')
     assert read(ods(tmp_path, [ROWS[0], row])) == {each: ("a", "7") for each in (2, 3, 4)}
+
+
+def test_an_ods_that_is_laid_out_in_lines_is_read(tmp_path: Path) -> None:
+    """As Gnumeric writes it: white space between the tags of a table is no content."""
+    rows = [ods_row(map(ods_cell, row)) for row in ROWS]
+    laid_out = [row.replace("><table:", ">\n     <table:").replace("></table:", ">\n  </table:")
+                for row in rows]  # fmt: skip
+    assert read(ods(tmp_path, [f"\n  {row}\n" for row in laid_out])) == CELLS
 
 
 def test_faults_and_merged_cells_of_a_table_are_told(tmp_path: Path) -> None:

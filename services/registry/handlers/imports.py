@@ -71,9 +71,12 @@ async def go_on_with_import(due: Any, work: Work, *, reader: Reads) -> None:
     """
     Do the next step of an import: read its file, or judge its next slice.
 
-    A step and its place are one transaction: one that is killed is done again, and never half.
+    A step and its place are one transaction: one that is killed is done again, and never half. A
+    step may take longer than its lease; what another process is at is left to it.
     """
-    row = await store.import_of(work.session, due.id, hold=True)
+    row = await store.free_import(work.session, due.id)
+    if row is None and await store.import_of(work.session, due.id) is not None:
+        return
     if row is None or row.state not in ("waiting", "checking", "sending"):
         await store.no_more_due(work.session, due.id)
         return

@@ -14,7 +14,7 @@ from services.registry.store.rows import ledger
 from shared.service import Due
 from shared.work import MOMENT
 
-import_due = Due("import_due", ("id",), size=1, lease_s=360)  # longer than a table may be read
+import_due = Due("import_due", ("id",), size=1, lease_s=20)
 KEPT = timedelta(days=7)
 STATES = ("waiting", "checking", "checked", "sending", "done", "refused", "broken")
 OVER = ("done", "refused", "broken")
@@ -129,6 +129,11 @@ async def imports_open(session: AsyncSession, organisation: str) -> int:
 async def import_of(session: AsyncSession, id: UUID, *, hold: bool = False) -> ImportRow | None:
     """The import *id*; with *hold* nobody else changes it until the work ends."""
     return await session.get(ImportRow, id, with_for_update=hold or None)
+
+
+async def free_import(session: AsyncSession, id: UUID) -> ImportRow | None:
+    """The import *id*, held until the work ends; None where somebody else holds it, or none is."""
+    return await session.get(ImportRow, id, with_for_update={"skip_locked": True})
 
 
 async def imports_of(

@@ -1,11 +1,11 @@
-"""Workbooks of the other two formats, written by hand: OpenDocument, and Excel 97 (BIFF8)."""
+"""Workbooks written by hand, to be measured, or broken by a test: XLSX, ODS, Excel 97 (BIFF8)."""
 
 import struct
 import zipfile
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared.client.ods import MIMETYPE
 from shared.client.xls import MAGIC
@@ -15,6 +15,57 @@ OTHERS = (
     '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
 )
 """What a spreadsheet writes for all the empty rows below."""
+
+
+_XLSX: Final = {
+    "[Content_Types].xml": (
+        '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.'
+        'relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.'
+        'openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
+        '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.'
+        'openxmlformats-officedocument.spreadsheetml.worksheet+xml"/></Types>'
+    ),
+    "_rels/.rels": (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
+        'relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+    ),
+    "xl/workbook.xml": (
+        '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http:'
+        '//schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
+        '<sheet name="Massat" sheetId="1" r:id="r1"/></sheets></workbook>'
+    ),
+    "xl/_rels/workbook.xml.rels": (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
+        'relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>'
+    ),
+}  # fmt: skip
+
+
+def xlsx_cell(at: str, value: Any) -> str:
+    """The cell *at* of XLSX."""
+    if value in ("", None):
+        return f'<c r="{at}" s="0"/>'
+    if isinstance(value, int | float):
+        return f'<c r="{at}"><v>{value}</v></c>'
+    return f'<c r="{at}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
+
+
+def write_xlsx(
+    file: Path, cells: Iterable[str], after: str = "", parts: dict[str, str] | None = None
+) -> Path:
+    """Rows of *cells*, each row one text, as the one sheet `Massat`."""
+    rows = "".join(f'<row r="{at}">{row}</row>' for at, row in enumerate(cells, start=1))
+    sheet = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        f"{rows}</sheetData>{after}</worksheet>"
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in {**_XLSX, "xl/worksheets/sheet1.xml": sheet, **(parts or {})}.items():
+            packed.writestr(name, text)
+    return file
 
 
 def ods_cell(value: Any, more: str = "") -> str:
@@ -98,7 +149,7 @@ def biff(rows: Iterable[Sequence[Any]], before: bytes = b"", after: bytes = b"")
 
 def write_xls(file: Path, stream: bytes, name: str = "Workbook", also: str = "") -> Path:
     """*stream* in the container of Excel 97, with an empty storage *also* beside it."""
-    size = 512
+    size = 512 if len(stream) < 6_000_000 else 4096  # the head names at most 109 tables of sectors
     body = stream.ljust(-(-max(len(stream), 4096) // size) * size, b"\0")
     sectors = len(body) // size
     tables = -(-(sectors + 1) // (size // 4 - 1)) + 1
@@ -120,9 +171,10 @@ def write_xls(file: Path, stream: bytes, name: str = "Workbook", also: str = "")
     entries += bytes(128)
     listed = [*range(min(tables, 109)), *[none] * max(109 - tables, 0)]
     assert tables <= 109, "a larger container lists its tables in sectors of their own"
-    head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    version, shift = (3, 9) if size == 512 else (4, 12)
+    head = MAGIC + bytes(16) + struct.pack("<HHHHH", 0x3E, version, 0xFFFE, shift, 6) + bytes(6)
     head += struct.pack("<IIIIIIIII", 0, tables, directory, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
     head += struct.pack("<109I", *listed)
     table = struct.pack(f"<{len(marks)}I", *marks)
-    file.write_bytes(head + table + body + entries)
+    file.write_bytes(head.ljust(size, b"\0") + table + body + entries.ljust(size, b"\0"))
     return file
