@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,7 +25,6 @@ from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
 from shared.openapi import Listing, answers, described, refusals
-from shared.seen import tells_of
 from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
@@ -234,13 +233,12 @@ async def area(
 
 
 @router.get("/deliveries/{id}", responses=answers(ToldDelivery) | NO_DELIVERY)
-async def delivery(id: UUID, request: Request, asker: Asking, session: Reading) -> dict[str, Any]:
+async def delivery(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """Loads as they were told at this door, for who may tell them again; the matcher lists them."""
     found = await store.things(session, "delivery", [id])
     if not found or not may_report(asker, found[0].reporter):
         raise Problem(404, "delivery_unknown", f"there are no loads {id} that you told here")
     (known,) = found
-    tells_of(request, [known.reporter])
     return {
         "delivery_id": str(known.id),
         "external_id": known.external_id,
