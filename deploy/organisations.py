@@ -15,6 +15,7 @@ from deploy.keyring import NatsKey, new_nats_key, write_secret
 from deploy.nats_conf import organisations_conf
 from deploy.provision import Quota, connected, provision_intake, reload, remove_intake
 from deploy.system import System
+from deploy.trail import note_command
 
 
 class NotReloaded(Exception):
@@ -160,6 +161,7 @@ async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool =
     ended = await _end(ask, token, old)
     await open_doors(system, ask)
     if with_stream:
+        await note_command(system, "door-removed", f"organisation/{token}", token)
         seed = system.ring.nats_seed("intake-admin").read_text()
         async with connected(system.nats_url, seed, "operator") as client:
             await remove_intake(client.jetstream(), token)

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,20 +26,20 @@ from services.indicators.api.told import (
 from services.indicators.domain import (
     DEFINITIONS,
     FEWEST_ORGANISATIONS,
+    OF_DECIDING,
     BadPeriod,
     Figure,
     Months,
-    Pace,
     Stock,
     figures_of,
     period_label,
     period_of,
-    withheld,
 )
 from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading, cursor_invalid
 from shared.openapi import answers, described
+from shared.seen import tells_of
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
@@ -110,15 +111,15 @@ async def balance(
     Months are those of the lots' windows; states add up to the whole in every row.
     """
     if AS_CSV in request.headers.get("accept", ""):
-        return await balance_csv(asker, session, question)
+        return await balance_csv(request, asker, session, question)
     begins = _cursor(after)
-    asked = await _asked_of_balance(asker, session, question)
+    asked = await _asked_of_balance(request, asker, session, question)
     grain = question.grain
     rows = await store.balance(session, asked, grain=grain, after=begins, limit=limit + 1)
     page = rows[:limit]
     return JSONResponse(
         {
-            **await _about(session, asked),
+            **await _about(session, asked, asker),
             "grain": grain,
             "period": period_label(asked.months),
             "items": [_row(row, grain) for row in page],
@@ -137,13 +138,14 @@ async def balance(
     },
 )
 async def balance_csv(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[BalanceQuestion, Depends()],
 ) -> Response:
     """The whole balance as CSV (RFC 4180, UTF-8): one line per period, material and state."""
-    asked = await _asked_of_balance(asker, session, question)
-    about = await _about(session, asked)
+    asked = await _asked_of_balance(request, asker, session, question)
+    about = await _about(session, asked, asker)
     rows = await store.balance(session, asked, grain=question.grain)
     head = ["region", "scope", "code", "title", "period", "material", "state", "projection",
             "surplus_t", "surplus_low_t", "surplus_high_t", "need_t", "need_low_t", "need_high_t",
@@ -165,14 +167,15 @@ async def balance_csv(
 
 
 async def _asked_of_balance(
-    asker: Asker, session: Reading, question: BalanceQuestion
+    request: Request, asker: Asker, session: Reading, question: BalanceQuestion
 ) -> store.Asked:
-    asked = _during(await _asked(asker, session, question), question.months)
-    return await _bounded(asked, asker, session, bounded=question.bounded, moving=False)
+    asked = _during(await _asked(request, asker, session, question), question.months)
+    return await _bounded(asked, asker, session, bounded=question.bounded)
 
 
 @router.get("/figures", tags=["figures"], responses=answers(ToldFigures) | FIGURES)
 async def figures(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[Question, Depends()],
@@ -188,7 +191,8 @@ async def figures(
     """
     The figures of one scope and period, each with state, definition and counterfactual.
 
-    In every state unless one is named; all but `delivered` are projections.
+    In every state unless one is named; all but `delivered` are projections. Those of deciding are
+    told to coordinators.
     """
     try:
         months = period_of(period)
@@ -198,18 +202,20 @@ async def figures(
         known = ", ".join(DEFINITIONS)
         detail = f"indicator is {indicator!r}: use one of {known}"
         raise Problem(422, "indicator_unknown", detail)
-    asked = _during(await _asked(asker, session, question), months)
-    asked = await _bounded(asked, asker, session, bounded=question.bounded, moving=True)
+    asked = _during(await _asked(request, asker, session, question), months)
+    asked = await _bounded(asked, asker, session, bounded=question.bounded)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
     hauls = await store.hauls(session, asked)
-    pace = Pace() if asked.without else await store.pace(session, asked)
+    pace = None if asked.bounded else await store.pace(session, asked)
     chosen = (
         one
         for one in figures_of(stocks, flows, hauls, pace)
-        if state in (None, one.state) and indicator in (None, one.indicator)
+        if state in (None, one.state)
+        and indicator in (None, one.indicator)
+        and not (asked.bounded and one.indicator in OF_DECIDING)
     )
     return {
-        **await _about(session, asked),
+        **await _about(session, asked, asker),
         "period": period_label(asked.months),
         "items": [_figure(one, asked, sample=sample) for one in chosen],
         "next": None,
@@ -240,7 +246,9 @@ async def definitions(_: Asking) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _asked(asker: Asker, session: Reading, question: Question) -> store.Asked:
+async def _asked(
+    request: Request, asker: Asker, session: Reading, question: Question
+) -> store.Asked:
     """The question, if *asker* may ask it."""
     scope, region, code = question.scope, question.region, question.code
     material = question.material
@@ -258,35 +266,36 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
     if scope == "organisation":
         _may_see(asker, code, region)
     if scope == "project":
-        await _may_see_project(asker, session, code)
+        tells_of(request, [await _owner_of(asker, session, code)])
     substance = one_substance(material) if material else None
     return store.Asked(scope, code, region, material=substance)
 
 
 async def _bounded(
-    asked: store.Asked, asker: Asker, session: Reading, *, bounded: bool, moving: bool
+    asked: store.Asked, asker: Asker, session: Reading, *, bounded: bool
 ) -> store.Asked:
     """
     *asked* without what tells of one organisation, for those who see no more than sums.
 
-    Sums of a place are told when enough take part; by material and month, of those where enough do.
-    The whole of a region is told whole.
+    Sums of a place are told when enough take part, and of those materials and months in which
+    enough do.
     """
-    of_a_region = asked.region is not None and asked.scope != "country"
-    sees = asker.sees_all or (of_a_region and asker.coordinates(asked.region or ""))
-    if asked.scope not in PLACES or (sees and not bounded):
+    if asked.scope not in PLACES or (_sees_all_of(asked, asker) and not bounded):
         return asked
-    if await store.organisations_in(session, replace(asked, material=None)) < FEWEST_ORGANISATIONS:
+    whole = replace(asked, material=None)
+    if await store.organisations_in(session, whole) < FEWEST_ORGANISATIONS:
         raise Problem(
             403,
             "too_few_organisations",
             f"sums of a place are told when {FEWEST_ORGANISATIONS} organisations or more have "
             "masses there: ask for a wider one, or as its coordinator",
         )
-    if moving and asked.material is None and asked.months == Months():
-        return asked
-    parts = await store.parts_of(session, asked, moving=moving)
-    return replace(asked, without=frozenset(withheld(parts)))
+    return replace(asked, bounded=True)
+
+
+def _sees_all_of(asked: store.Asked, asker: Asker) -> bool:
+    of_a_region = asked.region is not None and asked.scope != "country"
+    return asker.sees_all or (of_a_region and asker.coordinates(asked.region or ""))
 
 
 def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
@@ -299,7 +308,8 @@ def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
     )
 
 
-async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
+async def _owner_of(asker: Asker, session: Reading, code: str) -> str:
+    """Whose project it is; a problem where *asker* may not see it."""
     try:
         owner = await store.owner_of(session, UUID(code))
     except ValueError as error:
@@ -308,7 +318,7 @@ async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
     if owner is not None:
         organisation, region = owner
         if asker.sees_all or asker.acts_for(organisation) or asker.coordinates(region):
-            return
+            return organisation
     # the same answer for what does not exist and what is not theirs to know of
     raise Problem(404, "project_unknown", f"no project {code} that you may see")
 
@@ -335,20 +345,29 @@ def _cursor(after: str | None) -> tuple[str, str] | None:
     return period, material
 
 
-async def _about(session: Reading, asked: store.Asked) -> dict[str, Any]:
+async def _about(session: Reading, asked: store.Asked, asker: Asker) -> dict[str, Any]:
     title = None
     if asked.scope in ("organisation", "project"):
         row = await store.title_of(session, asked.scope, asked.code)
         title = row.title if row else None
-    moment = await store.as_of(session, asked.region)
+    moment = await _as_of(session, asked, asker)
     return {
         "scope": asked.scope,
         "code": asked.code,
         "region": asked.region,
         "title": title,
         "as_of": moment.isoformat() if moment else None,
-        "withheld": len(asked.without),
+        "bounded": asked.bounded,
     }
+
+
+async def _as_of(session: Reading, asked: store.Asked, asker: Asker) -> datetime | None:
+    """The moment of the newest news that *asker* may know of; sums of others' have none."""
+    if asked.bounded:
+        return None
+    if _sees_all_of(asked, asker):
+        return await store.as_of(session, asked.region)
+    return await store.own_as_of(session, asked)
 
 
 def _stock(row: store.Standings, state: str, side: str) -> Stock:

@@ -367,7 +367,12 @@ async def deliver(
 
 @router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries) | refusals(NO_MATCH))
 async def deliveries(
-    id: UUID, asker: Asking, session: Reading, after: str | None = None, limit: Limit = 200
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    after: str | None = None,
+    limit: Limit = 200,
 ) -> dict[str, Any]:
     """
     The loads of a match, by day, those too that count for nothing; and what is left.
@@ -377,6 +382,8 @@ async def deliveries(
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
+    lots = await store.lots_of(session, found.pair)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     names = asker.sees_all or asker.coordinates(found.region) or found.state in CARRIED
     loads = await store.loads_of_match(
         session,
@@ -436,6 +443,7 @@ async def declines(region: str, asker: Asking, session: Reading) -> dict[str, An
 async def explain_pair(
     surplus: Annotated[UUID, Query(description="the forecast that gives")],
     need: Annotated[UUID, Query(description="the forecast that takes")],
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -453,12 +461,13 @@ async def explain_pair(
             raise _no_lot(id, direction)
         if not _may_see_lot(asker, lot) and not await _met(asker, surplus, need, lots, session):
             raise _no_lot(id, direction)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
     roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
-        return await _explained_over(left, right, area, session, rules, today, asker)
+        return await _explained_over(left, right, area, request, session, rules, today, asker)
     measured = roads.measured(left, right) if roads is not None else BY_RATIO
     km = road_km_between(left, right, rules, roads)
     excluded = await handlers.is_excluded(left, right, session, km)
@@ -480,11 +489,19 @@ async def explain_pair(
 
 
 async def _explained_over(
-    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date, asker: Asker
+    surplus: Lot,
+    need: Lot,
+    id: UUID,
+    request: Request,
+    session: Any,
+    rules: Rules,
+    today: date,
+    asker: Asker,
 ) -> dict[str, Any]:
     area = (await store.areas_of(session, [id])).get(id)
     if area is None or not _may_see_area(asker, area):
         raise Problem(404, "area_not_found", f"there is no area {id}")
+    tells_of(request, (surplus.organisation, need.organisation, area.organisation))
     way = over(surplus, need, area, rules, today=today)
     findings = explain_over(surplus, need, area, way, rules)
     return {

@@ -51,6 +51,7 @@ async def near_misses(
 @router.get("/openings/{forecast}", responses=answers(ToldOpenings) | refusals(NO_LOT))
 async def openings(
     forecast: Annotated[UUID, Path(description="its canonical id")],
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -62,6 +63,7 @@ async def openings(
     )
     if lot is None or not mine:
         raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+    tells_of(request, [lot.organisation])
     today = now().astimezone(settings.zone).date()
     found = await handlers.openings_of(lot, session, settings.rules(), today)
     return {

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +17,7 @@ from shared.contracts.base import now, uuid7
 from shared.contracts.parts import Direction, Place, Visibility, Window
 from shared.http import Asking, Problem, Reading, settings_of
 from shared.openapi import answers
+from shared.seen import tells_of
 from shared.vocabulary.enumerations import codes, known
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.materials import material as material_of
@@ -150,6 +151,7 @@ class WhatIf(BaseModel):
 
 @router.get("/plan", responses=answers(ToldPlan) | PLANNING)
 async def plan(
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
@@ -171,7 +173,7 @@ async def plan(
     limit = settings.matcher_plan_up_to_lots
     today = now().astimezone(settings.zone).date()
     try:
-        found = await handlers.plan(
+        found, organisations = await handlers.plan(
             session, asker, settings.rules(), region=region, first=first, last=last, today=today,
             limit=limit,
         )  # fmt: skip
@@ -182,11 +184,14 @@ async def plan(
             f"{error}: ask for one region, or let the operator raise MATCHER_PLAN_UP_TO_LOTS",
             limit=limit,
         ) from error
+    tells_of(request, organisations)
     return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
 
 
 @router.post("/what-if", responses=answers(ToldWhatIf) | SUPPOSING)
-async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told) -> dict[str, Any]:
+async def what_if(
+    told: WhatIf, request: Request, asker: Asking, session: Reading, settings: Told
+) -> dict[str, Any]:
     """
     What the matcher would do if the changes came true: value, tonnes, tkm and CO2e before and
     after, the matches that would be new, changed or gone, and agreements that would break.
@@ -213,7 +218,9 @@ async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told)
     )
     today = now().astimezone(settings.zone).date()
     try:
-        found = await handlers.suppose(session, asker, supposed, rules, today=today, limit=limit)
+        found, organisations = await handlers.suppose(
+            session, asker, supposed, rules, today=today, limit=limit
+        )
     except CannotChange as error:
         status = 404 if error.code in _NOT_FOUND else 422
         raise Problem(status, error.code, str(error)) from error
@@ -227,6 +234,7 @@ async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told)
             f"{error}: {remedy}, or let the operator raise MATCHER_WHAT_IF_UP_TO_LOTS",
             limit=limit,
         ) from error
+    tells_of(request, organisations)
     answer: dict[str, Any] = jsonable_encoder({**found, "as_of": now()})
     return answer
 

@@ -1,6 +1,6 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -41,6 +41,7 @@ from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
 from shared.openapi import Listing, answers
+from shared.seen import tells_of
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
@@ -92,6 +93,7 @@ def _reads(asker: Asker) -> dict[str, Any]:
 
 @router.get("/inbox", tags=["inbox"], responses=answers(Listing[Entry]))
 async def inbox(
+    request: Request,
     asker: Asking,
     session: Reading,
     tab: Annotated[Tab | None, Query(description="only those under this tab")] = None,
@@ -104,6 +106,7 @@ async def inbox(
         session, reads, tab=tab, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_entry(row, asker) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -172,6 +175,14 @@ def _entry(row: Any, asker: Asker) -> dict[str, Any]:
     }
 
 
+def _sides(rows: Sequence[Any]) -> set[str]:
+    """The organisations whose lots *rows* tell of, named there or not."""
+    return {
+        token for row in rows for end in ("surplus", "need")
+        if (token := row.told[end].get("organisation"))
+    }  # fmt: skip
+
+
 def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[str, Any]:
     side = row.told[end]
     seen = {
@@ -190,6 +201,7 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 
 @router.get("/notices", tags=["inbox"], responses=answers(Listing[Notice]))
 async def notices(
+    request: Request,
     asker: Asking,
     session: Reading,
     language: Annotated[
@@ -207,6 +219,7 @@ async def notices(
         session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_notice(row, asker, words) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -479,10 +492,16 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     "/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]) | OF_WEBHOOK
 )
 async def deliveries(
-    id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    after: UUID | None = None,
+    limit: Limit = 50,
 ) -> dict[str, Any]:
     """What was posted and what waits, newest first."""
-    await _webhook(session, id, asker, reads=True)
+    hook = await _webhook(session, id, asker, reads=True)
+    tells_of(request, [hook.organisation])
     rows = await store.posting_log(session, id, after=after, limit=limit + 1)
     page = rows[:limit]
     return {

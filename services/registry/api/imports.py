@@ -27,6 +27,7 @@ from shared.client.outgoing import RowError
 from shared.client.texts import spoken
 from shared.http import Asking, Problem, Reading, Working, bounded, moment_after, settings_of
 from shared.openapi import Listing, answers, described
+from shared.seen import tells_of
 
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
@@ -150,7 +151,8 @@ async def errors_as_csv(
     id: UUID, request: Request, asker: Asking, session: Reading, language: Language = "fi"
 ) -> StreamingResponse:
     """Every error by cell; what looks like a formula is text."""
-    _own(await store.import_of(session, id), asker)
+    row = _own(await store.import_of(session, id), asker)
+    tells_of(request, [row.organisation])
     headers = {"Content-Disposition": f'attachment; filename="import-{str(id)[:8]}.csv"'}
     body = _csv(request.app.state.database, id, language)
     return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)

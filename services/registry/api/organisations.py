@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.registry import handlers, store
@@ -47,6 +47,7 @@ from services.registry.domain import Person
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
 from shared.openapi import Listing, answers
+from shared.seen import tells_of
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
@@ -315,6 +316,7 @@ async def drop_member(token: str, person: PersonId, asker: Asking, begin: Workin
 
 @router.get("/people", response_model=None, responses=answers(list[KnownPerson]) | OF_PEOPLE)
 async def people(
+    request: Request,
     asker: Asking,
     session: Reading,
     ids: Annotated[str, Query(max_length=8000, description="UUIDs joined by commas")],
@@ -325,6 +327,8 @@ async def people(
         wanted = [UUID(each) for each in ids.split(",") if each]
     except ValueError as error:
         raise Problem(422, "ids_invalid", "ids: UUIDs joined by commas") from error
+    found = await store.people(session, wanted)
+    tells_of(request, {token for person in found for token in person.organisations})
     return [
         {
             **_person(person),
@@ -332,7 +336,7 @@ async def people(
             "roles": sorted({role for each in person.memberships for role in each.roles}),
             "regions": list(person.regions),
         }
-        for person in await store.people(session, wanted)
+        for person in found
     ]
 
 
