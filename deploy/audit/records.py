@@ -29,7 +29,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "indicators": ("lot", "match", "load", "cell", "flow_cell", "load_cell", "title", "heard",
                    "figure"),
     "notifier": ("organisation", "member", "project", "match", "telling", "notification",
-                 "inbox_entry", "near_miss", "notice"),
+                 "inbox_entry", "near_miss", "notice", "duplicate", "duplicate_notice"),
 }  # fmt: skip
 """The tables that are compared, by the service that keeps them; the mechanism's come beside."""
 

@@ -11,6 +11,7 @@ from shared.contracts import (
     AreaUpdated,
     ConfirmationAsked,
     DeliveryRecorded,
+    DuplicateChanged,
     DuplicateSuggested,
     ForecastUpdated,
     MatchChanged,
@@ -36,6 +37,7 @@ def build(settings: Settings) -> Service:
     matches = batch(partial(handlers.hear_matches, rules=rules), size=100)
     projects = batch(partial(handlers.hear_projects, rules=rules), size=100)
     facts = batch(partial(handlers.hear_facts, rules=rules), size=100)
+    pairs = batch(partial(handlers.hear_duplicates, rules=rules), size=100)
     works_off = {WEBHOOK: partial(handlers.post_webhook, rules=rules, courier=courier(settings))}
     if settings.notifier_smtp_host is not None:
         post = post_office(settings, settings.notifier_smtp_host)
@@ -56,7 +58,8 @@ def build(settings: Settings) -> Service:
             ProjectWithdrawn: facts,
             ForecastUpdated: facts,
             AreaUpdated: facts,
-            DuplicateSuggested: facts,
+            DuplicateSuggested: pairs,
+            DuplicateChanged: pairs,
             DeliveryRecorded: facts,
         },
         works_off=works_off,

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from services.notifier import domain, store
-from services.notifier.domain import Fact, Match, Membership, NearMiss, Reader, Seen
+from services.notifier.domain import Fact, Match, Membership, NearMiss, Pair, Reader, Seen
 from services.notifier.domain.facts import Kind
 from services.notifier.gateways import Courier, PostOffice, Registry
 from shared.contracts import (
     AreaUpdated,
     ConfirmationAsked,
     DeliveryRecorded,
+    DuplicateChanged,
     DuplicateSuggested,
     ForecastUpdated,
     MatchChanged,
@@ -34,6 +35,7 @@ Told = (
     AreaUpdated
     | ConfirmationAsked
     | DeliveryRecorded
+    | DuplicateChanged
     | DuplicateSuggested
     | ForecastUpdated
     | MatchChanged
@@ -47,6 +49,7 @@ ABOUT: Mapping[type[Any], tuple[Kind, str]] = {
     AreaUpdated: ("area", "area_id"),
     ConfirmationAsked: ("confirmation", "forecast_id"),
     DeliveryRecorded: ("delivery", "delivery_id"),
+    DuplicateChanged: ("duplicate", "duplicate_id"),
     DuplicateSuggested: ("duplicate", "duplicate_id"),
     ForecastUpdated: ("forecast", "forecast_id"),
     MatchChanged: ("match", "match_id"),
@@ -59,7 +62,8 @@ ABOUT: Mapping[type[Any], tuple[Kind, str]] = {
 """What a webhook may be told, by the kind of thing and the field of its id."""
 
 POSTINGS_AT_ONCE = 20
-IN_ONE_DIGEST = 20  # near misses, those worth most
+IN_ONE_DIGEST = 20  # near misses, those worth most; or pairs
+GATHERED = 200  # near misses that openings are gathered from
 POSTING_FOR_S = 20.0  # then the webhook is given back: well within its lease
 DEFAULT_LANGUAGE = "fi"
 
@@ -249,7 +253,10 @@ async def _tell_those(work: Work, rules: Rules, joined: Sequence[Membership]) ->
             reader
             for reader in domain.readers_of(match, joined, reporters)
             if reader.person in persons
-            and (domain.is_news_to(reader, match, rules.grace) or not newest[match.id].is_closed)
+            and (
+                domain.is_news_to(reader, match.told_at, rules.grace)
+                or not newest[match.id].is_closed
+            )
         ]
         tellings.append(Telling(match, told, readers))
     await _tell(work, rules, tellings, newest)
@@ -286,7 +293,7 @@ async def _write_mail(work: Work, rules: Rules, told: Sequence[tuple[Telling, Re
     wanted = [
         (telling, reader)
         for telling, reader in told
-        if reader.by_mail and domain.is_news_to(reader, telling.match, rules.grace)
+        if reader.by_mail and domain.is_news_to(reader, telling.match.told_at, rules.grace)
     ]
     chosen = await store.preferences_of(work.session, {reader.person for _, reader in wanted})
     await _mail(
@@ -400,7 +407,7 @@ def _signal(work: Work, organisation: str, match: Match) -> None:
 
 
 def _notification(
-    id: UUID, match: Match | NearMiss, recipient: str, channel: str, *, kind: str = "match"
+    id: UUID, match: Match | NearMiss | Pair, recipient: str, channel: str, *, kind: str = "match"
 ) -> dict[str, Any]:
     return {
         "id": str(id),
@@ -416,7 +423,7 @@ def _notification(
 
 
 def _sent(
-    id: UUID, match: Match | NearMiss, recipient: str, channel: Any, *, kind: str = "match"
+    id: UUID, match: Match | NearMiss | Pair, recipient: str, channel: Any, *, kind: str = "match"
 ) -> NotificationSent:
     return NotificationSent(
         region=match.region,
@@ -491,7 +498,7 @@ async def _notice(work: Work, rules: Rules, told: Sequence[tuple[NearMiss, Reade
         persons = {
             reader.person
             for _, near, reader in new
-            if reader.by_mail and domain.is_news_to(reader, near, rules.grace)
+            if reader.by_mail and domain.is_news_to(reader, near.told_at, rules.grace)
         }
         await store.digest_later(
             work.session, persons, work.now + rules.digest_after, rules.digest_every
@@ -499,28 +506,133 @@ async def _notice(work: Work, rules: Rules, told: Sequence[tuple[NearMiss, Reade
 
 
 async def write_digest(row: Any, work: Work) -> None:
-    """Write one letter of the near misses that the person of *row* was not mailed of yet."""
-    found = await store.unmailed(work.session, row.person, limit=IN_ONE_DIGEST)
+    """
+    Write what the person of *row* was not mailed of yet: one letter of near misses, one of pairs
+    that may be one mass, and with the first of a week what one change would open.
+    """
+    near = await store.unmailed(work.session, row.person, limit=IN_ONE_DIGEST)
+    pairs = await store.unmailed_duplicates(work.session, row.person, limit=IN_ONE_DIGEST)
     chosen = (await store.preferences_of(work.session, {row.person})).get(row.person)
-    written = bool(found) and (chosen is None or chosen.mail)
+    written = bool(near or pairs) and (chosen is None or chosen.mail)
     await store.digested(work.session, row, work.now if written else None)
     if not written:
         return
+    told = {
+        "near_misses": ("digest", near, [one.told for one in near]),
+        "duplicates": ("duplicates", pairs, [_paired(one) for one in pairs]),
+    }
+    almost = await store.almost(work.session, row.person, limit=GATHERED) if near else ()
+    openings = domain.openings_among([(one.told, one.organisations) for one in almost])
     await _mail(
         work,
         [
             Mailing(
                 person=row.person,
-                about=Subject("digest", row.person, row.revision + 1),
+                about=Subject(about, row.person, row.revision + 1),
                 region=found[0].region,
                 told_at=work.now,
-                kind="near_misses",
+                kind=kind,
                 why=found[0].why,
                 organisations=found[0].organisations,
-                told={"items": [one.told for one in found]},
+                told={"items": items},
             )
+            for kind, (about, found, items) in told.items()
+            if found
+        ]
+        + [
+            Mailing(
+                person=row.person,
+                about=Subject("openings", row.person, _week(work.now)),
+                region=openings[0].region,
+                told_at=work.now,
+                kind="openings",
+                why=near[0].why,
+                organisations=near[0].organisations,
+                told={"items": [_gathered(one) for one in almost]},
+            )
+            for _ in openings[:1]
         ],
     )
+
+
+def _week(now: datetime) -> int:
+    """The ISO week as 202648: what is told under it is told once a week."""
+    year, week, _ = now.isocalendar()
+    return year * 100 + week
+
+
+def _gathered(row: Any) -> dict[str, Any]:
+    return {"told": row.told, "organisations": row.organisations}
+
+
+# --- duplicates -------------------------------------------------------------------------------
+
+
+async def hear_duplicates(
+    events: Sequence[DuplicateSuggested | DuplicateChanged], work: Work, *, rules: Rules
+) -> None:
+    """
+    Keep each pair's newest revision, and tell those who may know of both forecasts: on the desk at
+    once, the owners by mail in one letter with others, later.
+
+    That a pair is refused or alike no longer is told to nobody: it leaves the desks.
+    """
+    heard = [_pair_heard(event) for event in events]
+    organisations = {one for pair, _ in heard for one in pair.organisations}
+    regions = {region for pair, _ in heard for region in pair.regions}
+    await store.hold_together(work.session, [*organisations, store.EVERYBODY], regions)
+    newer = await store.keep_duplicates(work.session, heard)
+    latest = {pair.id: pair for pair, _ in heard if (pair.id, pair.revision) in newer}
+    members = await store.who_may_be_told(work.session, organisations, regions)
+
+    told = [
+        (pair, reader, region)
+        for pair in latest.values()
+        if work.now - pair.told_at <= rules.news
+        for reader, region in domain.readers_of_pair(pair, members)
+    ]
+
+    await _notice_pairs(work, rules, told)
+    await _post(work, rules, map(_fact, events))
+    for region, organisation in await store.where_duplicates_noticed(work.session, latest):
+        work.signal("inbox", region, organisation)
+
+
+def _pair_heard(event: DuplicateSuggested | DuplicateChanged) -> tuple[Pair, dict[str, Any]]:
+    told = event.model_dump(mode="json", exclude_none=True)
+    return domain.pair_from(told, event.at), told
+
+
+async def _notice_pairs(work: Work, rules: Rules, told: Sequence[tuple[Pair, Reader, str]]) -> None:
+    desk = {uuid7(): each for each in told}
+    rows = [
+        _notification(id, pair, str(reader.person), "desk", kind="duplicate")
+        for id, (pair, reader, _) in desk.items()
+    ]
+    fresh = await store.notify(work.session, rows, work.now)
+    new = [(id, *desk[id]) for id in desk if id in fresh]
+    await store.notice_duplicates(
+        work.session, [store.duplicate_notice_row(uuid7(), *each[1:]) for each in new]
+    )
+    for id, pair, reader, _ in new:
+        work.announce(_sent(id, pair, str(reader.person), "desk", kind="duplicate"))
+    if rules.mail:
+        persons = {
+            reader.person
+            for _, pair, reader, _ in new
+            if reader.by_mail and domain.is_news_to(reader, pair.told_at, rules.grace)
+        }
+        await store.digest_later(
+            work.session, persons, work.now + rules.digest_after, rules.digest_every
+        )
+
+
+def _paired(row: Any) -> dict[str, Any]:
+    return {
+        "told": row.told,
+        "told_at": row.changed_at.isoformat(),
+        "organisations": row.organisations,
+    }
 
 
 # --- questions to owners ----------------------------------------------------------------------
@@ -629,6 +741,17 @@ async def _letter(
             places=await _places(registry, items, language),
             portal_url=post.portal_url,
         )
+    if row.kind == "openings":
+        gathered = [(one["told"], one["organisations"]) for one in row.told["items"]]
+        return domain.letter_of_openings(
+            domain.openings_among(gathered),
+            language=language,
+            why=row.why,
+            places=await _places(registry, [told for told, _ in gathered], language),
+            portal_url=post.portal_url,
+        )
+    if row.kind == "duplicates":
+        return await _letter_of_pairs(row, language, registry=registry, post=post)
     if row.kind == "confirmation":
         return domain.letter_of_question(
             row.told, language=language, why=row.why, portal_url=post.portal_url
@@ -644,6 +767,26 @@ async def _letter(
         places=places,
         projects=titles[0],
         names=titles[1],
+        portal_url=post.portal_url,
+    )
+
+
+async def _letter_of_pairs(
+    row: Any, language: str, *, registry: Registry, post: PostOffice
+) -> domain.Letter:
+    found = [
+        (domain.pair_from(one["told"], row.told_at), one["organisations"])
+        for one in row.told["items"]
+    ]
+    places: dict[str, str] = {}
+    for region in sorted({region for pair, _ in found for region in pair.regions}):
+        places |= await registry.places(region, language)
+    return domain.letter_of_pairs(
+        found,
+        language=language,
+        why=row.why,
+        region=row.region,
+        places=places,
         portal_url=post.portal_url,
     )
 

@@ -26,12 +26,13 @@ from sqlmodel import Field, SQLModel
 
 from services.notifier.domain.matches import Match, match_from
 from services.notifier.domain.near import NearMiss
+from services.notifier.domain.pairs import Pair
 from services.notifier.domain.readers import Membership, Reader
 from services.notifier.domain.retries import Endpoint, Outcome
 from shared.work import MOMENT, Ledger
 
 ledger = Ledger("notifier")
-ledger.hears("organisation", "member", "project", "match", "telling", "near_miss")
+ledger.hears("organisation", "member", "project", "match", "telling", "near_miss", "duplicate")
 
 
 def moment(*, nullable: bool = False) -> Any:
@@ -226,8 +227,48 @@ class NoticeRow(SQLModel, table=True):
     mailed_at: datetime | None = moment(nullable=True)
 
 
+class DuplicateRow(SQLModel, table=True):
+    """The newest revision of a pair that may be one mass, as told."""
+
+    __tablename__ = "duplicate"
+    metadata = ledger.metadata
+
+    id: UUID = Field(primary_key=True)
+    revision: int
+    told_at: datetime = moment()
+    change: str = words()
+    is_open: bool
+    told: dict[str, Any] = body()
+
+
+class DuplicateNoticeRow(SQLModel, table=True):
+    """A pair on one person's desk, as he or she was told of it last."""
+
+    __tablename__ = "duplicate_notice"
+    metadata = ledger.metadata
+    __table_args__ = (
+        UniqueConstraint("person", "duplicate_id", name="uq_duplicate_notice_once"),
+        # one's own, newest first
+        Index("ix_duplicate_notice_page", "person", "told_at", "id"),
+        Index("ix_duplicate_notice_duplicate", "duplicate_id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    person: UUID
+    duplicate_id: UUID
+    region: str = words()
+    why: str = words()
+    organisation: str = words()
+    organisations: list[str] = texts()
+    by_mail: bool
+    unread: bool
+    told_revision: int
+    told_at: datetime = moment()
+    mailed_at: datetime | None = moment(nullable=True)
+
+
 class DigestRow(SQLModel, table=True):
-    """When a person is next mailed of near misses; `due_at` is empty while there are none."""
+    """When a person is next mailed of what is told together; `due_at` is empty while nothing is."""
 
     __tablename__ = "digest"
     metadata = ledger.metadata
@@ -799,6 +840,12 @@ UNMAILED = text(
     ORDER BY worth_cents DESC, notice.id LIMIT :limit
     """
 )
+ALMOST = text(
+    """
+    SELECT notice.*, near_miss.told FROM notice JOIN near_miss ON near_miss.id = near_miss_id
+    WHERE person = :person AND by_mail AND is_open ORDER BY worth_cents DESC, notice.id LIMIT :limit
+    """
+)
 DIGESTED = text(
     """
     UPDATE digest SET due_at = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,
@@ -806,8 +853,11 @@ DIGESTED = text(
     WHERE person = :person
     """
 )
-MAILED = text(
-    "UPDATE notice SET mailed_at = :at WHERE person = :person AND by_mail AND mailed_at IS NULL"
+MAILED = tuple(
+    text(
+        f"UPDATE {one} SET mailed_at = :at WHERE person = :person AND by_mail AND mailed_at IS NULL"
+    )
+    for one in ("notice", "duplicate_notice")
 )
 NOTICES = text(
     f"""
@@ -898,12 +948,18 @@ async def unmailed(session: AsyncSession, person: UUID, *, limit: int) -> Sequen
     return (await session.execute(UNMAILED, {"person": person, "limit": limit})).all()
 
 
+async def almost(session: AsyncSession, person: UUID, *, limit: int) -> Sequence[Any]:
+    """The open near misses that *person* was told of, mailed or not, worth most first."""
+    return (await session.execute(ALMOST, {"person": person, "limit": limit})).all()
+
+
 async def digested(session: AsyncSession, row: Any, at: datetime | None) -> None:
     """The person of *row* was mailed *at*, or need not be."""
     told = {"person": row.person, "at": at}
     await session.execute(DIGESTED, told)
     if at is not None:
-        await session.execute(MAILED, told)
+        for mailed in MAILED:
+            await session.execute(mailed, told)
 
 
 async def notices_page(
@@ -923,6 +979,148 @@ async def notices_page(
 async def notice_read(session: AsyncSession, reads: Mapping[str, Any], id: UUID) -> Any | None:
     """Mark one's own notice as read; None when there is no such."""
     return (await session.execute(READ_NOTICE, {**reads, "id": id})).first()
+
+
+# --- duplicates -------------------------------------------------------------------------------
+
+KEEP_DUPLICATES = text(
+    """
+    INSERT INTO duplicate AS known (id, revision, told_at, change, is_open, told)
+    SELECT DISTINCT ON (id) id, revision, told_at, change, is_open, told
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+         AS t(id uuid, revision int, told_at timestamptz, change text, is_open boolean, told jsonb)
+    ORDER BY id, revision DESC
+    ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, told_at = excluded.told_at,
+        change = excluded.change, is_open = excluded.is_open, told = excluded.told
+    WHERE known.revision < excluded.revision
+    RETURNING id, revision
+    """
+)
+NOTICE_DUPLICATES = text(
+    """
+    INSERT INTO duplicate_notice AS known (id, person, duplicate_id, region, why, organisation,
+                                           organisations, by_mail, unread, told_revision, told_at)
+    SELECT id, person, duplicate_id, region, why, organisation, organisations, by_mail, true,
+           told_revision, told_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+         AS t(id uuid, person uuid, duplicate_id uuid, region text, why text, organisation text,
+              organisations text[], by_mail boolean, told_revision int, told_at timestamptz)
+    ORDER BY person, duplicate_id
+    ON CONFLICT ON CONSTRAINT uq_duplicate_notice_once DO UPDATE SET
+        region = excluded.region, why = excluded.why, organisation = excluded.organisation,
+        organisations = excluded.organisations, by_mail = excluded.by_mail, unread = true,
+        told_revision = excluded.told_revision, told_at = excluded.told_at, mailed_at = NULL
+    WHERE known.told_revision < excluded.told_revision
+    """
+)
+WHERE_DUPLICATES_NOTICED = text(
+    """
+    SELECT DISTINCT region, organisation FROM duplicate_notice
+    WHERE duplicate_id = ANY(CAST(:ids AS uuid[])) ORDER BY 1, 2
+    """
+)
+UNMAILED_DUPLICATES = text(
+    """
+    SELECT notice.*, duplicate.told, duplicate.told_at AS changed_at
+    FROM duplicate_notice AS notice JOIN duplicate ON duplicate.id = duplicate_id
+    WHERE person = :person AND by_mail AND mailed_at IS NULL
+      AND (is_open OR change = 'linked' AND told_revision = revision)
+    ORDER BY notice.told_at, notice.id LIMIT :limit
+    """
+)
+# a pair that is to be decided stays on the desk; what was linked, until it is read
+DUPLICATE_NOTICES = text(
+    f"""
+    SELECT entry.*, duplicate.told, duplicate.told_at AS changed_at
+    FROM duplicate_notice AS entry JOIN duplicate ON duplicate.id = entry.duplicate_id
+    WHERE {MAY_READ}
+      AND (is_open OR change = 'linked' AND entry.unread AND told_revision = revision)
+      AND (CAST(:region AS text) IS NULL OR entry.region = :region)
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (entry.told_at, entry.id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid)))
+    ORDER BY entry.told_at DESC, entry.id DESC LIMIT :limit
+    """
+)
+READ_DUPLICATE = text(
+    f"""
+    UPDATE duplicate_notice AS entry SET unread = false WHERE id = :id AND {MAY_READ}
+    RETURNING entry.id, entry.region, entry.organisation, entry.duplicate_id, entry.told_revision
+    """
+)
+
+
+async def keep_duplicates(
+    session: AsyncSession, heard: Sequence[tuple[Pair, Told]]
+) -> set[tuple[UUID, int]]:
+    """Keep of each pair the newest revision; ids and revisions of those that are newer."""
+    rows = [
+        {
+            "id": str(pair.id),
+            "revision": pair.revision,
+            "told_at": pair.told_at.isoformat(),
+            "change": pair.change,
+            "is_open": pair.is_open,
+            "told": told,
+        }
+        for pair, told in heard
+    ]
+    found = await session.execute(KEEP_DUPLICATES, {"rows": json.dumps(rows)})
+    return {(row.id, row.revision) for row in found}
+
+
+def duplicate_notice_row(id: UUID, pair: Pair, reader: Reader, region: str) -> dict[str, Any]:
+    """What `notice_duplicates` wants to know of one telling to one reader, in *region*."""
+    return {
+        "id": str(id),
+        "person": str(reader.person),
+        "duplicate_id": str(pair.id),
+        "region": region,
+        "why": reader.why,
+        "organisation": reader.organisation,
+        "organisations": list(reader.organisations),
+        "by_mail": reader.by_mail,
+        "told_revision": pair.revision,
+        "told_at": pair.told_at.isoformat(),
+    }
+
+
+async def notice_duplicates(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put pairs on desks, unread; each person and pair once, what is newer wins."""
+    if rows:
+        await session.execute(NOTICE_DUPLICATES, {"rows": json.dumps(list(rows))})
+
+
+async def where_duplicates_noticed(
+    session: AsyncSession, ids: Iterable[UUID]
+) -> list[tuple[str, str]]:
+    """The regions and organisations on whose desks the pairs *ids* lie."""
+    rows = await session.execute(WHERE_DUPLICATES_NOTICED, {"ids": list(ids)})
+    return [(row.region, row.organisation) for row in rows]
+
+
+async def unmailed_duplicates(session: AsyncSession, person: UUID, *, limit: int) -> Sequence[Any]:
+    """What *person* was told of pairs and not mailed, while it still holds; oldest first."""
+    asked = {"person": person, "limit": limit}
+    return (await session.execute(UNMAILED_DUPLICATES, asked)).all()
+
+
+async def duplicate_notices_page(
+    session: AsyncSession,
+    reads: Mapping[str, Any],
+    *,
+    region: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Any]:
+    """Up to *limit* pairs to decide or news of them, newest first; *reads* is who reads."""
+    after_at, after_id = after or (None, None)
+    asked = {**reads, "region": region, "after_at": after_at, "after_id": after_id, "limit": limit}
+    return (await session.execute(DUPLICATE_NOTICES, asked)).all()
+
+
+async def duplicate_read(session: AsyncSession, reads: Mapping[str, Any], id: UUID) -> Any | None:
+    """Mark one's own notice of a pair as read; None when there is no such."""
+    return (await session.execute(READ_DUPLICATE, {**reads, "id": id})).first()
 
 
 # --- mail -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from shared.contracts import (
     AreaUpdated,
     ConfirmationAsked,
     DeliveryReported,
+    DuplicateChanged,
     DuplicateSuggested,
     ForecastUpdated,
     OrganisationUpdated,
@@ -46,6 +47,7 @@ def build(settings: Settings) -> Service:
             DeliveryReported,
             ConfirmationAsked,
             DuplicateSuggested,
+            DuplicateChanged,
         ),
         works_off={
             store.import_due: partial(handlers.go_on_with_import, reader=reader_of(settings)),

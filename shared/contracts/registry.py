@@ -218,9 +218,9 @@ class DuplicateSuggested(Event):
     """
     Two forecasts may be about the same mass, told by several; a person decides whether they are.
 
-    Told when the pair is new, by an id that stays the pair's. *revision* is the sum of both
-    forecasts' revisions, so a pair that is suggested again has a higher one. *score* is from 0 to
-    1, *reasons* say what is alike and by how much.
+    Told when the pair is new, or alike again, by an id that stays the pair's; *revision* is the
+    pair's and grows with all that is told of it. *score* is from 0 to 1, *reasons* say what is
+    alike and by how much.
     """
 
     name: ClassVar[str] = "registry.duplicate-suggested.v1"
@@ -230,6 +230,26 @@ class DuplicateSuggested(Event):
     forecasts: tuple[Alike, Alike]
     score: float = Field(ge=0, le=1)
     reasons: dict[str, Any] = Field(default_factory=dict)
+    sample: bool = False
+
+
+class DuplicateChanged(Event):
+    """
+    What became of a suggested duplicate, by the same id and on the same line of revisions.
+
+    Once `linked`, *counts* is the forecast that counts, and the other is a draft. `unlinked` and
+    `reopened` (after `refused`) suggest the pair again; `dropped` is what is alike no longer.
+    *decided_by* is the person who decided, where one did.
+    """
+
+    name: ClassVar[str] = "registry.duplicate-changed.v1"
+
+    duplicate_id: UUID
+    revision: int = Field(ge=1)
+    change: Literal["linked", "unlinked", "refused", "reopened", "dropped"]
+    counts: UUID | None = None
+    decided_by: UUID | None = None
+    forecasts: tuple[Alike, Alike]
     sample: bool = False
 
 

@@ -17,7 +17,7 @@ TOLD_BY = {
     "registry": {
         "organisation-updated", "project-added", "project-updated", "project-withdrawn",
         "forecast-updated", "area-updated", "delivery-reported", "confirmation-asked",
-        "duplicate-suggested",
+        "duplicate-suggested", "duplicate-changed",
     },
     "matcher": {"match-found", "match-changed", "near-miss-found", "delivery-recorded"},
     "indicators": {"indicator-updated"},

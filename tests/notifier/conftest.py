@@ -37,6 +37,8 @@ def hear(database: Database, rules: handlers.Rules) -> Callable[..., Awaitable[A
                     await handlers.hear_matches(events, work, rules=by)
                 case "NearMissFound":
                     await handlers.hear_near_misses(events, work, rules=by)
+                case "DuplicateSuggested" | "DuplicateChanged":
+                    await handlers.hear_duplicates(events, work, rules=by)
                 case "ConfirmationAsked":
                     for event in events:
                         await handlers.hear_question(event, work, rules=by)

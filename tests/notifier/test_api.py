@@ -338,6 +338,7 @@ def test_the_card_says_what_the_notifier_is(tmp_path):
         "match-found", "match-changed", "near-miss-found", "organisation-updated",
         "project-added", "project-updated", "project-withdrawn", "confirmation-asked",
         "forecast-updated", "area-updated", "delivery-recorded", "duplicate-suggested",
+        "duplicate-changed",
     }  # fmt: skip
     assert [one.event_name() for one in quiet.announces] == ["notification-sent"]
 

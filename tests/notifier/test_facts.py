@@ -13,6 +13,7 @@ from services.notifier.api import Name
 from shared.contracts import (
     AreaUpdated,
     DeliveryRecorded,
+    DuplicateChanged,
     DuplicateSuggested,
     ForecastUpdated,
     ProjectWithdrawn,
@@ -186,6 +187,15 @@ def test_a_suggested_duplicate_is_told_to_who_has_one_side_and_may_see_the_other
     assert body_for(a_pair("parties", "forum"), GIVER) is not None
     assert body_for(a_pair("parties", "forum"), TAKER) is None
     assert body_for(a_pair("public", "forum"), THIRD) is None
+
+
+def test_who_decided_of_a_pair_is_told_to_no_system():
+    """What became of it is."""
+    pair = a_pair("forum", "forum")
+    told = {name: getattr(pair, name) for name in ("region", "duplicate_id", "forecasts")}
+    linked = DuplicateChanged(**told, revision=3, change="linked", decided_by=uuid4())
+    body = body_for(linked, GIVER)
+    assert body is not None and body["change"] == "linked" and "decided_by" not in body
 
 
 def test_filters_ask_for_what_a_fact_has():

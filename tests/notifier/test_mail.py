@@ -126,6 +126,7 @@ async def test_the_owner_is_asked_whether_a_forecast_holds(database, hear, worke
     assert mail["to"].addresses[0].addr_spec == "aino@firma.example"
     assert mail["subject"] == "Pitääkö massaennuste yhä paikkansa? savi 1\u00a0600\u00a0t"
     plain = mail.get_body(("plain",)).get_content()
+    assert f"https://desk.example/confirm?region=99&forecast={question.forecast_id}" in plain
     assert "Kehätien oja" in plain and "15.11.2026" in plain and "1.4.2027–15.5.2027" in plain
     assert await results(database) == {AINO: ("sent", 1)}
 

@@ -239,3 +239,52 @@ def test_a_letter_names_neither_side(language):
     assert "84\u00a0000\u00a0€" in letter.text
     assert GIVER not in letter.html and TAKER not in letter.html
     assert letter.subject.endswith(": 2")
+
+
+async def test_what_one_change_would_open_is_mailed_once_a_week(database, hear, rules):
+    """Of one's own forecast, with two others or more; each side its own, and never the region."""
+    now_ = replace(rules, digest_after=timedelta(0))
+    await hear(*of_region(*everybody()))
+    first = a_near_miss()
+    await hear(first, a_near_miss(), by=now_)  # two forecasts of the giver, each with one other
+    await write_digests(database)
+    asked = "SELECT person, told FROM mail WHERE kind = 'openings'"
+    assert await rows(database, asked) == []
+
+    for _ in range(2):
+        await hear(a_near_miss(surplus=first.surplus), by=now_)
+        await worked(database, "UPDATE digest SET due_at = now()")
+        await write_digests(database)
+    [letter] = await rows(database, asked)
+    assert letter.person == AINO, "the taker's needs would each be served by one"
+    found = domain.openings_among(
+        [(one["told"], one["organisations"]) for one in letter.told["items"]]
+    )
+    assert [(one.forecast, one.partners) for one in found] == [
+        (str(first.surplus.forecast_id), 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["fi", "sv", "en"])
+def test_an_opening_says_how_far_to_go_and_with_how_many(language):
+    """As far as the furthest needs; one that another must change, or that opens one, is none."""
+    near = a_near_miss()
+    further = LATER.model_copy(update={"days": 35})
+    told = [
+        (each.model_dump(mode="json", exclude_none=True), (GIVER,))
+        for each in (
+            near,
+            a_near_miss(surplus=near.surplus, remedies=(further,)),
+            a_near_miss(surplus=near.surplus, remedies=(EARLIER,)),
+        )
+    ]
+    [opening] = domain.openings_among(told)
+    assert (opening.partners, opening.change["days"]) == (2, 35)
+    letter = domain.letter_of_openings(
+        [opening], language=language, why="coordinator", places={"049": "Espoo"},
+        portal_url="https://desk.example",
+    )  # fmt: skip
+    five = {"fi": "5 viikkoa", "sv": "5 veckor", "en": "5 weeks"}[language]
+    assert five in letter.text and "Espoo" in letter.text
+    assert TAKER not in letter.html
+    assert f"https://desk.example/openings/{near.surplus.forecast_id}?region=01" in letter.text

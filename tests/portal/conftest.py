@@ -34,6 +34,10 @@ SECRET = "only-for-tests"
 NAME = web.AppKey("name", str)
 
 
+CHOSEN = {"language": None, "mail": True, "quiet_from": "22:00:00", "quiet_to": "06:00:00"}
+"""What the notifier keeps of a person's choices."""
+
+
 class AllIsWell:
     """The health of a portal without a broker."""
 
@@ -117,6 +121,23 @@ def a_pair(**told: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def a_pair_told(**told: Any) -> dict[str, Any]:
+    """A line on the desk: Kiviset's moraine was linked to a forecast that counts instead."""
+    return {
+        "id": str(uuid.uuid4()), "material": "till", "title": "moreeni 1 000 t, Espoo",
+        "text": "on yhdistetty", "change": "linked", "unread": True, **told,
+    }  # fmt: skip
+
+
+def a_webhook(**told: Any) -> dict[str, Any]:
+    """A webhook of Kiviset that took nothing for so long that it is disabled."""
+    return {
+        "id": str(uuid.uuid4()), "organisation": "kiviset", "url": "https://ours.example/hook?k=1",
+        "events": ["match-found", "match-changed"], "status": "disabled",
+        "reason": "HTTP 500", **told,
+    }  # fmt: skip
+
+
 def a_coming_project(**told: Any) -> dict[str, Any]:
     """A street in Espoo in 2027 of which only type and size are known."""
     return {
@@ -182,9 +203,14 @@ class Services:
     twice: list[dict[str, Any]] = field(default_factory=list)
     coming: list[dict[str, Any]] = field(default_factory=list)
     upkept: list[dict[str, Any]] = field(default_factory=list)
+    told_loads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told_twice: list[dict[str, Any]] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=lambda: {**CHOSEN})
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
     handed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: dict[str, Any] | None = None
+    refused_with: int = 409
     down: set[str] = field(default_factory=set)
     hangs: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
@@ -402,6 +428,14 @@ class Services:
         items = [one for one in self.forecasts if one.get("freshness") or not asked]
         return web.json_response({"items": items, "next": None})
 
+    async def waiting(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        asked = sum("asked_at" in one.get("freshness", ()) for one in self.forecasts)
+        suggested = sum(one["state"] == "suggested" for one in self.twice)
+        return web.json_response(
+            {"to_confirm": asked, "duplicates": suggested, "to_call": len(self.coming)}
+        )
+
     async def list_twice(self, request: web.Request) -> web.Response:
         self.asker(request)
         items = [one for one in self.twice if one["state"] == request.query["state"]]
@@ -423,7 +457,7 @@ class Services:
         self.asker(request)
         told = await request.json()
         if self.refuses is not None:
-            return web.json_response(self.refuses, status=409)
+            return web.json_response(self.refuses, status=self.refused_with)
         self.upkept.append(told)
         for one in self.forecasts:
             if one["forecast_id"] in told.get("forecasts", ()):
@@ -437,6 +471,13 @@ class Services:
                 pair |= {"decided_by": "person/p-aino", "counts": told["counts"],
                          "decided_at": "2026-05-06T10:00:00+00:00"}  # fmt: skip
         return web.json_response({"confirmed": told.get("forecasts"), "left_out": []})
+
+    async def told_load(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        found = self.told_loads.get(request.match_info["id"])
+        if found is None:
+            return web.json_response({"code": "delivery_unknown"}, status=404)
+        return web.json_response(found)
 
     async def intake(self, request: web.Request) -> web.Response:
         event = await request.json()
@@ -468,6 +509,33 @@ class Services:
         items = [{**one, "text": f"{one['text']} ({language})"} for one in self.notices]
         return self.answer({"items": items, "next": None})
 
+    async def list_told_twice(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        return self.answer({"items": self.told_twice, "next": None})
+
+    async def read_told_twice(self, request: web.Request) -> web.Response:
+        read = [one for one in self.told_twice if one["id"] == request.match_info["id"]]
+        self.told_twice = [one for one in self.told_twice if one not in read]
+        return web.json_response({"id": ""}, status=200 if read else 404)
+
+    async def preferences(self, request: web.Request) -> web.Response:
+        assert self.asker(request).kind == "person"
+        if request.method == "PUT":
+            self.chosen = await request.json()
+        return web.json_response(self.chosen)
+
+    async def list_webhooks(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        return self.answer({"items": self.webhooks, "next": None})
+
+    async def enable(self, request: web.Request) -> web.Response:
+        self.asker(request)
+        found = [one for one in self.webhooks if one["id"] == request.match_info["id"]]
+        if not found:
+            return web.json_response({"code": "not_found"}, status=404)
+        found[0] |= {**await request.json(), "reason": None}
+        return web.json_response(found[0])
+
     def answer(self, body: dict[str, Any]) -> web.Response:
         return web.json_response({**body, "as_of": "2026-05-04T07:42:00+00:00"})
 
@@ -491,11 +559,13 @@ class Services:
                 web.get("/organisations", self.organisations),
                 web.get("/forecasts", self.list_forecasts),
                 web.post("/forecasts/confirm", self.keep_up),
+                web.get("/counts", self.waiting),
                 web.get("/duplicates", self.list_twice),
                 web.post("/duplicates", self.keep_up),
                 web.get("/projects", self.list_coming),
                 web.get("/organisations/{token}/members", self.list_members),
                 web.post("/intake", self.intake),
+                web.get("/deliveries/{id}", self.told_load),
             ],
             "matcher": [
                 web.get("/matches", self.list_matches),
@@ -514,7 +584,16 @@ class Services:
                 web.get("/balance", self.balance),
                 web.get("/figures", self.list_figures),
             ],
-            "notifier": [web.get("/inbox", self.inbox), web.get("/notices", self.list_notices)],
+            "notifier": [
+                web.get("/inbox", self.inbox),
+                web.get("/notices", self.list_notices),
+                web.get("/inbox/duplicates", self.list_told_twice),
+                web.post("/inbox/duplicates/{id}/read", self.read_told_twice),
+                web.get("/preferences", self.preferences),
+                web.put("/preferences", self.preferences),
+                web.get("/webhooks", self.list_webhooks),
+                web.patch("/webhooks/{id}", self.enable),
+            ],
         }
         runners = []
         for name, table in routes.items():

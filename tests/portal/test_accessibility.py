@@ -18,6 +18,8 @@ from tests.portal.conftest import (
     a_match,
     a_near_miss,
     a_pair,
+    a_pair_told,
+    a_webhook,
     an_agreement,
     an_own_forecast,
 )
@@ -102,8 +104,8 @@ def a_rich_desk(services: Services) -> dict[str, str]:
     ]  # fmt: skip
     services.forecasts += [
         {"forecast_id": FORECAST, "external_id": "P-1/till", "organisation": "kiviset",
-         "direction": "surplus", "material": "till", "place": {"municipality": "049"},
-         "quantity": {"likely_t": 1000}}
+         "reporter": "kiviset", "direction": "surplus", "material": "till",
+         "place": {"municipality": "049"}, "quantity": {"likely_t": 1000}}
     ]  # fmt: skip
     services.forecasts += [
         an_own_forecast(),
@@ -116,6 +118,8 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         {"id": "n-1", "material": "till", "title": "moreeni 800 t, Espoo → Vantaa", "text": "jos"}
     )
     services.plan_rows = 12
+    services.told_twice += [a_pair_told(), a_pair_told(change="suggested", unread=False)]
+    services.webhooks += [a_webhook(), a_webhook(status="active", reason=None)]
     opening = services.near[0]["surplus"]["forecast_id"]
     return {
         "desk": "/",
@@ -133,6 +137,9 @@ def a_rich_desk(services: Services) -> dict[str, str]:
         "duplicates-linked": "/duplicates?show=linked",
         "calls": "/to-call",
         "contacts": "/to-call/kiviset",
+        "confirm-named": f"/confirm?forecast={services.forecasts[-1]['forecast_id']}",
+        "notifications": "/settings/notifications",
+        "connections": "/settings/connections",
         "loads-refused": "/deliveries?show=refused",
         "no-such-page": "/nowhere",
     }
@@ -213,7 +220,8 @@ async def test_empty_pages_bear_no_finding(
     services.months.clear()
     services.figures.clear()
     pages = {"desk": "/", "near-misses": "/near-misses", "loads": "/deliveries", "plan": "/plan",
-             "confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call"}  # fmt: skip
+             "confirm": "/confirm", "duplicates": "/duplicates", "calls": "/to-call",
+             "connections": "/settings/connections"}  # fmt: skip
     page = await ready(context, portal)
     assert await looked_at(page, portal, pages, "empty", folder) == []
 

@@ -298,8 +298,8 @@ async def test_a_load_without_a_match_goes_to_the_registrys_door(
     """As the organisation that reports the forecast, under its own id; a form twice is one."""
     forecast = {
         "forecast_id": "018f0000-0000-7000-8000-00000000000a", "external_id": "P-1/till",
-        "organisation": "kiviset", "direction": "surplus", "material": "till",
-        "place": {"municipality": "049"}, "quantity": {"likely_t": 1000},
+        "organisation": "kiviset", "reporter": "kiviset", "direction": "surplus",
+        "material": "till", "place": {"municipality": "049"}, "quantity": {"likely_t": 1000},
     }  # fmt: skip
     services.forecasts.append(forecast)
     await sign_in(browser, portal)
@@ -330,6 +330,66 @@ async def test_a_load_without_a_match_goes_to_the_registrys_door(
     status, _, page = await post(browser, portal, "/deliveries", form)  # type: ignore[arg-type]
     assert status == 422
     assert "Syy 7." in page
+
+
+@pytest.mark.parametrize("match", [None, "018f0000-0000-7000-8000-00000000000b"])
+async def test_loads_told_at_the_door_are_corrected_there(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession, match: str | None
+) -> None:
+    """Under their own id, with all else as it was told; also when they name a match."""
+    mine = a_load(match_id=match, waybill=None, material="clay", outlet="disposal")
+    others = a_load(reporter="soraset", organisation="soraset")
+    services.loads[:] = [mine, others]
+    services.told_loads[mine["delivery_id"]] = {
+        "delivery_id": mine["delivery_id"], "external_id": "L-7", "reporter": "kiviset",
+        "revision": 2,
+        "told": {"forecast": "P-1/till", "area": "A-1", "outlet": "disposal", "origin": "lot",
+                 "material": "clay", "quantity": 15.3, "unit": "m3ktr", "method": "weighed",
+                 "moved_on": "2026-05-20", "vehicle": "4-akselinen"},
+    }  # fmt: skip
+    await sign_in(browser, portal)
+    _, page = await read(browser, f"{portal.url}/deliveries")
+    assert page.count('id="mend-') == 2  # the details and its summary, of one's own load
+    hidden = r'type="hidden" name="(\w+)" value="([^"]*)"'
+    kept = dict(re.findall(hidden, page.split("mend-")[2].split("</form>")[0]))
+    where = f"/deliveries/{mine['delivery_id']}"
+    told = {**kept, "tonnes": "23,4", "moved_on": "2026-05-21", "waybill": "W-8"}
+    _, url, page = await post(browser, portal, where, told)
+    assert url.endswith("/deliveries?region=99&did=handed_in")
+    assert "Korjaus on annettu." in page
+    ((organisation, event),) = services.handed.values()
+    assert (organisation, event["type"]) == ("kiviset", "intake.delivery-reported.v1")
+    assert event["data"] == {
+        "external_id": "L-7", "forecast": "P-1/till", "area": "A-1", "outlet": "disposal",
+        "origin": "lot", "material": "clay", "quantity": 23.4, "unit": "t", "method": "weighed",
+        "moved_on": "2026-05-21", "waybill": "W-8",
+    }  # fmt: skip
+    await post(browser, portal, where, {**told, "tonnes": "0"})
+    assert list(services.handed.values())[-1][1]["data"]["quantity"] == 0
+
+    status, _, page = await post(browser, portal, where, {**told, "tonnes": "paljon"})
+    assert status == 422 and f'id="load-{mine["delivery_id"]}-tonnes"' in page
+    assert 'value="paljon"' in page
+
+
+async def test_loads_that_came_in_elsewhere_are_not_corrected_at_the_door(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """Those told on a match's page are the matcher's; all others are refused in words."""
+    match = an_agreement()
+    services.matches[:] = [match]
+    mine = a_load(match_id=match["match_id"], waybill=None)
+    services.loads[:] = [mine]
+    await sign_in(browser, portal)
+    told = {"tonnes": "20", "moved_on": "2026-05-20", "organisation": "kiviset", "revision": "1",
+            "region": "99", "match": match["match_id"]}  # fmt: skip
+    where = f"/deliveries/{mine['delivery_id']}"
+    _, url, _ = await post(browser, portal, where, told)
+    assert url.endswith("did=corrected")
+    assert (services.loads[0]["tonnes"], services.handed) == (20, {})
+    del told["match"]
+    status, _, page = await post(browser, portal, where, told)
+    assert (status, "Näitä kuormia ei voi korjata täältä" in page) == (404, True)
 
 
 async def test_a_service_away_leaves_what_was_typed(

@@ -43,7 +43,7 @@ async def test_a_page_is_a_handful_of_questions(
 
     asked = [one for one in services.asked if not one.startswith("registry")]
     assert sorted({*asked, "matcher /matches", "indicators /balance"}) == sorted(set(asked))
-    assert len(asked) <= 8
+    assert len(asked) <= 9
 
 
 async def test_the_table_has_the_numbers_of_the_chart(

@@ -23,7 +23,14 @@ from shared.contracts.intake import HandedForecast
 from shared.http import application
 from shared.work import Database
 from tests.described import described
-from tests.registry.builders import a_forecast, a_project, an_area, headers, knock
+from tests.registry.builders import (
+    a_delivery,
+    a_forecast,
+    a_project,
+    an_area,
+    headers,
+    knock,
+)
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -809,3 +816,26 @@ async def test_open_data_is_what_its_owner_made_public_and_no_more(http: Http):
     assert (status, len(told["items"])) == (200, 1)
     (one,) = told["items"]
     assert one.keys() == OPEN
+
+
+async def test_loads_are_told_again_as_they_were_told_by_who_told_them(http: Http):
+    """All that was told comes back under the reporter's own id; nobody else's hears of them."""
+    await hand_in(http, "project-added", a_project())
+    await hand_in(http, "forecast-updated", a_forecast())
+    load = a_delivery(vehicle="4-axle", waybill="W-1", unit="m3ktr")
+    _, receipt = await hand_in(http, "delivery-reported", load)
+    path = f"/deliveries/{receipt['canonical']['id']}"
+    for asker in (NORTH, UUSIMAA, OPERATOR, ACMES_READER):
+        status, body = await http.ask("GET", path, by=asker)
+        assert (status, body["code"]) == (404, "delivery_unknown")
+
+    _, known = await http.ask("GET", path, by=ACMES_COORDINATOR)
+    assert (known["external_id"], known["revision"]) == ("D-1", 1)
+    assert {name: known["told"][name] for name in load if name != "external_id"} == {
+        name: told for name, told in load.items() if name != "external_id"
+    }
+    again = {**known["told"], "external_id": known["external_id"], "quantity": 20, "unit": "t"}
+    status, receipt = await hand_in(http, "delivery-reported", again)
+    assert (receipt["code"], receipt["canonical"]["revision"]) == ("taken", 2)
+    _, known = await http.ask("GET", path, by=ACME)
+    assert known["told"]["quantity"] == 20 and known["told"]["waybill"] == "W-1"

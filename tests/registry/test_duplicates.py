@@ -37,7 +37,7 @@ async def told(door: Door, by: str, **said: Any) -> str:
 
 
 async def suggested(door: Door) -> list[set[str]]:
-    found = await rows(door.database, "SELECT one, other FROM duplicate")
+    found = await rows(door.database, "SELECT one, other FROM duplicate WHERE state <> 'dropped'")
     return [{str(one), str(other)} for one, other in found]
 
 
@@ -92,13 +92,44 @@ async def test_the_same_mass_told_by_two_is_suggested_once_with_its_reasons(door
 
     [announced] = door.announced("duplicate-suggested")
     assert {each["forecast_id"] for each in announced["forecasts"]} == {one, other}
-    assert announced["revision"] == 2 and announced["score"] > 0
+    assert announced["revision"] == 1 and announced["score"] > 0
 
     await told(door, "client", quantity=1100)
     assert await suggested(door) == [{one, other}]
     assert len(door.announced("duplicate-suggested")) == 1
     await told(door, "client", quantity=9000)
     assert await suggested(door) == []
+
+
+async def told_of_pairs(door: Door) -> list[dict[str, Any]]:
+    """What was told of pairs, over NATS or HTTP, in its order."""
+    found = await rows(
+        door.database,
+        "SELECT convert_from(payload, 'UTF8')::jsonb FROM outbox "
+        "WHERE name LIKE 'registry.duplicate-%' ORDER BY id",
+    )
+    return [dict(payload) for (payload,) in found]
+
+
+async def test_what_becomes_of_a_pair_is_told_once_on_one_line_of_revisions(http: Http, door: Door):
+    """Linked and unlinked with what counts, refused and opened again, gone and back."""
+    one, other = await told(door, "acme"), await told(door, "client")
+    for what in ("link", "link", "unlink", "refuse", "unlink", "unlink"):
+        await http.ask("POST", "/duplicates", by=UUSIMAA, **decision(what, one, other))
+    await told(door, "client", quantity=9000)
+    await told(door, "client", quantity=1000)
+    first, *changed, again = await told_of_pairs(door)
+    assert [each["change"] for each in changed] == [
+        "linked", "unlinked", "refused", "reopened", "dropped"
+    ]  # fmt: skip
+    assert changed[0]["counts"] == one
+    pair = changed[0]["forecasts"]
+    assert {each["forecast_id"]: each["forecast_revision"] for each in pair} == {one: 1, other: 2}
+    every = [first, *changed, again]
+    assert {each["duplicate_id"] for each in every} == {first["duplicate_id"]}
+    revisions = [each["revision"] for each in every]
+    assert revisions == sorted(set(revisions))
+    assert await suggested(door) == [{one, other}]
 
 
 async def test_across_the_edge_of_a_cell_and_without_an_exact_place_it_is_found(door: Door):
@@ -299,3 +330,25 @@ async def test_what_was_told_before_anybody_looked_is_suggested_by_the_operator(
         after, asked = answer["next"], asked + 1
     assert asked == 3
     assert await suggested(door) == [{one, other}]
+
+
+async def test_what_waits_is_counted_exactly_and_only_what_the_asker_sees(http: Http, door: Door):
+    """A pair that is not seen is not counted; one's own forecasts can be asked for alone."""
+    one = await told(door, "acme", visibility="forum")
+    other = await told(door, "client", visibility="forum")
+    await told(door, "north", quantity=9000)
+    await door.judge(knock("project-added", a_project("P-9", region="01"), by="acme"))
+    async with door.database.begin_work() as work:
+        await work.session.execute(
+            text("UPDATE forecast SET asked_at = now() WHERE organisation <> 'client'")
+        )
+    for asker, waits in ((ACME, (1, 1, 1)), (CLIENT, (1, 1, 0)), (NORTH, (2, 0, 0)),
+                         (UUSIMAA, (2, 1, 1))):  # fmt: skip
+        _, counted = await http.ask("GET", "/counts?region=01", by=asker)
+        assert (counted["to_confirm"], counted["duplicates"], counted["to_call"]) == waits
+    _, elsewhere = await http.ask("GET", "/counts?region=06", by=OPERATOR)
+    assert [elsewhere[name] for name in ("to_confirm", "duplicates", "to_call")] == [0, 0, 0]
+
+    for asker, own in ((ACME, {one}), (CLIENT, {other}), (OPERATOR, set())):
+        _, listed = await http.ask("GET", "/forecasts?own=true", by=asker)
+        assert {each["forecast_id"] for each in listed["items"]} == own, asker.subject

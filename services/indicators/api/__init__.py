@@ -1,9 +1,6 @@
 """How the outside asks the indicators: balance, figures and their definitions."""
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -40,6 +37,7 @@ from shared.access import Asker, NotAllowed
 from shared.http import Asking, Problem, Reading, cursor_invalid
 from shared.openapi import answers, described
 from shared.seen import tells_of
+from shared.spreadsheets import csv_of
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
 
@@ -163,7 +161,7 @@ async def balance_csv(
         if (state, "surplus") in row.kg or (state, "need") in row.kg
     ]  # fmt: skip
     headers = {"Content-Disposition": 'attachment; filename="balance.csv"'}
-    return Response(_csv(head, lines), media_type=f"{AS_CSV}; charset=utf-8", headers=headers)
+    return Response(csv_of([head, *lines]), media_type=f"{AS_CSV}; charset=utf-8", headers=headers)
 
 
 async def _asked_of_balance(
@@ -451,20 +449,3 @@ def _figure(figure: Figure, asked: store.Asked, *, sample: bool) -> dict[str, An
         "beside": dict(figure.beside),
         "sample": sample,
     }
-
-
-def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(head)
-    writer.writerows([_cell(value) for value in line] for line in lines)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is disarmed; numbers stay numbers."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return f"'{value}"
-    return value

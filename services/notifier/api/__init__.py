@@ -1,6 +1,6 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from services.notifier.api.told import (
     OF_WEBHOOK,
     POSTING,
     POSTING_AGAIN,
+    DuplicateNotice,
     Entry,
     InboxCounts,
     MadeWebhook,
@@ -28,9 +29,13 @@ from services.notifier.api.told import (
 )
 from services.notifier.domain import (
     BadTarget,
+    half_told,
     headline,
     match_from,
     near_miss_from,
+    pair_from,
+    text_of_pair,
+    title_of_pair,
     what_would_help,
 )
 from services.notifier.domain.matches import TABS, Tab
@@ -62,6 +67,7 @@ Name = Literal[
     "area-updated",
     "confirmation-asked",
     "duplicate-suggested",
+    "duplicate-changed",
 ]
 Whose = Literal["own", "others"]
 Direction = Literal["surplus", "need"]
@@ -249,7 +255,7 @@ def _notice(row: Any, asker: Asker, language: str) -> dict[str, Any]:
         "why": row.why,
         "told_at": _iso(row.told_at),
         "region": near.region,
-        "title": headline(near, language, _places(row.told, language)),
+        "title": headline(near, language, _places((side.region for side in near.sides), language)),
         "text": what_would_help(near, language),
         "remedies": row.told["remedies"],
         "material": near.material,
@@ -261,10 +267,72 @@ def _notice(row: Any, asker: Asker, language: str) -> dict[str, Any]:
     }
 
 
-def _places(told: Mapping[str, Any], language: str) -> dict[str, str]:
+def _places(codes: Iterable[str], language: str) -> dict[str, str]:
     known = shipped()
-    regions = [known[code] for end in ("surplus", "need") if (code := told[end]["region"]) in known]
+    regions = [known[code] for code in codes if code in known]
     return {place.code: place.name(language) for region in regions for place in region.places}
+
+
+# --- duplicates -------------------------------------------------------------------------------
+
+
+@router.get("/inbox/duplicates", tags=["inbox"], responses=answers(Listing[DuplicateNotice]))
+async def duplicates(
+    asker: Asking,
+    session: Reading,
+    language: Annotated[
+        Literal["fi", "sv", "en"] | None, Query(description="of the words; else as one prefers")
+    ] = None,
+    region: str | None = None,
+    after: str | None = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """
+    One's own forecasts that may be told twice, and that were linked, newest first, in the reader's
+    words; of the other forecast nothing, for the registry's `GET /duplicates` knows what is seen.
+    """
+    reads = _reads(asker)
+    chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
+    words = language or (chosen.language if chosen else None) or "fi"
+    rows = await store.duplicate_notices_page(
+        session, reads, region=region, after=moment_after(after), limit=limit + 1
+    )
+    page = rows[:limit]
+    return {
+        "items": [_duplicate(row, words) for row in page],
+        "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
+        "as_of": _iso(max((row.changed_at for row in page), default=None)),
+    }
+
+
+@router.post("/inbox/duplicates/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
+async def read_duplicate(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+    """The notice of a pair was read; that of a linked one leaves the desk."""
+    async with begin() as work:
+        row = await store.duplicate_read(work.session, _reads(asker), id)
+        if row is None:
+            raise Problem(404, "not_found", f"no notice {id} of yours")
+        work.signal("inbox", row.region, row.organisation, about=row.duplicate_id,
+                    revision=row.told_revision)  # fmt: skip
+    return {"id": str(row.id), "unread": False}
+
+
+def _duplicate(row: Any, language: str) -> dict[str, Any]:
+    pair = pair_from(row.told, row.changed_at)
+    places = _places(pair.regions, language)
+    return {
+        "id": str(row.id),
+        "duplicate_id": str(row.duplicate_id),
+        "change": pair.change,
+        "unread": row.unread,
+        "why": row.why,
+        "told_at": _iso(row.told_at),
+        "region": row.region,
+        "title": title_of_pair(pair, row.organisations, language, places),
+        "text": text_of_pair(pair, row.organisations, language),
+        "material": half_told(pair, row.organisations).material,
+        "sample": pair.sample,
+    }
 
 
 # --- preferences ------------------------------------------------------------------------------

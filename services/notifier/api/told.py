@@ -105,6 +105,23 @@ class Notice(Answer):
     sample: bool
 
 
+class DuplicateNotice(Answer):
+    """One's own forecast that may be told twice, or was linked, in the reader's language."""
+
+    id: UUID
+    duplicate_id: UUID
+    change: Literal["suggested", "linked", "unlinked", "refused", "reopened", "dropped"]
+    unread: bool
+    why: str
+    """Why this person was told."""
+    told_at: datetime
+    region: str
+    title: str
+    text: str
+    material: str
+    sample: bool
+
+
 class ToldWebhook(Answer):
     """Where an organisation is told, and of what: an empty list of codes is any."""
 

@@ -225,7 +225,7 @@ def _seen_duplicate(fact: Fact, organisation: str) -> Seen | None:
     if not own or not all(is_open(one) or organisation in _tellers(one) for one in pair):
         return None
     return Seen(
-        body=fact.body,
+        body={name: told for name, told in fact.body.items() if name != "decided_by"},
         whose="own",
         regions=frozenset(one["region"] for one in pair),
         materials=frozenset(one["material"] for one in pair),

@@ -212,12 +212,14 @@ def headline(near: NearMiss, language: str, places: Mapping[str, str]) -> str:
 def what_would_help(near: NearMiss, language: str) -> str:
     """The one thing that would have to change, and what it would be worth."""
     say = WORDS[language if language in WORDS else LANGUAGES[0]]
-    ways = say["or"].join(_way(one, language, say) for one in near.remedies)
+    ways = say["or"].join(way(one, language) for one in near.remedies)
     euros = number(near.worth_cents / 100)
     return f"{ways}: {say['worth'].format(euros=euros).replace(' €', f'{SPACE}€')}"
 
 
-def _way(remedy: Mapping[str, Any], language: str, say: Mapping[str, str]) -> str:
+def way(remedy: Mapping[str, Any], language: str) -> str:
+    """The one thing that would have to change, as in `if the mass leaves 3 weeks later`."""
+    say = WORDS[language if language in WORDS else LANGUAGES[0]]
     known = say.get(f"{remedy['who']} {remedy['what']}")
     if known is None:  # told by a newer matcher
         return one_line(f"{remedy['who']} {remedy['what']} {remedy.get('code') or ''}")
@@ -261,7 +263,7 @@ def letter_of_near_misses(
         rows=[
             (headline(near, language, places), what_would_help(near, language)) for near in found
         ],
-        link=(say["open"], portal_url.rstrip("/") or "/"),
+        link=(say["open"], f"{portal_url.rstrip('/')}/near-misses?region={found[0].region}"),
         why=TEXTS[language].get(why, ""),
         portal_url=portal_url,
         sample=sample,

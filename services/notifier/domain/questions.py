@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from services.notifier.domain.letters import (
@@ -27,7 +28,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         " sitä ei enää tarjota.",
         "project": "Hanke",
         "heard": "Kerrottu viimeksi",
-        "open": "Avaa ennusteet",
+        "open": "Vahvista ennuste",
     },
     "sv": {
         "asked": "Gäller massprognosen fortfarande?",
@@ -37,7 +38,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         " inte längre.",
         "project": "Projekt",
         "heard": "Senast berättad",
-        "open": "Öppna prognoserna",
+        "open": "Bekräfta prognosen",
     },
     "en": {
         "asked": "Does this mass forecast still hold?",
@@ -47,7 +48,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         " offered no longer.",
         "project": "Project",
         "heard": "Last told",
-        "open": "Open the forecasts",
+        "open": "Confirm the forecast",
     },
 }
 
@@ -87,11 +88,17 @@ def letter_of_question(
         headline=say["asked"],
         said=[say["said"], say["else"].format(day=_day(told["answer_by"]))],
         rows=rows,
-        link=(say["open"], portal_url.rstrip("/") or "/"),
+        link=(say["open"], confirm_link(portal_url, told)),
         why=texts.get(why, ""),
         portal_url=portal_url,
         sample=told["sample"],
     )
+
+
+def confirm_link(portal_url: str, told: Mapping[str, Any]) -> str:
+    """The page where it is answered, with the forecast in view."""
+    asked = urlencode({"region": told["region"], "forecast": told["forecast_id"]})
+    return f"{portal_url.rstrip('/')}/confirm?{asked}"
 
 
 def _day(moment: str) -> str:

@@ -137,6 +137,6 @@ def _since(member: Membership, since: datetime) -> Membership:
     return Membership(member.person, member.organisation, member.roles, member.regions, since)
 
 
-def is_news_to(reader: Reader, match: Match | NearMiss, grace: timedelta) -> bool:
-    """Whether *reader* stood here when *match* was told, or within *grace* after it."""
-    return reader.since is None or reader.since <= match.told_at + grace
+def is_news_to(reader: Reader, told_at: datetime, grace: timedelta) -> bool:
+    """Whether *reader* stood here when something was told, or within *grace* after it."""
+    return reader.since is None or reader.since <= told_at + grace

@@ -11,6 +11,7 @@ from services.portal.api import (
     loads,
     match,
     page,
+    preferences,
     signin,
     static,
     upkeep,
@@ -29,6 +30,7 @@ for _each in (
     ahead,
     imports,
     upkeep,
+    preferences,
     signin,
     page,
 ):

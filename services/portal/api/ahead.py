@@ -4,57 +4,41 @@ from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from services.portal.api.desk import desk_of
 from services.portal.api.fragments import drawn_all
-from services.portal.api.parts import View, view_of
+from services.portal.api.parts import View
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, let_in, shell
-from services.portal.api.visitor import Visiting
+from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.words import Words
-from services.portal.domain import formats, marks, outlook
+from services.portal.domain import marks, outlook
 from services.portal.gateways import Away, Denied
+from shared.spreadsheets import csv_of
 
 router = APIRouter(route_class=PageRoute)
 
 
 @router.get("/near-misses")
-async def near_misses(request: Request, visitor: Visiting, region: str = "") -> Response:
+async def near_misses(view: Looking) -> Response:
     """Pairs that would fit if one thing changed."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region)
     parts = await drawn_all(view, ("near_misses",))
     here = f"/near-misses?region={view.region.code}"
     return HTMLResponse(shell("near_misses.html", view, parts=parts, here=here))
 
 
 @router.get("/openings/{forecast}")
-async def openings(
-    forecast: UUID, request: Request, visitor: Visiting, region: str = ""
-) -> Response:
+async def openings(forecast: UUID, view: Looking) -> Response:
     """What one change of this forecast would open, for its own side."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region, str(forecast))
+    view = replace(view, about=str(forecast))
     parts = await drawn_all(view, ("openings",))
     here = f"/openings/{forecast}?region={view.region.code}"
     return HTMLResponse(shell("openings.html", view, parts=parts, here=here))
 
 
 @router.get("/plan")
-async def plan(
-    request: Request, visitor: Visiting, region: str = "", first: str = "", last: str = ""
-) -> Response:
+async def plan(view: Looking, first: str = "", last: str = "") -> Response:
     """What moves where and when, month by month, and what is left."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region)
     span = outlook.span_of(first[:7], last[:7], view.today()[:7])
     view = replace(view, about=":".join(span or ()))
     problem, status = await _trouble(view)
@@ -68,16 +52,12 @@ async def plan(
 
 
 @router.get("/plan.csv")
-async def plan_as_csv(
-    request: Request, visitor: Visiting, region: str = "", first: str = "", last: str = ""
-) -> Response:
+async def plan_as_csv(view: Looking, first: str = "", last: str = "") -> Response:
     """Every movement of the plan, for a spreadsheet."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, region, f"{first[:7]}:{last[:7]}")
+    view = replace(view, about=f"{first[:7]}:{last[:7]}")
     found, _ = await view.plan()
-    t, language = Words(visitor.language), visitor.language
+    language = view.visitor.language
+    t = Words(language)
     keys = ("month", "material", "origin", "target", "via", "state", "low", "likely", "high",
             "expected", "tkm")  # fmt: skip
     heads = [t(f"plan.{key}") for key in keys]
@@ -88,7 +68,7 @@ async def plan_as_csv(
         for row in found.rows
     ]  # fmt: skip
     headers = {"Content-Disposition": f'attachment; filename="plan-{view.region.code}.csv"'}
-    body = formats.table([heads, *rows])
+    body = csv_of([heads, *rows], decimal=",")
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 

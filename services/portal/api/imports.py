@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from typing import Annotated
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
@@ -11,14 +10,14 @@ from starlette.datastructures import UploadFile
 
 from services.portal.api.desk import desk_of
 from services.portal.api.fragments import drawn_all
-from services.portal.api.parts import RUNNING, view_of
+from services.portal.api.parts import RUNNING, View
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, shell
-from services.portal.api.visitor import Visiting, Visitor
+from services.portal.api.shell import NONE, Looking, Trouble, shell
+from services.portal.api.visitor import Visiting
 from services.portal.api.words import Words
 from services.portal.gateways import Away, Denied, Imports
 from shared.client.template import template
-from shared.http import Problem, bounded
+from shared.http import bounded
 
 router = APIRouter(route_class=PageRoute)
 LARGEST = 21 << 20  # bytes; the registry says how much a table may have
@@ -27,11 +26,9 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @router.get("/imports")
-async def imports(request: Request, visitor: Visiting) -> Response:
+async def imports(view: Looking) -> Response:
     """The form to upload a table, and the imports so far."""
-    if visitor.seen is None:
-        return _sign_in("/imports")
-    return await _begin(request, visitor)
+    return await _begin(view)
 
 
 @router.get("/imports/template.xlsx")
@@ -44,10 +41,9 @@ async def empty_table(request: Request, visitor: Visiting, region: str = "") -> 
 
 
 @router.post("/imports")
-async def add(request: Request, visitor: Visiting) -> Response:
+async def add(request: Request, view: Looking) -> Response:
     """Hand the table in to be checked, and show how far it is."""
-    if visitor.seen is None:
-        return _sign_in("/imports")
+    language = view.visitor.language
     async with bounded(request, LARGEST).form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         name = file.filename or "table" if isinstance(file, UploadFile) else ""
@@ -58,26 +54,23 @@ async def add(request: Request, visitor: Visiting) -> Response:
             if (value := form.get(field))
         }
     if not content:
-        problem = Words(visitor.language)("import.choose")
-        return await _begin(request, visitor, problem=problem, status=422)
+        return await _begin(view, problem=Words(language)("import.choose"), status=422)
     try:
-        id = await Imports.at(desk_of(request).registry).add(
-            content, visitor.seen.token, name=name[:200], language=visitor.language, **asked
+        id = await Imports.at(view.desk.registry).add(
+            content, view.seen.token, name=name[:200], language=language, **asked
         )
     except Denied as error:
-        t = Words(visitor.language)
+        t = Words(language)
         known = t.knows(f"import.denied.{error.code}")
         problem = t(f"import.denied.{error.code}") if known else t("import.denied.other")
-        return await _begin(request, visitor, problem=problem, status=error.status)
+        return await _begin(view, problem=problem, status=error.status)
     return RedirectResponse(f"/imports/{id}", 303)
 
 
 @router.get("/imports/{id}")
-async def one(id: UUID, request: Request, visitor: Visiting) -> Response:
+async def one(id: UUID, view: Looking) -> Response:
     """How far it is; once it is checked, its errors by cell and the way to send it."""
-    if visitor.seen is None:
-        return _sign_in(f"/imports/{id}")
-    view = await view_of(desk_of(request), visitor, "", str(id))
+    view = replace(view, about=str(id))
     told = await view.imported()
     if told.get("region"):
         view = replace(view, region=await view.desk.region(told["region"]))
@@ -90,15 +83,11 @@ async def one(id: UUID, request: Request, visitor: Visiting) -> Response:
 
 
 @router.post("/imports/{id}/commit")
-async def commit(
-    id: UUID, request: Request, visitor: Visiting, only_good: Annotated[bool, Form()] = False
-) -> Response:
+async def commit(id: UUID, view: Looking, only_good: Annotated[bool, Form()] = False) -> Response:
     """Send what was checked; asked twice, it is sent once."""
-    if visitor.seen is None:
-        return _sign_in(f"/imports/{id}")
-    registry = Imports.at(desk_of(request).registry)
+    registry = Imports.at(view.desk.registry)
     try:
-        await registry.send(str(id), visitor.seen.token, only_good=only_good)
+        await registry.send(str(id), view.seen.token, only_good=only_good)
     except Denied as error:
         if error.status != 409:
             raise
@@ -106,40 +95,28 @@ async def commit(
 
 
 @router.get("/imports/{id}/errors.csv")
-async def errors_as_csv(id: UUID, request: Request, visitor: Visiting) -> Response:
+async def errors_as_csv(id: UUID, view: Looking) -> Response:
     """Every error by cell, for a spreadsheet."""
-    if visitor.seen is None:
-        return _sign_in(f"/imports/{id}")
-    registry = Imports.at(desk_of(request).registry)
-    body = await registry.errors_csv(str(id), visitor.seen.token, visitor.language)
+    registry = Imports.at(view.desk.registry)
+    body = await registry.errors_csv(str(id), view.seen.token, view.visitor.language)
     headers = {"Content-Disposition": f'attachment; filename="{str(id)[:8]}.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _begin(
-    request: Request, visitor: Visitor, *, problem: str = "", status: int = 200
-) -> Response:
-    if visitor.seen is None:
-        raise Problem(403, "not_allowed", "sign in first")
-    desk = desk_of(request)
+async def _begin(view: View, *, problem: str = "", status: int = 200) -> Response:
     try:
-        newest = await Imports.at(desk.registry).newest(visitor.seen.token)
+        newest = await Imports.at(view.desk.registry).newest(view.seen.token)
     except Away:
         newest = []
-        problem = problem or Words(visitor.language)("problem.away")
-    view = await view_of(desk, visitor, "")
+        problem = problem or Words(view.visitor.language)("problem.away")
     html = shell(
         "imports.html",
         view,
         here="/imports",
         newest=newest,
-        organisations=sorted(visitor.seen.organisations),
+        organisations=sorted(view.seen.organisations),
         titles=await view.titles(),
         mappings=MAPPINGS,
         problem=Trouble(problem) if problem else NONE,
     )
     return HTMLResponse(html, status)
-
-
-def _sign_in(then: str) -> Response:
-    return RedirectResponse(f"/login?{urlencode({'then': then})}", 303)

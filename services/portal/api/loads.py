@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,13 +16,14 @@ from services.portal.api.decisions import changed_parts
 from services.portal.api.desk import desk_of
 from services.portal.api.fragments import ENERGIES, METHODS, Typed, drawn_all
 from services.portal.api.match import match_html
-from services.portal.api.parts import ORGANISATIONS_ASKED, View, view_of
+from services.portal.api.parts import View, view_of
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, let_in, shell
+from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.visitor import Visiting
 from services.portal.api.words import Words
 from services.portal.domain import formats
 from services.portal.domain.rows import OwnForecast
+from services.portal.domain.whole import LoadRow
 from services.portal.gateways import Away, Denied, Seen
 
 router = APIRouter(route_class=PageRoute)
@@ -29,6 +31,7 @@ REPORTS = {"coordinator", "reporter"}
 OUTLETS = ("need_direct", "need_via_storage", "onsite", "landfill_structure", "treatment",
            "disposal")  # fmt: skip
 VIRGIN = "virgin"
+TOLD = ("reported", "corrected", "taken_back", "handed_in")
 EVENT = "intake.delivery-reported.v1"
 Own = Sequence[tuple[str, Sequence[OwnForecast]]]
 
@@ -61,6 +64,12 @@ class MatchLoad(Load):
     corrects: UUID | None = None
 
 
+class Correction(MatchLoad):
+    """Loads told before, as they now are; *revision* is theirs, *match* the one they name."""
+
+    match: UUID | None = None
+
+
 class FreeLoad(Load):
     """Loads of a forecast; *form* is the page's mark, so that a form sent twice is one report."""
 
@@ -90,13 +99,32 @@ async def report(
 
 
 async def _handed(
-    view: View, seen: Seen, match: UUID, told: MatchLoad, form: str, request: Request
+    view: View, seen: Seen, match: UUID | None, told: MatchLoad, form: str, request: Request
 ) -> tuple[str, Trouble, int]:
     """What was done, or the trouble and its status."""
     t = Words(view.visitor.language)
     load, problem = read_load(t, told, form, view.today(), correcting=told.corrects is not None)
     if problem:
         return "", problem, 422
+    try:
+        if told.corrects is not None and await _told_again(view, seen, told.corrects, load):
+            return "handed_in", NONE, 200
+        if match is None:
+            return "", Trouble(t("problem.not_your_load")), 404
+        kept = await _told_of_match(view, seen, match, told, load, request)
+    except (Denied, Away) as error:
+        return "", *_refused(t, error)
+    if kept.refused:
+        known = t.knows(f"refused.{kept.refused}")
+        why = t(f"refused.{kept.refused}") if known else kept.refused
+        return "", Trouble(t("problem.load_counts_not", why=why), f"{form}-waybill"), 409
+    did = "load" if told.corrects is None else "corrected" if kept.tonnes else "taken_back"
+    return did, NONE, 200
+
+
+async def _told_of_match(
+    view: View, seen: Seen, match: UUID, told: MatchLoad, load: dict[str, Any], request: Request
+) -> LoadRow:
     load |= {"organisation": told.organisation, "outlet": told.outlet}
     if told.area is not None and told.outlet == "need_via_storage":
         load["area"] = str(told.area)
@@ -105,23 +133,25 @@ async def _handed(
     whole = f"{seen.subject}|{match}|{told.revision}|{sorted(load.items())}"
     key = hashlib.sha256(whole.encode()).hexdigest()[:32]
     tab = request.headers.get("x-tab", "")[:64]
-    try:
-        kept = await view.desk.matcher.report(str(match), seen.token, load, key=key, tab=tab)
-    except Denied as error:
-        known = t.knows(f"problem.{error.code}")
-        text = t(f"problem.{error.code}", left="", first="", last="") if known else (
-            t("problem.refused_load")
-        )  # fmt: skip
-        return "", Trouble(text), error.status
-    except Away:
-        return "", Trouble(t("problem.away")), 503
-    if kept.refused:
-        known = t.knows(f"refused.{kept.refused}")
-        why = t(f"refused.{kept.refused}") if known else kept.refused
-        return "", Trouble(t("problem.load_counts_not", why=why), f"{form}-waybill"), 409
-    if told.corrects is None:
-        return "load", NONE, 200
-    return ("corrected" if kept.tonnes else "taken_back"), NONE, 200
+    return await view.desk.matcher.report(str(match), seen.token, load, key=key, tab=tab)
+
+
+async def _told_again(view: View, seen: Seen, delivery: UUID, load: dict[str, Any]) -> bool:
+    """
+    Loads that came in at the registry's door are corrected there: told again under their own id.
+
+    False where they did not, and are the matcher's to correct.
+    """
+    known = await view.desk.registry.told_load(str(delivery), seen.token)
+    if known is None:
+        return False
+    whole = f"{seen.subject}|{delivery}|{known.revision}|{sorted(load.items())}"
+    id = f"desk-{hashlib.sha256(whole.encode()).hexdigest()[:24]}"
+    await view.desk.registry.hand_in(
+        EVENT, id, known.corrected(load), seen.token, organisation=known.reporter,
+        language=view.visitor.language,
+    )  # fmt: skip
+    return True
 
 
 def read_load(
@@ -156,38 +186,59 @@ def read_load(
 
 @router.get("/deliveries")
 async def deliveries(
-    request: Request,
-    visitor: Visiting,
-    region: str = "",
+    view: Looking,
     show: str = "",
     after: Annotated[str | None, Query(max_length=200)] = None,
     did: str = "",
 ) -> Response:
     """Every load that the reader may see, and the form for those that go under no match."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    about = "refused" if show == "refused" else ""
-    view = await view_of(desk_of(request), visitor, region, about, after)
-    notice = Words(visitor.language)("did.reported") if did == "reported" else ""
+    view = replace(view, about="refused" if show == "refused" else "", after=after)
+    notice = Words(view.visitor.language)(f"did.{did}") if did in TOLD else ""
     return HTMLResponse(await deliveries_html(view, notice=notice))
 
 
 @router.post("/deliveries")
-async def report_free(
-    request: Request, visitor: Visiting, told: Annotated[FreeLoad, Form()]
-) -> Response:
+async def report_free(view: Looking, told: Annotated[FreeLoad, Form()]) -> Response:
     """Hand loads of a forecast in at the registry's door, as the organisation that reports it."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, told.region)
+    view = replace(view, region=await view.desk.region(told.region))
     problem, status = await _handed_in(view, view.seen, told)
     if problem:
         typed = Typed("free", problem.field, told.typed)
         return HTMLResponse(await deliveries_html(view, problem=problem, typed=typed), status)
     back = urlencode({"region": view.region.code, "did": "reported"})
     return RedirectResponse(f"/deliveries?{back}", 303)
+
+
+@router.post("/deliveries/{delivery}")
+async def correct(
+    delivery: UUID, request: Request, view: Looking, told: Annotated[Correction, Form()]
+) -> Response:
+    """Correct loads told before, or take them back with 0 t, by the way on which they were told."""
+    view = replace(view, region=await view.desk.region(told.region))
+    form = f"load-{delivery}"
+    of_it = told.model_copy(update={"corrects": delivery})
+    did, problem, status = await _handed(view, view.seen, told.match, of_it, form, request)
+    if request.headers.get("x-live"):
+        notice = Words(view.visitor.language)(f"did.{did}") if did else ""
+        return await changed_parts(view, ("reported",), notice, problem, status)
+    if did:
+        back = urlencode({"region": view.region.code, "did": did})
+        return RedirectResponse(f"/deliveries?{back}", 303)
+    typed = Typed(form, problem.field, told.typed)
+    return HTMLResponse(await deliveries_html(view, problem=problem, typed=typed), status)
+
+
+def _refused(t: Words, error: Denied | Away) -> tuple[Trouble, int]:
+    """
+    Why it was not taken, and the status; the registry's reasons are in the reader's language.
+    """
+    if isinstance(error, Away):
+        return Trouble(t("problem.away")), 503
+    if t.knows(f"problem.{error.code}"):
+        return Trouble(t(f"problem.{error.code}", left="", first="", last="")), error.status
+    reasons = [str(one.get("text", "")) for one in error.told.get("reasons") or ()]
+    text = " ".join(filter(None, reasons)) or t("problem.refused_load")
+    return Trouble(text), error.status
 
 
 async def _handed_in(view: View, seen: Seen, told: FreeLoad) -> tuple[Trouble, int]:
@@ -205,11 +256,8 @@ async def _handed_in(view: View, seen: Seen, told: FreeLoad) -> tuple[Trouble, i
             EVENT, id, {"external_id": id, **body}, seen.token, organisation=organisation,
             language=view.visitor.language,
         )  # fmt: skip
-    except Denied as error:
-        reasons = [str(one.get("text", "")) for one in error.told.get("reasons") or ()]
-        return Trouble(" ".join(filter(None, reasons)) or t("problem.refused_load")), error.status
-    except Away:
-        return Trouble(t("problem.away")), 503
+    except (Denied, Away) as error:
+        return _refused(t, error)
     return NONE, 200
 
 
@@ -243,18 +291,15 @@ async def own_forecasts(view: View) -> Own:
     """Organisations that the reader reports for, each with the forecasts that it reports."""
     seen = view.seen
     may = [name for name, roles in seen.organisations.items() if REPORTS & set(roles)]
-    registry = view.desk.registry
-    return [
-        (name, await registry.forecasts(view.region.code, name, seen.token))
-        for name in may[:ORGANISATIONS_ASKED]
-    ]
+    found = await view.desk.registry.forecasts(view.region.code, seen.token)
+    return [(name, found.get(name, ())) for name in may]
 
 
 async def deliveries_html(
     view: View, *, notice: str = "", problem: Trouble = NONE, typed: Typed | None = None
 ) -> str:
     """The page whole; without the form where the registry does not answer."""
-    parts = await drawn_all(view, ("reported",))
+    parts = await drawn_all(view, ("reported",), typed)
     try:
         forecasts: Own | None = await own_forecasts(view)
     except (Away, Denied):

@@ -3,30 +3,34 @@
 from dataclasses import replace
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from services.portal.api.desk import desk_of
 from services.portal.api.fragments import Typed, drawn_all
-from services.portal.api.parts import View, view_of
+from services.portal.api.parts import View
 from services.portal.api.route import PageRoute
-from services.portal.api.shell import NONE, Trouble, let_in, shell
-from services.portal.api.visitor import Visiting
+from services.portal.api.shell import NONE, Looking, Trouble, shell
 from services.portal.api.words import Words
 
 router = APIRouter(route_class=PageRoute)
-TOLD = ("accept", "decline", "undo", "counter", "close", "load", "corrected", "taken_back")
+TOLD = (
+    "accept",
+    "decline",
+    "undo",
+    "counter",
+    "close",
+    "load",
+    "corrected",
+    "taken_back",
+    "handed_in",
+)
 
 
 @router.get("/matches/{match}")
-async def match_page(match: UUID, request: Request, visitor: Visiting, did: str = "") -> Response:
+async def match_page(match: UUID, view: Looking, did: str = "") -> Response:
     """One match, for those whom it concerns; *did* is what this person has just done."""
-    sent_away = let_in(request, visitor)
-    if sent_away is not None:
-        return sent_away
-    view = await view_of(desk_of(request), visitor, "", str(match))
-    notice = Words(visitor.language)(f"did.{did}") if did in TOLD else ""
-    return HTMLResponse(await match_html(view, notice=notice))
+    notice = Words(view.visitor.language)(f"did.{did}") if did in TOLD else ""
+    return HTMLResponse(await match_html(replace(view, about=str(match)), notice=notice))
 
 
 async def match_html(

@@ -23,6 +23,7 @@ from shared.vocabulary.regions import Region, UnknownPlace
 Context = dict[str, Any]
 ORGANISATIONS_ASKED = 3
 NEAR_SHOWN = 5
+TWICE_SHOWN = 5
 UPKEEP = (("confirm", "/confirm"), ("duplicates", "/duplicates"), ("calls", "/to-call"))
 PAIRS_SHOWN = ("suggested", "linked", "refused")
 RUNNING = ("waiting", "checking", "sending")
@@ -236,7 +237,8 @@ async def reported(view: View) -> Context:
         ),
         view.titles(),
     )  # fmt: skip
-    return {"rows": found, "more": more, "titles": titles, "as_of": None}
+    mine = {name for name, roles in view.seen.organisations.items() if REPORTS & set(roles)}
+    return {"rows": found, "more": more, "mine": mine, "titles": titles, "as_of": None}
 
 
 async def near_misses(view: View) -> Context:
@@ -286,27 +288,50 @@ def reports(view: View, mass: Mass) -> bool:
 
 
 async def upkeep(view: View) -> Context:
-    """How much waits to be confirmed, linked or called about."""
+    """How much waits to be confirmed, linked or called about, and what is told twice."""
     if not may_keep(view):
-        return {"waiting": (), "as_of": None}
-    registry, region = Upkeep.at(view.desk.registry), view.region.code
-    (asked, more), twice, (coming, others) = await asyncio.gather(
-        registry.to_confirm(region, view.seen.token),
-        registry.twice(region, view.seen.token, PAIRS_SHOWN[0]),
-        registry.to_call(region, view.seen.token),
-    )
-    told = ((len(asked), more), (len(twice), False), (len(coming), others))
-    waiting = [(*where, *each) for where, each in zip(UPKEEP, told, strict=True)]
-    return {"waiting": waiting, "as_of": None}
+        return {"waiting": (), "told": (), "as_of": None}
+    told_twice = asyncio.create_task(_told_twice(view))
+    try:
+        registry = Upkeep.at(view.desk.registry)
+        counts = await registry.waiting(view.region.code, view.seen.token)
+    finally:
+        told = await told_twice
+    waiting = [(name, path, counts[name]) for name, path in UPKEEP]
+    return {"waiting": waiting, "told": told, "as_of": None}
+
+
+async def _told_twice(view: View) -> Sequence[rows.TwiceTold]:
+    """What the notifier told this reader of pairs; nothing while it is away."""
+    try:
+        return await view.desk.notifier.twice(
+            view.region.code, view.visitor.language, view.seen.token, limit=TWICE_SHOWN
+        )
+    except (Away, Denied):
+        return ()
 
 
 async def confirm(view: View) -> Context:
-    """Forecasts whose owner is asked whether they hold; *own* are those the reader may confirm."""
+    """
+    Forecasts whose owner is asked whether they hold, the one that the page is about first; *own*
+    are those the reader may confirm.
+    """
+    registry = Upkeep.at(view.desk.registry)
     (found, more), titles = await asyncio.gather(
-        Upkeep.at(view.desk.registry).to_confirm(view.region.code, view.seen.token), view.titles()
+        registry.to_confirm(view.region.code, view.seen.token), view.titles()
     )
-    own = [one for one in found if reports(view, one)]
-    return {"rows": found, "more": more, "own": own, "titles": titles, "as_of": None}
+    named = next((one for one in found if one.id == view.about), None)
+    if named is None and more and view.about:
+        named = await registry.asked(its_id(view.about), view.seen.token)
+    rows = [*([named] if named else ()), *(one for one in found if one != named)]
+    return {
+        "rows": rows,
+        "more": more,
+        "named": named,
+        "own": [one for one in rows if reports(view, one)],
+        "titles": titles,
+        "as_of": None,
+    }
 
 
 async def duplicates(view: View) -> Context:

@@ -4,11 +4,11 @@ import re
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -16,6 +16,7 @@ from services.portal.api import words
 from services.portal.api.cookies import LANGUAGE
 from services.portal.api.desk import desk_of
 from services.portal.api.drawing import draw
+from services.portal.api.visitor import SignInFirst
 from services.portal.gateways import Away, Denied, ProviderAway
 from shared import telemetry
 from shared.http import Problem
@@ -55,6 +56,8 @@ class PageRoute(APIRoute):
             try:
                 refuse_other_sites(request)
                 response = await handle(request)
+            except SignInFirst as error:
+                response = RedirectResponse(f"/login?{urlencode({'then': error.then})}", 303)
             except (Problem, HTTPException, RequestValidationError,
                     Away, Denied, ProviderAway) as error:  # fmt: skip
                 response = error_page(request, error)

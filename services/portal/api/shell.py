@@ -1,15 +1,14 @@
 """What every page stands in: its head, where else to go, and what was done or went wrong."""
 
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from typing import Annotated, Any
 
-from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import Depends, Query, Request
 
+from services.portal.api.desk import desk_of
 from services.portal.api.drawing import draw
-from services.portal.api.parts import UPKEEP, View, may_keep
-from services.portal.api.visitor import Visitor
+from services.portal.api.parts import UPKEEP, View, may_keep, view_of
+from services.portal.api.visitor import SignInFirst, Visiting
 from services.portal.gateways import Away
 
 PLACES = (("now", "/"), ("near", "/near-misses"), ("plan", "/plan"), ("loads", "/deliveries"),
@@ -58,16 +57,22 @@ def shell(
     )
 
 
-def let_in(request: Request, visitor: Visitor) -> Response | None:
+async def looking(
+    request: Request,
+    visitor: Visiting,
+    region: Annotated[str, Query(max_length=40)] = "",
+) -> View:
     """
-    Where anybody is sent who is not signed in; None lets a known reader pass.
+    The view of a known reader on *region*; anybody is sent to sign in, and then comes back.
 
     Raises `Away` while the registry cannot say who a signed-in reader is.
     """
     if visitor.unsure:
         raise Away("registry")
-    if visitor.seen is not None:
-        return None
-    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
-    path = request.url.path if request.method == "GET" else "/"
-    return RedirectResponse(f"/login?{urlencode({'then': path + query})}", 303)
+    if visitor.seen is None:
+        query = f"?{request.url.query}" if request.url.query else ""
+        raise SignInFirst(request.url.path + query if request.method == "GET" else "/")
+    return await view_of(desk_of(request), visitor, region)
+
+
+Looking = Annotated[View, Depends(looking)]

@@ -17,6 +17,14 @@ RENEW_BEFORE_S = 30
 LONGEST_S = 12 * 3600
 
 
+class SignInFirst(Exception):
+    """Anybody asked for a page of known readers; *then* is where to go on, once signed in."""
+
+    def __init__(self, then: str) -> None:
+        super().__init__("sign in to see this")
+        self.then = then
+
+
 @dataclass(frozen=True)
 class Visitor:
     """

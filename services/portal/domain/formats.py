@@ -1,7 +1,7 @@
 """How numbers, weeks and moments are written: the same Finnish forms in every language."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -132,16 +132,3 @@ def language_of(accepted: str, known: Sequence[str], default: str) -> str:
         except ValueError:
             continue
     return next((tag for _, _, tag in sorted(wishes) if tag in known), default)
-
-
-def table(rows: Iterable[Sequence[str | float]]) -> str:
-    """*rows* as CSV as a Finnish spreadsheet reads it: `;`, decimal comma, and a mark of UTF-8."""
-    return "\ufeff" + "".join(";".join(map(_cell, row)) + "\r\n" for row in rows)
-
-
-def _cell(told: str | float) -> str:
-    if not isinstance(told, str):
-        return f"{told:.3f}".rstrip("0").rstrip(".").replace(".", ",")
-    # what a spreadsheet would take for a formula stays text
-    text = f"'{told}" if told[:1] in ("=", "+", "-", "@", "\t", "\r") else told
-    return '"' + text.replace('"', '""') + '"'

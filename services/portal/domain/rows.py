@@ -69,6 +69,31 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class TwiceTold(Notice):
+    """One's own forecast that may be told twice, or what became of that."""
+
+    change: str
+    unread: bool
+
+    @property
+    def shown(self) -> str:
+        """In which list of pairs it lies."""
+        return "linked" if self.change == "linked" else "suggested"
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where an organisation's system is told of *events*; *reason* says why it is disabled."""
+
+    id: str
+    organisation: str
+    host: str
+    events: tuple[str, ...]
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class OwnForecast:
     """A forecast that this reader's organisation reports, under its own *external_id*."""
 

@@ -25,6 +25,8 @@ class Mass:
     status: str
     asked_on: date | None = None
     stale: bool = False
+    low: int = 0
+    high: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,23 @@ class Twice:
 
     @property
     def differs(self) -> frozenset[str]:
-        """Which of the facts compared are not the same on both sides."""
+        """
+        Which of the facts compared are not the same on both sides; that one of a linked pair is a
+        draft comes of the link.
+        """
         one, other = (_facts(each) for each in self.both)
-        return frozenset(name for name in one if one[name] != other[name])
+        compared = one.keys() - ({"status"} if self.state == "linked" else set())
+        return frozenset(name for name in compared if one[name] != other[name])
+
+    @property
+    def meet(self) -> bool:
+        """Whether the least to the most of one meets that of the other."""
+        return max(each.low for each in self.both) <= min(each.high for each in self.both)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether a linked pair tells amounts by now that cannot be one."""
+        return self.state == "linked" and not self.meet
 
 
 def _facts(mass: Mass) -> dict[str, Any]:

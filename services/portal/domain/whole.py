@@ -1,13 +1,16 @@
 """One match in full: its terms, what each side has said, what may be done now, and its loads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from services.portal.domain.rows import OPEN, MatchRow
 
 CARRIED = ("agreed", "moving", "done")
 ONSITE = "onsite"
+CORRECTED = ("waybill", "haul_km", "energy", "vehicle")
+"""What a correction says of loads or leaves out for good."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,29 @@ class LoadRow:
     area: str | None = None
     refused: str | None = None
     under_match: bool = False
+    revision: int = 1
 
     @property
     def counts(self) -> bool:
         """Whether anything of it stands: neither refused nor taken back."""
         return self.refused is None and self.tonnes > 0
+
+
+@dataclass(frozen=True)
+class ToldLoad:
+    """Loads as *reporter* told them at the registry's door, under its own *external_id*."""
+
+    external_id: str
+    reporter: str
+    revision: int
+    told: Mapping[str, Any]
+
+    def corrected(self, load: Mapping[str, Any]) -> dict[str, Any]:
+        """What is told again: all as it was told, but for what *load* now says of it."""
+        kept = {name: value for name, value in self.told.items() if name not in CORRECTED}
+        rest = {name: value for name, value in load.items() if name != "tonnes"}
+        return {**kept, **rest, "external_id": self.external_id, "quantity": load["tonnes"],
+                "unit": "t"}  # fmt: skip
 
 
 @dataclass(frozen=True)

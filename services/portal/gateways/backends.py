@@ -5,13 +5,14 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
 from services.portal.domain.charts.balance import Month
-from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast
+from services.portal.domain.rows import Entry, Figure, Notice, OwnForecast, TwiceTold, Webhook
+from services.portal.domain.whole import ToldLoad
 from shared.vocabulary.regions import Region, region_from
 
 REGIONS_KEPT_S = 60.0
@@ -99,6 +100,12 @@ class Backend:
         """The answer to an order."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._ask("POST", path, token, json=body, headers=named)
+
+    async def change(
+        self, method: Literal["PUT", "PATCH"], path: str, body: Mapping[str, Any], token: str
+    ) -> Answer:
+        """The answer to a thing told anew, whole or in part."""
+        return await self._ask(method, path, token, json=body)
 
     async def _ask(self, method: str, path: str, token: str, **more: Any) -> Answer:
         headers = dict(more.pop("headers", {}))
@@ -202,24 +209,23 @@ class Registry(Backend):
         self._titles = (time.monotonic(), found)
         return found
 
-    async def forecasts(self, region: str, organisation: str, token: str) -> Sequence[OwnForecast]:
-        """The forecasts of *organisation* that it reports itself, under its own ids."""
-        found: list[OwnForecast] = []
+    async def forecasts(self, region: str, token: str) -> Mapping[str, Sequence[OwnForecast]]:
+        """By organisation, the forecasts that it reports, under its own ids; one's own alone."""
+        found: dict[str, list[OwnForecast]] = {}
         after: str | None = None
         for _ in range(FORECAST_PAGES):
             answer = await self.get(
-                "/forecasts", token, region=region, organisation=organisation, after=after,
-                limit=200,
-            )  # fmt: skip
-            found += [
-                OwnForecast(
-                    str(one["forecast_id"]), str(one["external_id"]), str(one["direction"]),
-                    str(one["material"]), str(one["place"]["municipality"]),
-                    int(one["quantity"]["likely_t"]),
-                )
-                for one in answer.items
-                if one.get("external_id") and one["organisation"] == organisation
-            ]  # fmt: skip
+                "/forecasts", token, region=region, own="true", after=after, limit=200
+            )
+            for one in answer.items:
+                if one.get("external_id"):
+                    found.setdefault(str(one["reporter"]), []).append(
+                        OwnForecast(
+                            str(one["forecast_id"]), str(one["external_id"]),
+                            str(one["direction"]), str(one["material"]),
+                            str(one["place"]["municipality"]), int(one["quantity"]["likely_t"]),
+                        )
+                    )  # fmt: skip
             after = answer.body.get("next")
             if after is None:
                 break
@@ -236,6 +242,18 @@ class Registry(Backend):
             f"/intake?{urlencode({'organisation': organisation})}", told, token,
             Content_Type="application/cloudevents+json", Accept_Language=language,
         )  # fmt: skip
+
+    async def told_load(self, id: str, token: str) -> ToldLoad | None:
+        """Loads as they were told at the door; None where not there, or not by the reader's own."""
+        try:
+            told = (await self.get(f"/deliveries/{id}", token)).body
+        except Denied as error:
+            if error.status != 404:
+                raise
+            return None
+        return ToldLoad(
+            str(told["external_id"]), str(told["reporter"]), int(told["revision"]), told["told"]
+        )
 
 
 class Indicators(Backend):
@@ -316,6 +334,47 @@ class Notifier(Backend):
             for row in answer.items
         ]
         return notices, answer.as_of
+
+    async def twice(
+        self, region: str, language: str, token: str, *, limit: int
+    ) -> Sequence[TwiceTold]:
+        """One's own forecasts of *region* that may be told twice, and that were linked."""
+        answer = await self.get(
+            "/inbox/duplicates", token, language=language, region=region, limit=limit
+        )
+        return [
+            TwiceTold(
+                str(row["id"]), str(row["material"]), str(row["title"]), str(row["text"]),
+                str(row["change"]), bool(row["unread"]),
+            )
+            for row in answer.items
+        ]  # fmt: skip
+
+    async def read_twice(self, notice: str, token: str) -> None:
+        """That *notice* of a pair was read; `Denied` with 404 when it is not one's own."""
+        await self.post(f"/inbox/duplicates/{notice}/read", {}, token)
+
+    async def preferences(self, token: str) -> Mapping[str, Any]:
+        """What the bearer of *token* chose of mail and language, whole."""
+        return (await self.get("/preferences", token)).body
+
+    async def choose(self, told: Mapping[str, Any], token: str) -> None:
+        """Choose anew, whole."""
+        await self.change("PUT", "/preferences", told, token)
+
+    async def webhooks(self, token: str) -> Sequence[Webhook]:
+        """Those of the organisations that the bearer of *token* acts for."""
+        return [
+            Webhook(
+                str(one["id"]), str(one["organisation"]), urlsplit(one["url"]).hostname or "",
+                tuple(one["events"]), str(one["status"]), str(one.get("reason") or ""),
+            )
+            for one in await self.every("/webhooks", token)
+        ]  # fmt: skip
+
+    async def enable(self, webhook: str, token: str) -> None:
+        """Take a *webhook* into use again; `Denied` with 404 when it is not theirs to change."""
+        await self.change("PATCH", f"/webhooks/{webhook}", {"status": "active"}, token)
 
 
 def moment(told: Any) -> datetime | None:

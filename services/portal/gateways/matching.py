@@ -225,6 +225,7 @@ def load_row(told: Mapping[str, Any]) -> LoadRow:
         area=told.get("area_id"),
         refused=told.get("refused"),
         under_match=bool(told.get("under_match")),
+        revision=int(told.get("revision") or 1),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from services.portal.domain.upkeep import Coming, Early, Mass, Twice
-from services.portal.gateways.backends import Backend, moment
+from services.portal.gateways.backends import Backend, Denied, moment
 
 ASKED = 200
 PAGES = 5
@@ -19,10 +19,30 @@ class Upkeep(Backend):
         """That of the *registry* that is asked already."""
         return cls(registry.name, registry.url, registry.session, registry.timeout.total or 0)
 
+    async def waiting(self, region: str, token: str) -> Mapping[str, int]:
+        """How much of *region* waits, under the names of the pages where it is done."""
+        told = (await self.get("/counts", token, region=region)).body
+        return {
+            "confirm": int(told["to_confirm"]),
+            "duplicates": int(told["duplicates"]),
+            "calls": int(told["to_call"]),
+        }
+
     async def to_confirm(self, region: str, token: str) -> tuple[Sequence[Mass], bool]:
         """Forecasts whose owner was asked whether they hold, and whether there are more."""
         answer = await self.get("/forecasts", token, region=region, asked="true", limit=ASKED)
         return [_mass(one) for one in answer.items], answer.body.get("next") is not None
+
+    async def asked(self, forecast: str, token: str) -> Mass | None:
+        """The one *forecast*, where its owner is asked whether it holds and the reader sees it."""
+        try:
+            told = (await self.get(f"/forecasts/{forecast}", token)).body
+        except Denied as error:
+            if error.status != 404:
+                raise
+            return None
+        found = _mass(told)
+        return found if found.asked_on else None
 
     async def confirm(self, forecasts: Sequence[str], token: str) -> tuple[int, int]:
         """How many of *forecasts* were confirmed, and how many were not this reader's."""
@@ -62,19 +82,23 @@ class Upkeep(Backend):
 def _mass(told: Mapping[str, Any]) -> Mass:
     fresh = told.get("freshness") or {}
     asked = moment(fresh.get("asked_at"))
+    amount = told["quantity"]
+    likely = amount["likely_t"]
     return Mass(
         id=str(told["forecast_id"]),
         organisation=str(told["organisation"]),
         reporter=str(told["reporter"]),
         direction=str(told["direction"]),
         material=str(told["material"]),
-        tonnes=round(told["quantity"]["likely_t"]),
+        tonnes=round(likely),
         municipality=str(told["place"]["municipality"]),
         first=date.fromisoformat(told["window"]["first"]),
         last=date.fromisoformat(told["window"]["last"]),
         status=str(told["status"]),
         asked_on=asked.date() if asked else None,
         stale=bool(fresh.get("stale")),
+        low=round(amount.get("low_t", likely)),
+        high=round(amount.get("high_t", likely)),
     )
 
 

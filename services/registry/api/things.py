@@ -12,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
 from services.registry.api.told import (
+    NO_DELIVERY,
     Confirmation,
     FeatureCollection,
     ToldArea,
+    ToldCounts,
+    ToldDelivery,
     ToldForecast,
     ToldProject,
 )
@@ -92,9 +95,29 @@ async def forecasts(
     asked: Annotated[
         bool, Query(description="only those whose owner was asked whether they hold")
     ] = False,
+    own: Annotated[
+        bool, Query(description="only those that your organisations own or report")
+    ] = False,
 ) -> dict[str, Any]:
     """Forecasts, the one changed longest ago first."""
-    return await _page("forecast", asker, session, paging, wanted, project=project, asked=asked)
+    return await _page(
+        "forecast", asker, session, paging, wanted, project=project, asked=asked, own=own
+    )
+
+
+@router.get("/counts", responses=answers(ToldCounts))
+async def counts(
+    asker: Asking, session: Reading, region: Annotated[str, Query(max_length=16)]
+) -> dict[str, Any]:
+    """How much of *region* waits to be confirmed, linked or called about, that the asker sees."""
+    scope = scope_of(asker)
+    to_confirm, to_call = await store.waiting(session, scope, region)
+    return {
+        "region": region,
+        "to_confirm": to_confirm,
+        "duplicates": await store.suggested(session, scope, region),
+        "to_call": to_call,
+    }
 
 
 @router.get("/forecasts.geojson", response_class=GeoJson, responses=answers(FeatureCollection))
@@ -209,6 +232,22 @@ async def area(
     return await _one("area", id, asker, session, if_none_match)
 
 
+@router.get("/deliveries/{id}", responses=answers(ToldDelivery) | NO_DELIVERY)
+async def delivery(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+    """Loads as they were told at this door, for who may tell them again; the matcher lists them."""
+    found = await store.things(session, "delivery", [id])
+    if not found or not may_report(asker, found[0].reporter):
+        raise Problem(404, "delivery_unknown", f"there are no loads {id} that you told here")
+    (known,) = found
+    return {
+        "delivery_id": str(known.id),
+        "external_id": known.external_id,
+        "reporter": known.reporter,
+        "revision": known.revision,
+        "told": known.told,
+    }
+
+
 async def _page(
     kind: Kind,
     asker: Asker,
@@ -219,6 +258,7 @@ async def _page(
     project: UUID | None = None,
     asked: bool = False,
     without_forecasts: bool = False,
+    own: bool = False,
 ) -> dict[str, Any]:
     found = await store.listed(
         session,
@@ -229,6 +269,7 @@ async def _page(
         project=project,
         asked=asked,
         without_forecasts=without_forecasts,
+        own=own,
         after=moment_after(paging.after),
         limit=paging.limit,
     )

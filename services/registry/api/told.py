@@ -41,6 +41,29 @@ class ToldArea(AreaUpdated):
     updated_at: datetime
 
 
+class ToldCounts(Answer):
+    """How much waits in a region: exactly, of what the asker may see."""
+
+    region: str
+    to_confirm: int
+    """Forecasts whose owner was asked."""
+    duplicates: int
+    """Pairs that are suggested."""
+    to_call: int
+    """Projects without forecasts."""
+
+
+class ToldDelivery(Answer):
+    """Loads as their reporter told them last; told again under *external_id* they are corrected."""
+
+    delivery_id: UUID
+    external_id: str
+    reporter: str
+    revision: int
+    told: dict[str, Any]
+    """As it was handed in."""
+
+
 # -- the door
 
 
@@ -442,6 +465,7 @@ class ToldPaper(Answer):
 
 NO_ORGANISATION = (404, "organisation_unknown", "there is no such organisation here")
 OF_ORGANISATION = refusals(NO_ORGANISATION)
+NO_DELIVERY = refusals((404, "delivery_unknown", "there are no such loads that you told here"))
 ADDING_ORGANISATION = refusals(
     (409, "organisation_exists", "choose another token"),
     (422, "token_invalid", "use 2 to 32 of a-z, 0-9 and hyphen"),

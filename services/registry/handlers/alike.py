@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.registry import store
 from services.registry.domain import Likeness, Thing, likeness
-from shared.contracts import DuplicateSuggested
+from shared.contracts import DuplicateChanged, DuplicateSuggested
 from shared.work import Work
 
 MOST = 5
@@ -19,13 +19,13 @@ AT_ONCE = 200
 async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
     """
     Suggest what the forecasts among *changed*, kept just now, may be duplicates of; tell of the
-    pairs that were not suggested yet.
+    pairs that were not suggested yet, and of those that are alike no longer.
     """
     forecasts = {one.id: one for one in changed if one.kind == "forecast"}
     if not forecasts:
         return
     found: dict[UUID, list[tuple[UUID, Likeness]]] = {id: [] for id in forecasts}
-    states = {id: (one.revision, one.state) for id, one in forecasts.items()}
+    states: dict[UUID, Revised] = {id: (one.revision, one.state) for id, one in forecasts.items()}
     for id, revision, other in await store.beside(work.session, list(forecasts.values())):
         alike = likeness(forecasts[id].state, other)
         if alike is not None:
@@ -36,8 +36,14 @@ async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
         for id, others in found.items()
         for other, alike in sorted(others, key=lambda one: (-one[1].score, one[0]))[:MOST]
     }
-    for pair in await store.suggest(work.session, forecasts, most_alike, work.now):
-        work.announce(_suggested(pair, states[pair[0]], states[pair[1]], most_alike[pair], work))
+    new, gone = await store.suggest(work.session, forecasts, most_alike, work.now)
+    for pair, revision in new.items():
+        work.announce(_suggested(pair, revision, states, most_alike[pair], work))
+    away = {id for pair in gone for id in pair} - set(states)
+    for one in await store.things(work.session, "forecast", away):
+        states[one.id] = one.revision, one.state
+    for pair, revision in gone.items():
+        work.announce(changed_pair(pair, revision, states, work, change="dropped"))
 
 
 async def look_for_duplicates(after: UUID | None, work: Work) -> UUID | None:
@@ -60,17 +66,40 @@ Revised = tuple[int, Mapping[str, Any]]
 
 
 def _suggested(
-    pair: store.Pair, one: Revised, other: Revised, alike: Likeness, work: Work
+    pair: store.Pair, revision: int, states: Mapping[UUID, Revised], alike: Likeness, work: Work
 ) -> DuplicateSuggested:
+    told = _told(pair, revision, states, work)
     return DuplicateSuggested.model_validate(
-        {
-            "at": work.now,
-            "region": one[1]["region"],
-            "duplicate_id": uuid5(NAMESPACE_URL, f"{pair[0]} {pair[1]}"),
-            "revision": one[0] + other[0],
-            "forecasts": [{**state, "forecast_revision": at} for at, state in (one, other)],
-            "score": alike.score,
-            "reasons": alike.reasons,
-            "sample": one[1]["sample"],
-        }
+        {**told, "score": alike.score, "reasons": alike.reasons}
     )
+
+
+def changed_pair(
+    pair: store.Pair,
+    revision: int,
+    states: Mapping[UUID, Revised],
+    work: Work,
+    *,
+    change: str,
+    counts: UUID | None = None,
+    decided_by: UUID | None = None,
+) -> DuplicateChanged:
+    """What is told of a *pair* that was decided of, or is alike no longer."""
+    told = _told(pair, revision, states, work)
+    return DuplicateChanged.model_validate(
+        {**told, "change": change, "counts": counts, "decided_by": decided_by}
+    )
+
+
+def _told(
+    pair: store.Pair, revision: int, states: Mapping[UUID, Revised], work: Work
+) -> dict[str, Any]:
+    both = [states[id] for id in pair]
+    return {
+        "at": work.now,
+        "region": both[0][1]["region"],
+        "duplicate_id": uuid5(NAMESPACE_URL, f"{pair[0]} {pair[1]}"),
+        "revision": revision,
+        "forecasts": [{**state, "forecast_revision": at} for at, state in both],
+        "sample": both[0][1]["sample"],
+    }

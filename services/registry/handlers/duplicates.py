@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.registry import store
 from services.registry.domain import Clashes, Denied, Thing, Unknown
-from services.registry.handlers.alike import pair_of
+from services.registry.handlers.alike import changed_pair, pair_of
 from services.registry.handlers.freshness import held_forecasts
 from services.registry.handlers.intake import tell
 from shared.work import Work
@@ -37,7 +37,8 @@ async def decide(
     known = {one.id: one for one in forecasts}
     if decision == "link" and await _may_be_named(work, pair, known, scope):
         await store.name(work.session, pair, work.now)
-    if await store.duplicate(work.session, scope, pair) is None:
+    before = await store.duplicate(work.session, scope, pair)
+    if before is None:
         raise Unknown(
             "duplicate_unknown", f"{counts} and {duplicate} are no suggested pair that you may see"
         )
@@ -48,10 +49,11 @@ async def decide(
         if linked is not None or known[one].duplicate_of == other:
             register.link(known[one], linked)
     await store.keep_things(work.session, list(register.changed.values()), work.now)
-    await store.decide(work.session, pair, state=_STATES[decision], by=actor, now=work.now)
+    state = _STATES[decision]
+    revision = await store.decide(work.session, pair, state=state, by=actor, now=work.now)
     work.note(
         actor,
-        f"duplicate-{_STATES[decision]}",
+        f"duplicate-{state}",
         f"forecast/{duplicate}",
         *{one.organisation for one in forecasts},
         counts=str(counts),
@@ -60,7 +62,34 @@ async def decide(
     tell(register, work)
     decided = await store.duplicate(work.session, scope, pair)
     assert decided is not None
+    if (decided.state, decided.counts) != (before.state, before.counts):
+        now = {id: register.changed.get(id, one) for id, one in known.items()}
+        work.announce(
+            changed_pair(
+                pair,
+                revision,
+                {id: (one.revision, one.state) for id, one in now.items()},
+                work,
+                change=_change(before.state, state),
+                counts=decided.counts,
+                decided_by=_person(actor),
+            )
+        )
     return decided
+
+
+def _change(before: str, now: str) -> str:
+    if now != "suggested":
+        return now
+    return "unlinked" if before == "linked" else "reopened"
+
+
+def _person(actor: str) -> UUID | None:
+    kind, _, id = actor.partition("/")
+    try:
+        return UUID(id) if kind == "person" else None
+    except ValueError:  # a person of a token that the registry did not give
+        return None
 
 
 async def _may_be_named(

@@ -11,6 +11,7 @@ from services.registry.store.duplicates import (
     duplicates,
     name,
     suggest,
+    suggested,
 )
 from services.registry.store.freshness import calendar, look_again, unsure
 from services.registry.store.imports import (
@@ -92,6 +93,7 @@ from services.registry.store.things import (
     listed,
     seen,
     things,
+    waiting,
 )
 
 __all__ = [
@@ -174,6 +176,8 @@ __all__ = [
     "slice_of",
     "stay",
     "suggest",
+    "suggested",
     "things",
     "unsure",
+    "waiting",
 ]

@@ -41,11 +41,12 @@ _BESIDE = text(
 )
 _DROP = text(
     """
-    DELETE FROM duplicate WHERE state = 'suggested'
+    UPDATE duplicate SET state = 'dropped', revision = revision + 1 WHERE state = 'suggested'
       AND (one = ANY(CAST(:ids AS uuid[])) OR other = ANY(CAST(:ids AS uuid[])))
       AND (one, other) NOT IN (
           SELECT one, other FROM jsonb_to_recordset(CAST(:rows AS jsonb))
               AS told(one uuid, other uuid))
+    RETURNING one, other, revision
     """
 )
 _SUGGEST = text(
@@ -55,16 +56,22 @@ _SUGGEST = text(
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS told(one uuid, other uuid, score float8, reasons jsonb)
     ORDER BY one, other
-    ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons
-    WHERE duplicate.state = 'suggested'
-    RETURNING one, other, xmax = 0 AS is_new
+    ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons,
+        state = 'suggested',
+        revision = duplicate.revision + CAST(duplicate.state = 'dropped' AS integer),
+        suggested_at = CASE duplicate.state WHEN 'dropped' THEN excluded.suggested_at
+            ELSE duplicate.suggested_at END
+    WHERE duplicate.state IN ('suggested', 'dropped')
+    RETURNING one, other, revision, suggested_at = :now AS is_new
     """
 )
 _NAME = text(
     """
     INSERT INTO duplicate (one, other, score, reasons, state, suggested_at)
     VALUES (:one, :other, 0, '{"named_by": "person"}', 'suggested', :now)
-    ON CONFLICT (one, other) DO NOTHING
+    ON CONFLICT (one, other) DO UPDATE SET score = excluded.score, reasons = excluded.reasons,
+        state = 'suggested', suggested_at = excluded.suggested_at
+    WHERE duplicate.state = 'dropped'
     """
 )
 _LISTED = f"""
@@ -72,15 +79,16 @@ _LISTED = f"""
     SELECT duplicate.*, a.state AS one_state, b.state AS other_state,
            a.duplicate_of AS one_counts, b.duplicate_of AS other_counts
     FROM duplicate JOIN seen AS a ON a.id = duplicate.one JOIN seen AS b ON b.id = duplicate.other
-    WHERE (:everything OR a.region = ANY(CAST(:regions AS text[]))
+    WHERE duplicate.state <> 'dropped' AND (:everything OR a.region = ANY(CAST(:regions AS text[]))
         OR b.region = ANY(CAST(:regions AS text[]))
         OR CAST(:own AS text[])
             && CAST(ARRAY[a.organisation, a.reporter, b.organisation, b.reporter] AS text[]))
 """
 _DECIDE = text(
     """
-    UPDATE duplicate SET state = :state, decided_by = :by, decided_at = :now
-    WHERE one = :one AND other = :other
+    UPDATE duplicate SET state = :state, decided_by = :by, decided_at = :now,
+        revision = revision + 1
+    WHERE one = :one AND other = :other RETURNING revision
     """
 )
 
@@ -138,21 +146,22 @@ async def suggest(
     ids: Iterable[UUID],
     alike: Mapping[Pair, Likeness],
     now: datetime,
-) -> list[Pair]:
+) -> tuple[dict[Pair, int], dict[Pair, int]]:
     """
-    The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay. Those that
-    were not suggested before.
+    The suggestions about forecasts *ids* are *alike*, and no others; decided pairs stay. The pairs
+    that were not suggested before, and those that are suggested no longer, with their revisions.
     """
     rows = [
         {"one": str(one), "other": str(other), "score": each.score, "reasons": each.reasons}
         for (one, other), each in alike.items()
     ]
     told = json.dumps(rows)
-    await session.execute(_DROP, {"ids": list(ids), "rows": told})
+    gone = await session.execute(_DROP, {"ids": list(ids), "rows": told})
+    dropped = {(row.one, row.other): row.revision for row in gone}
     if not rows:
-        return []
+        return {}, dropped
     kept = await session.execute(_SUGGEST, {"rows": told, "now": now})
-    return [(row.one, row.other) for row in kept if row.is_new]
+    return {(row.one, row.other): row.revision for row in kept if row.is_new}, dropped
 
 
 async def duplicates(
@@ -183,6 +192,16 @@ async def duplicates(
     return [_listed(row) for row in rows.mappings()]
 
 
+async def suggested(session: AsyncSession, scope: Scope, region: str) -> int:
+    """How many suggested pairs of *region* *scope* may see and decide."""
+    question = text(
+        f"SELECT count(*) FROM ({_LISTED} AND duplicate.state = 'suggested'"
+        " AND (a.region = :region OR b.region = :region)) AS pair"
+    )
+    found: int = (await session.execute(question, {"region": region, **scoped(scope)})).scalar_one()
+    return found
+
+
 async def duplicate(session: AsyncSession, scope: Scope, pair: Pair) -> Listed | None:
     """The one *pair*, when *scope* may see and decide it."""
     question = text(f"{_LISTED} AND duplicate.one = :one AND duplicate.other = :other")
@@ -196,10 +215,11 @@ async def name(session: AsyncSession, pair: Pair, now: datetime) -> None:
     await session.execute(_NAME, {"one": pair[0], "other": pair[1], "now": now})
 
 
-async def decide(session: AsyncSession, pair: Pair, *, state: str, by: str, now: datetime) -> None:
-    """*pair* is now *state*, by decision of *by*."""
+async def decide(session: AsyncSession, pair: Pair, *, state: str, by: str, now: datetime) -> int:
+    """*pair* is now *state*, by decision of *by*; its revision."""
     told = {"one": pair[0], "other": pair[1], "state": state, "by": by, "now": now}
-    await session.execute(_DECIDE, told)
+    revision: int = (await session.execute(_DECIDE, told)).scalar_one()
+    return revision
 
 
 def _listed(row: Mapping[Any, Any]) -> Listed:

@@ -237,13 +237,16 @@ class ForecastRow(ThingRow, table=True):
 
 
 class DuplicateRow(SQLModel, table=True):
-    """Two forecasts, *one* < *other*, that may be about the same mass, and what was decided."""
+    """
+    Two forecasts, *one* < *other*, that may be about the same mass, and what was decided; `dropped`
+    when they are alike no longer. *revision* grows with all that is told of the pair.
+    """
 
     __tablename__: ClassVar[str] = "duplicate"
     metadata = ledger.metadata
     __table_args__: ClassVar[Any] = (
         CheckConstraint("one < other", "order"),
-        CheckConstraint("state IN ('suggested', 'linked', 'refused')", "state"),
+        CheckConstraint("state IN ('suggested', 'linked', 'refused', 'dropped')", "state"),
         Index("ix_duplicate_other", "other"),
         Index("ix_duplicate_score", "state", "score"),
     )
@@ -253,6 +256,7 @@ class DuplicateRow(SQLModel, table=True):
     score: float
     reasons: dict[str, Any] = Field(sa_type=JSONB)
     state: str
+    revision: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     suggested_at: datetime = Field(sa_type=MOMENT)
     decided_by: str | None = None
     decided_at: datetime | None = Field(default=None, sa_type=MOMENT)

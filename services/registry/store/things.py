@@ -206,6 +206,7 @@ VISIBLE = """
 """
 
 
+_OWN = "(organisation = ANY(CAST(:own AS text[])) OR reporter = ANY(CAST(:own AS text[])))"
 _WITHOUT_FORECASTS = """
     NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
 """
@@ -233,11 +234,15 @@ async def listed(
     project: UUID | None = None,
     asked: bool = False,
     without_forecasts: bool = False,
+    own: bool = False,
     public: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = MOST_PAGE,
 ) -> list[Listed]:
-    """A page of what *scope* may see of *kind*, oldest change first, going on after *after*."""
+    """
+    A page of what *scope* may see of *kind*, oldest change first, going on after *after*; *own* is
+    what its organisations own or report.
+    """
     wanted = ["visibility = 'public' AND state->>'status' <> 'draft'" if public else VISIBLE]
     if region is not None:
         wanted.append("region = :region")
@@ -249,6 +254,8 @@ async def listed(
         wanted.append(_WITHOUT_FORECASTS)
     if asked:
         wanted.append("asked_at IS NOT NULL")
+    if own:
+        wanted.append(_OWN)
     if after is not None:
         wanted.append("(updated_at, id) > (:at, :id)")
     at, last = after or (None, None)
@@ -263,6 +270,26 @@ async def listed(
     used = {name: value for name, value in told.items() if f":{name}" in question.text}
     rows = await session.execute(question, used)
     return [_listed(row) for row in rows.mappings()]
+
+
+_WAITING = text(
+    f"""
+    SELECT (SELECT count(*) FROM forecast
+            WHERE {VISIBLE} AND region = :region AND asked_at IS NOT NULL) AS to_confirm,
+           (SELECT count(*) FROM project
+            WHERE {VISIBLE} AND region = :region AND {_WITHOUT_FORECASTS}) AS to_call
+    """
+)
+
+
+async def waiting(session: AsyncSession, scope: Scope, region: str) -> tuple[int, int]:
+    """
+    How many forecasts of *region* their owners were asked about, and how many of its projects
+    have none, of what *scope* may see.
+    """
+    found = await session.execute(_WAITING, {"region": region, **scoped(scope)})
+    row = found.one()
+    return row.to_confirm, row.to_call
 
 
 async def seen(session: AsyncSession, kind: Kind, scope: Scope, id: UUID) -> Listed | None:
