@@ -1,6 +1,6 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
