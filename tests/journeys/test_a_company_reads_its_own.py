@@ -6,12 +6,17 @@ from deploy.allinone import Platform
 from shared.client import Credentials, NotSent, Reader
 from tests.platform import a_forecast, a_need, a_project, company, first_match
 
+PLACE = {"municipality": "638"}
+
 
 async def test_a_company_reads_its_own_to_the_end(platform: Platform) -> None:
     """One item a page, so that every list has several; only what changed since, after that."""
     who, other = await company(platform, "lukija"), await company(platform, "luettu")
-    await who.hand_in(a_project("L-1"), *(a_forecast(f"L-1/{n}", "L-1") for n in range(3)))
-    await other.hand_in(a_project("M-1", visibility="region"), a_need("M-1/a", "M-1"))
+    told = {"material": "gravel"}
+    await who.hand_in(
+        a_project("L-1", **PLACE), *(a_forecast(f"L-1/{n}", "L-1", **told) for n in range(3))
+    )
+    await other.hand_in(a_project("M-1", **PLACE), a_need("M-1/a", "M-1", **told))
     match = await first_match(who)
 
     async with Reader(Credentials(**who.credentials.to_json()), page=1) as reader:

@@ -18,8 +18,8 @@ class About(Answer):
     region: str | None
     title: str | None
     """Of an organisation or a project, where it is known."""
-    withheld: int
-    """How many materials and months are left out, because too few organisations take part."""
+    bounded: bool
+    """It is the sum that who sees no more than sums is told: what few take part in is left out."""
     period: str
     """The months asked for; `all` where none were."""
 
