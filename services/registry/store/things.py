@@ -206,9 +206,11 @@ VISIBLE = """
 """
 
 
-_WITHOUT_FORECASTS = """
-    NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
+_WITHOUT_FORECASTS = f"""
+    NOT withdrawn AND NOT EXISTS (
+        SELECT FROM forecast WHERE forecast.project_id = project.id AND {VISIBLE})
 """
+"""A forecast out of the asker's sight must not tell that it is there."""
 
 
 @dataclass(frozen=True, slots=True)
