@@ -139,7 +139,6 @@ async def told_to_others(
                     await http.ask("PUT", f"{at}?organisation=client", by=ACME, json=body),
                 ]
     answers["after", "/duplicates"] = await _every_page(http, ACME, "/duplicates")
-    answers["after", "/receipts"] = await _every_page(http, ACME, "/receipts")
     return {asked: _lasting(answer) for asked, answer in answers.items()}
 
 
