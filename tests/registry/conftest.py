@@ -85,6 +85,11 @@ async def emptied(postgres_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def database(emptied: Database) -> Database:
     """The shipped regions; acme and client (Uusimaa), north (Pirkanmaa), demo (the sample)."""
+    return await begun_anew(emptied)
+
+
+async def begun_anew(emptied: Database) -> Database:
+    """The same database as `database` gives, whatever was in it."""
     async with emptied.engine.begin() as connection:
         for table in reversed(store.ledger.metadata.sorted_tables):
             if table.name != "region":

@@ -70,7 +70,7 @@ async def projects(
     paging: Paging,
     without: Annotated[
         Literal["forecasts"] | None,
-        Query(description="seen coming, and nobody has told any masses of it: whom to call"),
+        Query(description="seen coming, and no masses of it that you may see: whom to call"),
     ] = None,
 ) -> dict[str, Any]:
     """

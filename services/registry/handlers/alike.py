@@ -1,19 +1,27 @@
 """Suggests which forecasts may be about the same mass."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.registry import store
 from services.registry.domain import Likeness, Thing, likeness
 from shared.contracts import DuplicateChanged, DuplicateSuggested
+from shared.vocabulary.visibility import is_open
 from shared.work import Work
 
 MOST = 5
-"""Suggestions for one forecast when it is told: a person looks at each."""
+"""
+Suggestions for one forecast when it is told, as a person looks at each: of those that all may see,
+and of those that each owner and reporter sees alone, which so take no place from the others.
+"""
 
 
 AT_ONCE = 200
+
+Revised = tuple[int, Mapping[str, Any]]
+"""The revision of a forecast, and its state then."""
 
 
 async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
@@ -34,7 +42,7 @@ async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
     most_alike = {
         pair_of(id, other): alike
         for id, others in found.items()
-        for other, alike in sorted(others, key=lambda one: (-one[1].score, one[0]))[:MOST]
+        for other, alike in _most_alike(others, states)
     }
     new, gone = await store.suggest(work.session, forecasts, most_alike, work.now)
     for pair, revision in new.items():
@@ -44,6 +52,18 @@ async def suggest_duplicates(changed: Sequence[Thing], work: Work) -> None:
         states[one.id] = one.revision, one.state
     for pair, revision in gone.items():
         work.announce(changed_pair(pair, revision, states, work, change="dropped"))
+
+
+def _most_alike(
+    others: Sequence[tuple[UUID, Likeness]], states: Mapping[UUID, Revised]
+) -> Iterator[tuple[UUID, Likeness]]:
+    shown: Counter[tuple[str, ...]] = Counter()
+    for id, alike in sorted(others, key=lambda one: (-one[1].score, one[0])):
+        state = states[id][1]
+        among = () if is_open(state) else (state["organisation"], state["reporter"])
+        if shown[among] < MOST:
+            shown[among] += 1
+            yield id, alike
 
 
 async def look_for_duplicates(after: UUID | None, work: Work) -> UUID | None:
@@ -59,10 +79,6 @@ async def look_for_duplicates(after: UUID | None, work: Work) -> UUID | None:
 
 def pair_of(one: UUID, other: UUID) -> store.Pair:
     return min(one, other), max(one, other)
-
-
-Revised = tuple[int, Mapping[str, Any]]
-"""The revision of a forecast, and its state then."""
 
 
 def _suggested(

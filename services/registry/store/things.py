@@ -207,9 +207,11 @@ VISIBLE = """
 
 
 _OWN = "(organisation = ANY(CAST(:own AS text[])) OR reporter = ANY(CAST(:own AS text[])))"
-_WITHOUT_FORECASTS = """
-    NOT withdrawn AND NOT EXISTS (SELECT FROM forecast WHERE forecast.project_id = project.id)
+_WITHOUT_FORECASTS = f"""
+    NOT withdrawn AND NOT EXISTS (
+        SELECT FROM forecast WHERE forecast.project_id = project.id AND {VISIBLE})
 """
+"""A forecast out of the asker's sight must not tell that it is there."""
 
 
 @dataclass(frozen=True, slots=True)
