@@ -16,6 +16,7 @@ from deploy.bench import door
 from deploy.bench.figures import Figure, Goal, Report, Sheet, milliseconds
 from deploy.bench.ground import Ground, Module, own_ground, until, waiting
 from deploy.bench.lots import lots
+from deploy.bench.trail_kept import kept
 from deploy.cards import card
 from deploy.cli.terms import progress
 from deploy.provision import connected
@@ -32,17 +33,22 @@ _FLOOR: Final = "without a trail"
 _LOOKER: Final = Asker("p-bench", "person", {"other": ("regional_coordinator",)}, (door.LAND,))
 
 
-async def measure(seconds: float, *, rounds: int, clients: Sequence[int], seed: int) -> Report:
+async def measure(
+    seconds: float, *, rounds: int, clients: Sequence[int], rows: int, seed: int
+) -> Report:
     """
     A page of 50 forecasts of another, asked for by so many *clients* at once.
 
     Once of a registry as it is and once of one that notes nothing, *rounds* times in turn, each
-    for *seconds*.
+    for *seconds*. Then a trail of *rows* rows: sealed, read, verified, pruned.
     """
-    asked = {"seconds": seconds, "rounds": rounds, "clients": list(clients), "seed": seed}
+    asked = {"seconds": seconds, "rounds": rounds, "clients": list(clients), "rows": rows,
+             "seed": seed}  # fmt: skip
     began, clock = datetime.now(UTC), time.perf_counter()
     async with own_ground() as ground:
         figures = await _looks(ground, seconds, rounds, clients, seed)
+        if rows:
+            figures += await kept(ground, rows)
     return Report("trail", asked, figures, began, time.perf_counter() - clock)
 
 

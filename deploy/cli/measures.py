@@ -266,13 +266,19 @@ def trail(
     clients: Annotated[
         list[int] | None, typer.Option(min=1, help="at once; may be said again; 1 and 16")
     ] = None,
+    rows: Annotated[int, typer.Option(min=0, help="of a long trail; 0: none")] = 1_000_000,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """A page of another's forecasts with its look on the trail, beside the same without a trail."""
+    """
+    A page of another's forecasts with its look on the trail, beside the same without a trail.
+
+    Then what a long trail costs to seal, read, verify and prune.
+    """
     from deploy.bench.trail import measure
 
-    _run(measure(seconds, rounds=rounds, clients=clients or [1, 16], seed=seed), as_json)
+    measuring = measure(seconds, rounds=rounds, clients=clients or [1, 16], rows=rows, seed=seed)
+    _run(measuring, as_json)
 
 
 async def _until_told(measuring: "Coroutine[Any, Any, Report]") -> "Report":
