@@ -26,6 +26,7 @@ from deploy.provision import (
     provision_platform,
     wait_for,
 )
+from deploy.provisioning import note_provisioned
 from deploy.servers import Nats, Postgres, end_with_parent, free_port
 from deploy.system import System
 
@@ -229,6 +230,7 @@ class Platform:
         seed = ring.nats_seed("intake-admin").read_text()
         async with connected(system.nats_url, seed, "op") as client:
             drift.made += (await provision_intake(client.jetstream(), [])).made
+        await note_provisioned(system, drift)
         return drift
 
     def add(self, service: str, *, name: str = "", **more: str) -> Process:

@@ -14,6 +14,7 @@ from deploy.cards import card, cards
 from deploy.letters import OPERATOR, databases
 from deploy.provision import EVENTS_AGE_S, announced, connected
 from deploy.system import System
+from deploy.trail import note_command
 from shared.contracts.base import Event, uuid7
 from shared.outbox import letter_of
 from shared.service import Batch, Service, durable_of
@@ -119,12 +120,15 @@ async def reconcile(system: System, *, check: bool = False) -> dict[str, dict[st
         connected(system.nats_url, ring.nats_seed("admin").read_text(), "op") as platform,
         connected(system.nats_url, ring.nats_seed("intake-admin").read_text(), "op") as intake,
     ):
-        for _, database in opened.values():
+        for name, (_, database) in opened.items():
             for stream, letters in (await _published(database.engine)).items():
                 client = intake if stream in INTAKE_STREAMS else platform
                 there = await _ids_in(client, stream)
                 missing = [letter for letter in letters if str(letter.id) not in there]
-                if not check:
+                if missing and not check:
+                    await note_command(
+                        system, "journal-resent", stream, service=name, events=len(missing)
+                    )
                     await _resend(client, missing)
                 told[stream] = {"published": len(letters), "resent": len(missing)}
     return told

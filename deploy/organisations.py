@@ -15,6 +15,7 @@ from deploy.keyring import NatsKey, new_nats_key, write_secret
 from deploy.nats_conf import organisations_conf
 from deploy.provision import Quota, connected, provision_intake, reload, remove_intake
 from deploy.system import System
+from deploy.trail import note_command
 
 
 class NotReloaded(Exception):
@@ -30,6 +31,7 @@ class Credentials:
     nats_seed: str
     registry_url: str
     https_key: str
+    matcher_url: str
 
     def to_json(self) -> dict[str, str]:
         return dict(vars(self))
@@ -106,7 +108,12 @@ async def add_organisation(
     key = await register_nats_key(ask, token)
     if open_door:
         await open_doors(system, ask)
-    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], made["key"])
+    return _credentials(system, token, key.seed, made["key"])
+
+
+def _credentials(system: System, token: str, seed: str, key: str) -> Credentials:
+    urls = system.urls
+    return Credentials(token, system.nats_url, seed, urls["registry"], key, urls["matcher"])
 
 
 SANDBOX = "99"
@@ -145,7 +152,7 @@ async def rotate(system: System, ask: Asking, token: str) -> Credentials:
     https = await ask("registry", "POST", f"/organisations/{token}/keys", {"kind": "https"})
     await _end(ask, token, old)
     await open_doors(system, ask)
-    return Credentials(token, system.nats_url, key.seed, system.urls["registry"], https["key"])
+    return _credentials(system, token, key.seed, https["key"])
 
 
 async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool = False) -> int:
@@ -154,6 +161,7 @@ async def revoke(system: System, ask: Asking, token: str, *, with_stream: bool =
     ended = await _end(ask, token, old)
     await open_doors(system, ask)
     if with_stream:
+        await note_command(system, "door-removed", f"organisation/{token}", token)
         seed = system.ring.nats_seed("intake-admin").read_text()
         async with connected(system.nats_url, seed, "operator") as client:
             await remove_intake(client.jetstream(), token)

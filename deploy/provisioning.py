@@ -18,6 +18,10 @@ from deploy.provision import (
     sync_always,
 )
 from deploy.system import System
+from deploy.trail import note_command
+
+_NAMED = 50
+"""Of what was made or changed, in a row of the trail."""
 
 
 def make_keys(data: Path, store: Path) -> list[str]:
@@ -34,6 +38,16 @@ def make_keys(data: Path, store: Path) -> list[str]:
         (folder / "organisations.conf").write_text(organisations_conf({}, ring))
         made.append("organisations.conf")
     return made
+
+
+async def note_provisioned(system: System, drift: Drift) -> None:
+    """Put on the trail what was made or changed; nothing where all was there."""
+    if drift.made or drift.changed:
+        await note_command(
+            system, "provisioned", "system",
+            made=drift.made[:_NAMED], made_in_all=len(drift.made),
+            changed=drift.changed[:_NAMED], changed_in_all=len(drift.changed),
+        )  # fmt: skip
 
 
 async def provision_all(system: System, *, check: bool, overwrite: bool) -> Drift:
@@ -59,6 +73,8 @@ async def provision_all(system: System, *, check: bool, overwrite: bool) -> Drif
             client.jetstream(), organisations, check=check, overwrite=overwrite
         )
         _add(drift, found)
+    if not check:
+        await note_provisioned(system, drift)
     if not await sync_always(system.nats_url, ring.nats_seed("system").read_text()):
         drift.left.append(
             "server: sync_interval is not `always`: an acknowledged event may be lost"

@@ -1,8 +1,11 @@
 """The trail of every service: read in one list, worked out anew, and let go of after its years."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -10,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.letters import OPERATOR, databases
 from deploy.system import System
-from shared.trail import Verified, prune, verify, years_before
+from shared.trail import Verified, last_seal, prune, verify, years_before
 
 _TRAIL = """
     SELECT at, subject, acting_for, action, object, about, correlation, what FROM trail
@@ -90,6 +93,78 @@ async def _rows(
         chosen = {name: told[name] for name in asked.compile().params}
         rows = (await connection.execute(asked, chosen)).all()
     return (dict(row._mapping) for row in rows)
+
+
+async def note_command(
+    system: System, action: str, object: str, *about: str, service: str = "registry", **what: Any
+) -> None:
+    """Put on the trail of *service* what an operator's command changed outside of a database."""
+    async with databases(system, service) as opened:
+        _, database = opened[service]
+        async with database.begin_work() as work:
+            work.note(OPERATOR, action, object, *about, **what)
+
+
+class NotASeal(ValueError):
+    """What was to be a seal kept outside is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A seal that was kept outside; *service* and *day* are known where it was kept with them."""
+
+    seal: str
+    service: str | None = None
+    day: date | None = None
+
+
+def read_kept(told: str) -> list[Kept]:
+    """
+    The seal *told*, or those in the file of that name; raises `NotASeal`.
+
+    A file has lines as `trail seal` prints them; a service's log (`trail_sealed`) will do.
+    """
+    if re.fullmatch("[0-9a-f]{64}", told):
+        return [Kept(told)]
+    path = Path(told)
+    if not path.is_file():
+        raise NotASeal(f"--seal {told}: give a seal of 64 digits, or a file with seals")
+    found = [kept for line in path.read_text().splitlines() if (kept := _kept_in(line))]
+    if not found:
+        raise NotASeal(f"--seal {told}: no line as `massakoppi trail seal` prints it")
+    return found
+
+
+def _kept_in(line: str) -> Kept | None:
+    try:
+        told = json.loads(line)
+        return Kept(told["seal"], told["service"], date.fromisoformat(told["day"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def compared(found: Mapping[str, Verified], kept: Iterable[Kept]) -> list[str]:
+    """What of *kept* is not in the chains that were *found*, in words; nothing when all is."""
+    wrong = []
+    for one in kept:
+        if one.service is None:
+            if not any(one.seal in each.seals.values() for each in found.values()):
+                wrong.append(f"the seal {one.seal} is that of no day")
+        elif one.service in found and one.day is not None:
+            now = found[one.service].seals.get(one.day)
+            if now != one.seal:
+                why = f"is now {now}" if now else "is gone"
+                wrong.append(f"{one.service}: the seal of {one.day} was {one.seal} and {why}")
+    return wrong
+
+
+async def last_seals(system: System, service: str | None = None) -> list[dict[str, str]]:
+    """The newest seal of each service's trail, to be kept outside; none before its first day."""
+    async with databases(system, service) as opened:
+        found = {name: await last_seal(database.engine) for name, (_, database) in opened.items()}
+    return [
+        {"service": name, "day": str(one[0]), "seal": one[1]} for name, one in found.items() if one
+    ]
 
 
 async def verify_trails(system: System, service: str | None = None) -> dict[str, Verified]:

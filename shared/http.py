@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -79,6 +79,11 @@ def number_after(told: str | None) -> tuple[int, UUID] | None:
     return _place(told, int)
 
 
+def day_after(told: str | None) -> tuple[date, UUID] | None:
+    """The day and id that a `cursor` of its ordinal means; None without one, else a problem."""
+    return _place(told, lambda place: date.fromordinal(int(place)))
+
+
 def cursor_invalid() -> Problem:
     """The problem of a cursor that is not ours."""
     return Problem(
@@ -92,7 +97,7 @@ def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
     try:
         place, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
         return read(place), UUID(id)
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise cursor_invalid() from error
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import insert
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +14,8 @@ from shared.access import Asker
 from shared.trail import Noted
 from shared.work import Database, Work
 
-_TOLD = re.compile(rb'"(?:\w*organisation|reporter)":\s*"([^"]+)"')
+_TOLD = re.compile(rb'r(?:ganisation|eporter)":\s*"([^"]+)"')
+"""Begins with a plain letter, so that it is looked for ten times as fast as `"\\w*organisation`."""
 _NAMED = ("token", "owner", "organisation")
 
 
@@ -124,11 +124,14 @@ class Seen:
     async def _note(self, scope: Scope, start: Message, body: bytes) -> None:
         state = scope["state"]
         asker: Asker | None = state.get("asker")
-        if asker is None or asker.kind == "service" or start["status"] >= 300:
+        if asker is None or asker.kind == "service":
             return
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        named = [*_organisations(body), *_asked_about(state, asked)]
-        told = [*named, *state.get("tells_of", ())]
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1").replace("%00", "")))
+        named, told = list(_organisations(body)), []
+        if start["status"] < 300:  # a refusal tells of those alone that it names
+            named += _asked_about(state, asked)
+            told += state.get("tells_of", ())
+        told += named
         others = [one for one in told if one not in asker.organisations]
         if not others or set(others) <= state.get("noted", set()):
             return
@@ -152,10 +155,7 @@ class Seen:
 
     async def _write(self, noted: Noted, correlation: bytes | None) -> None:
         told = correlation.decode("latin-1") if correlation else None
-        row = noted.row(self.database.zone, told)
-        async with self.database.engine.connect() as connection:
-            alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await alone.execute(insert(self.database.ledger.trail), [row])
+        await self.database.looks.add(noted.row(self.database.zone, told))
 
 
 class _NotNoted(Exception):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -249,16 +249,25 @@ class Verified:
     """
     What a check of one trail found: *fault* is the first day that disagrees, and why.
 
-    *seal* is the last one. *waiting*: days with rows after it, of which nothing is proved yet.
+    *seals*: day → seal; *seal* is the last one. *waiting*: days with rows after it, of which
+    nothing is proved yet.
     """
 
     rows: int
     days: int
     until: date | None
     seal: str
+    seals: Mapping[date, str]
     pruned_before: date | None
     waiting: tuple[date, ...]
     fault: tuple[date, str] | None
+
+
+async def last_seal(engine: AsyncEngine) -> tuple[date, str] | None:
+    """The newest sealed day and its seal; None before the first."""
+    async with engine.connect() as connection:
+        found = (await connection.execute(_LAST_SEAL)).first()
+    return (found.day, found.seal) if found else None
 
 
 _SEALS = text("SELECT * FROM trail_seal ORDER BY day")
@@ -281,6 +290,7 @@ async def verify(engine: AsyncEngine) -> Verified:
         days=len(seals),
         until=last,
         seal=seals[last].seal if last else "",
+        seals={day: one.seal for day, one in seals.items()},
         pruned_before=pruned,
         waiting=tuple(day for day in sorted(found) if last is None or day > last),
         fault=_first_fault(seals, found, pruned),

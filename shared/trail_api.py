@@ -1,6 +1,7 @@
 """`GET /trail`: who saw and changed an organisation's data, for its coordinators."""
 
-from datetime import date
+from collections.abc import Collection
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,14 +9,35 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select, tuple_
 
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Reading, cursor, cursor_invalid, number_after
+from shared.http import Asking, Reading, cursor, day_after
+from shared.openapi import Answer, Items, answers
+from shared.seen import tells_of
 
-router = APIRouter(tags=["trail"])
+router = APIRouter()
 COORDINATES = "coordinator"
 """The role in an organisation whose holder reads its trail."""
 
 
-@router.get("/trail")
+class TrailEntry(Answer):
+    """One look or change; what a reader may not know is null or empty."""
+
+    id: UUID
+    at: datetime
+    subject: str | None
+    """Who: `person/…`, `organisation/…`, `service/…` or `operator/…`."""
+    acting_for: list[str]
+    """The organisations of who looked or changed."""
+    action: str
+    object: str
+    """What was looked at or changed."""
+    about: list[str]
+    """The organisations whose data it is, of those that the reader coordinates."""
+    correlation: str | None
+    what: dict[str, Any] | None
+    """Details, which depend on the action."""
+
+
+@router.get("/trail", tags=["trail"], responses=answers(Items[TrailEntry]))
 async def trail(
     request: Request,
     asker: Asking,
@@ -33,7 +55,8 @@ async def trail(
 
     The operator reads all of it; a person who coordinates an organisation, what is about that one:
     others that a row is about are left out, and so are the details of what they share. Who was not
-    told the name of the organisation is not named to it either.
+    told the name of the organisation is not named to it either, and a person of another who
+    decided of a pair of duplicates is named only to coordinators of the region.
     """
     whose = _whose(asker, organisation)
     kept = request.app.state.database.ledger.trail.c
@@ -48,22 +71,14 @@ async def trail(
         question = question.where(kept.subject == subject)
     if object is not None:
         question = question.where(kept.object.contains(object, autoescape=True))
-    if (place := _day_after(after)) is not None:
+    if (place := day_after(after)) is not None:
         question = question.where(tuple_(kept.day, kept.id) < tuple_(*place))
     rows = (await session.execute(question)).all()
-    items = [_item(row, None if asker.is_operator else whose) for row in rows[:limit]]
+    own = None if asker.is_operator else whose
+    items = [_item(row, own, asker.regions) for row in rows[:limit]]
+    tells_of(request, {one for item in items for one in (*item["about"], *item["acting_for"])})
     last = rows[limit - 1] if len(rows) > limit else None
     return {"items": items, "next": cursor(last.day.toordinal(), last.id) if last else None}
-
-
-def _day_after(after: str | None) -> tuple[date, UUID] | None:
-    place = number_after(after)
-    if place is None:
-        return None
-    try:
-        return date.fromordinal(place[0]), place[1]
-    except (ValueError, OverflowError) as error:
-        raise cursor_invalid() from error
 
 
 def _whose(asker: Asker, organisation: str | None) -> list[str] | None:
@@ -80,15 +95,17 @@ def _whose(asker: Asker, organisation: str | None) -> list[str] | None:
     return own
 
 
-def _item(row: Any, own: list[str] | None) -> dict[str, Any]:
+def _item(row: Any, own: list[str] | None, regions: Collection[str]) -> dict[str, Any]:
     shared = own is not None and not set(row.about) <= set(own)
     seen = row.about if own is None else [one for one in row.about if one in own]
     mine = own is not None and set(row.acting_for) & set(own)
     hidden = own is not None and not mine and set(seen) <= set(row.what.get("unnamed", ()))
+    told_in = row.what.get("person_told_in")  # a person of another: only to who coordinates there
+    shy = own is not None and not mine and told_in is not None and not {*told_in} & {*regions}
     return {
         "id": str(row.id),
         "at": row.at.isoformat(),
-        "subject": None if hidden else row.subject,
+        "subject": None if hidden or shy else row.subject,
         "acting_for": [] if hidden else row.acting_for,
         "action": row.action,
         "object": row.object,

@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlmodel import Field, SQLModel
 
 from shared.contracts.base import Event
+from shared.looks import Looks
 from shared.plain import plain_rows
 from shared.settings import SharedSettings
 from shared.trail import Noted, trail_tables, write_noted
@@ -247,30 +248,18 @@ class Database:
         self.relay_token = uuid4()
         self.lease_s = settings.relay_lease_s
         self.handed: Callable[[Work], None] = lambda work: None
+        self.looks = Looks(engine)
 
     @classmethod
     def open(cls, ledger: Ledger, settings: SharedSettings) -> "Database":
         """A pool for *ledger*; nothing is connected before the first work."""
-        engine = create_async_engine(
-            settings.database_of(ledger.service),
-            pool_size=settings.pool_connections,
-            max_overflow=0,
-            pool_pre_ping=False,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": f"massakoppi-{ledger.service}",
-                    "statement_timeout": "60000",
-                    "lock_timeout": "20000",
-                    "idle_in_transaction_session_timeout": "60000",
-                    "jit": "off",
-                },
-            },
-        )
-        return cls(ledger, engine, settings)
+        opened = cls(ledger, _pool(ledger, settings, settings.pool_connections), settings)
+        opened.looks = Looks(_pool(ledger, settings, 1))
+        return opened
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self.looks.engine.dispose()
 
     def session(self) -> AsyncSession:
         """A session that keeps its rows readable after the commit."""
@@ -302,6 +291,25 @@ class Database:
         if work.noted:
             noted, trail = work.noted, self.ledger.trail
             await write_noted(work.session, trail, noted, self.zone, work.correlation)
+
+
+def _pool(ledger: Ledger, settings: SharedSettings, connections: int) -> AsyncEngine:
+    return create_async_engine(
+        settings.database_of(ledger.service),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {
+                "application_name": f"massakoppi-{ledger.service}",
+                "statement_timeout": "60000",
+                "lock_timeout": "20000",
+                "idle_in_transaction_session_timeout": "60000",
+                "jit": "off",
+            },
+        },
+    )
 
 
 OUTAGES = ("08", "53", "57P", "58", "40001", "40P01", "55P03", "57014", "25006")

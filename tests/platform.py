@@ -17,6 +17,7 @@ from shared.access import TokenSource
 from shared.client import Outgoing, Prepared
 from shared.contracts.intake import HandedForecast, HandedProject
 from tests.conftest import eventually
+from tests.described import as_described
 
 QUICK = {
     "MATCHER_CLOSES_PAST_WINDOWS": "false",
@@ -93,6 +94,7 @@ async def ask_as(
             headers=told,
         ) as answer,
     ):
+        await as_described(service, answer)
         return answer.status, await answer.json(content_type=None)
 
 

@@ -166,12 +166,18 @@ async def own_ground(beside: Sequence[Service] = ()) -> AsyncIterator[Ground]:
 
 
 class Module(Process):
-    """A Python module of the bench as a process, in the environment of the matcher."""
+    """A Python module of the bench as a process, in the environment of *service*."""
 
     def __init__(
-        self, system: System, module: str, *arguments: str, name: str, **more: str
+        self,
+        system: System,
+        module: str,
+        *arguments: str,
+        name: str,
+        service: str = "matcher",
+        **more: str,
     ) -> None:
-        super().__init__(system, "matcher", name=name, HTTP_PORT=str(free_port()), **more)
+        super().__init__(system, service, name=name, HTTP_PORT=str(free_port()), **more)
         self.command = [sys.executable, "-m", module, *arguments]
 
     def start(self) -> None:

@@ -88,14 +88,18 @@ async def measure(count: int, *, seed: int, rate: float, seconds: float, rows: i
 
 
 async def _tell(sheet: Sheet, trial: "Trial", what: str, note: str = "") -> None:
-    seconds = await trial.seconds()
+    stages = await trial.seconds()
+    seconds = [at_desk for *_, at_desk in stages]
     never = sum(one == inf for one in seconds)
     note = f"{note}; " if note else ""
     note += f"{len(seconds)} probes, each a new pair; {never} without a notice in {PATIENCE_S:g} s"
     for share, word, goal in ((0.5, "p50", None), (0.95, "p95", _GOAL), (1.0, "the slowest", None)):
-        found = percentile(seconds, share)
-        sheet.add(f"{what}, {word}", PATIENCE_S if found == inf else found, "s", goal=goal,
-                  note=note)  # fmt: skip
+        found = min(PATIENCE_S, percentile(seconds, share) or 0.0)
+        sheet.add(f"{what}, {word}", found, "s", goal=goal, note=note)
+    for at, word in enumerate(("the forecast told", "its match told")):
+        for share, name in ((0.5, "p50"), (0.95, "p95")):
+            found = min(PATIENCE_S, percentile([one[at] for one in stages], share) or 0.0)
+            sheet.add(f"… of which until {word}, {name}", found, "s")
 
 
 def _parted(
@@ -228,15 +232,25 @@ async def _read(client: Client, organisation: str) -> None:
 
 @dataclass
 class Heard:
-    """When each match was first on a desk, and which forecast each new match is of."""
+    """When each forecast was told, found its match, and when that match was first on a desk."""
 
     at: dict[str, float] = field(default_factory=dict)
     match_of: dict[str, str] = field(default_factory=dict)
+    told_at: dict[str, float] = field(default_factory=dict)
+    found_at: dict[str, float] = field(default_factory=dict)
+
+    async def told(self, message: Msg) -> None:
+        now = time.perf_counter()
+        told = json.loads(message.data)
+        if told["material"] == "boulders":
+            self.told_at.setdefault(told["forecast_id"], now)
 
     async def found(self, message: Msg) -> None:
+        now = time.perf_counter()
         told = json.loads(message.data)
         if told["surplus"]["material"] == "boulders":
             self.match_of.setdefault(told["surplus"]["forecast_id"], told["match_id"])
+            self.found_at.setdefault(told["surplus"]["forecast_id"], now)
 
     async def sent(self, message: Msg) -> None:
         now = time.perf_counter()
@@ -250,7 +264,11 @@ async def hearing(client: Client) -> AsyncIterator[Heard]:
     """Every new match and every notice, once the server has stored it."""
     heard = Heard()
     config = ConsumerConfig(deliver_policy=DeliverPolicy.NEW, ack_policy=AckPolicy.NONE)
-    for contract, take in ((MatchFound, heard.found), (NotificationSent, heard.sent)):
+    for contract, take in (
+        (ForecastUpdated, heard.told),
+        (MatchFound, heard.found),
+        (NotificationSent, heard.sent),
+    ):
         await client.jetstream().subscribe(
             contract.subjects(), stream=contract.stream(), cb=take, manual_ack=True, config=config
         )
@@ -330,8 +348,11 @@ class Trial:
         subject, body, headers = door.knock(event)
         await js.publish(subject, body, headers=headers, timeout=30)
 
-    async def seconds(self) -> list[float]:
-        """Of each probe; infinite where no notice came in time."""
+    async def seconds(self) -> list[tuple[float, float, float]]:
+        """
+        Of each probe, from the door to its forecast told, to its match told, to its notice;
+        infinite where that did not come in time.
+        """
         ids: dict[str, str] = {}
 
         async def all_told() -> bool:
@@ -342,7 +363,12 @@ class Trial:
             raise NotMeasured("no probe was handed in: let it run longer")
         with progress("the last notices"), contextlib.suppress(NotInTime):
             await until(all_told, seconds=PATIENCE_S, every_s=0.5, what="notices")
-        return [max(0.0, self._told(ids.get(id, "")) - at) for id, at in self.left_at.items()]
+        heard = self.heard
+        return [
+            (heard.told_at.get(one, inf) - at, heard.found_at.get(one, inf) - at,
+             max(0.0, self._told(one) - at))
+            for one, at in ((ids.get(id, ""), at) for id, at in self.left_at.items())
+        ]  # fmt: skip
 
     def _told(self, forecast: str) -> float:
         return self.heard.at.get(self.heard.match_of.get(forecast, ""), inf)

@@ -239,6 +239,22 @@ def year(
     _run(measure(lots, seed=seed, days=days), as_json)
 
 
+@app.command()
+def trail(
+    seconds: Annotated[float, typer.Option(min=0.5, help="of each round")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="of which the median is told")] = 5,
+    clients: Annotated[
+        list[int] | None, typer.Option(min=1, help="at once; may be said again; 1 and 16")
+    ] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """A page of another's forecasts with its look on the trail, beside the same without a trail."""
+    from deploy.bench.trail import measure
+
+    _run(measure(seconds, rounds=rounds, clients=clients or [1, 16], seed=seed), as_json)
+
+
 async def _until_told(measuring: "Coroutine[Any, Any, Report]") -> "Report":
     """The report; SIGTERM ends what measures, so that nothing is left behind."""
     task = asyncio.ensure_future(measuring)

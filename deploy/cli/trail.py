@@ -14,7 +14,7 @@ from deploy.system import find
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Who saw and changed what: list, export, verify, prune.\n\n"
+        "Who saw and changed what: list, export, seal, verify, prune.\n\n"
         "Every change over HTTP, every look at another organisation's data and every command that "
         "changes something leaves a row in the service that did it. Rows only grow; after each "
         "day they are sealed in a chain, which `verify` works out anew."
@@ -74,25 +74,59 @@ def export(
 @app.command()
 def verify(
     service: Annotated[str | None, typer.Option(help="only of this service")] = None,
+    seal: Annotated[
+        list[str] | None,
+        typer.Option("--seal", help="kept outside: 64 digits, or a file; may be said again"),
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """
     Work out every seal anew; says the first day that does not agree, and then exits with 1.
 
-    Keep the printed seals, or the services' logs, elsewhere: who may rewrite a whole database can
-    also write new seals, but not those that you have.
-    """
-    from deploy.trail import verify_trails
+    Who may rewrite a whole database can also write new seals, but not those that you keep: print
+    them with `trail seal`, keep them elsewhere, and compare with `--seal`.
 
+    Example: `massakoppi trail verify --seal seals.jsonl`
+    """
+    from deploy.trail import NotASeal, compared, read_kept, verify_trails
+
+    try:
+        kept = [each for told in seal or () for each in read_kept(told)]
+    except NotASeal as error:
+        raise typer.BadParameter(str(error)) from error
     found = asyncio.run(verify_trails(find(data), service))
+    kept = [one for one in kept if one.service is None or one.service in found]
+    wrong = compared(found, kept)
     if as_json:
-        tell({name: _told(one) for name, one in found.items()})
+        told = {name: _told(one) for name, one in found.items()}
+        tell({**told, "seals": {"compared": len(kept), "wrong": wrong}} if kept else told)
     else:
         for name, one in found.items():
             out.print(f"{name}: {_in_words(one)}", highlight=False, soft_wrap=True)
-    if any(one.fault for one in found.values()):
+        for one_wrong in wrong:
+            out.print(f"NOT AS IT WAS: {one_wrong}", highlight=False, soft_wrap=True)
+        if kept and not wrong:
+            out.print(f"{len(kept)} seals kept outside: as they were", highlight=False)
+    if wrong or any(one.fault for one in found.values()):
         raise typer.Exit(1)
+
+
+@app.command("seal")
+def seal_(
+    service: Annotated[str | None, typer.Option(help="only of this service")] = None,
+    data: Data = None,
+) -> None:
+    """
+    The newest seal of each service, one line each, to be kept where this system cannot write.
+
+    It stands for every day up to its own. Each day, for example:
+    `massakoppi trail seal >> seals.jsonl`
+    """
+    from deploy.trail import last_seals
+
+    for one in asyncio.run(last_seals(find(data), service)):
+        sys.stdout.write(json.dumps(one) + "\n")
 
 
 @app.command("prune")

@@ -40,7 +40,7 @@ def build(settings: Settings) -> Service:
             AreaUpdated: batch(handlers.keep_titles, size=size),
         },
         works_off={
-            Due("figure_due", ("region", "scope", "code"), size=16): partial(
+            Due("figure_due", ("region", "scope", "code"), size=16, rest=1.0): partial(
                 handlers.tell_figures, pause=pause
             ),
         },

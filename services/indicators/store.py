@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.indicators.domain import (
+    FEWEST_ORGANISATIONS,
     HAUL,
     Cells,
     Figure,
@@ -39,7 +40,6 @@ from services.indicators.domain import (
     Match,
     Months,
     Pace,
-    Part,
     Standing,
     Stock,
 )
@@ -309,8 +309,8 @@ class Asked:
     """
     What is asked about: a scope and its code, in *region* (None: in all), in *months*.
 
-    Scope `country` is the sum of all regions but samples. *without* are materials and months that
-    are left out.
+    Scope `country` is the sum of all regions but samples. *bounded*: only of those materials and
+    months that `FEWEST_ORGANISATIONS` or more of the region have a part in.
     """
 
     scope: str
@@ -318,11 +318,10 @@ class Asked:
     region: str | None = None
     months: Months = field(default_factory=Months)
     material: str | None = None
-    without: frozenset[Part] = frozenset()
+    bounded: bool = False
 
-    @property
-    def where(self) -> str:
-        """The condition on a cell."""
+    def where(self, table: str) -> str:
+        """The condition on a cell of *table*."""
         told = [
             "scope = 'region' AND NOT sample"
             if self.scope == "country"
@@ -331,9 +330,17 @@ class Asked:
             "month >= :first" if self.months.first else "",
             "month <= :last" if self.months.last else "",
             "material = :material" if self.material else "",
-            "(material || '|' || month) <> ALL(CAST(:without AS text[]))" if self.without else "",
+            self._of_enough(table) if self.bounded else "",
         ]
         return " AND ".join(filter(None, told))
+
+    def _of_enough(self, table: str) -> str:
+        together = "NOT sample" if self.scope == "country" else "region = :region"
+        return f"""(material, month) IN (
+            SELECT material, month FROM {table}
+            WHERE scope = 'organisation' AND kg > 0 AND {together}
+            GROUP BY material, month HAVING count(DISTINCT code) >= {FEWEST_ORGANISATIONS}
+        )"""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -345,7 +352,6 @@ class Asked:
             "first": self.months.first,
             "last": self.months.last,
             "material": self.material,
-            "without": sorted("|".join(part) for part in self.without),
         }
 
 
@@ -810,7 +816,7 @@ def _summed(table: str, by: tuple[str, ...], amounts: tuple[str, ...], asked: As
     sums = ", ".join(f"CAST(sum({name}) AS bigint) AS {name}" for name in amounts)
     return f"""
         SELECT {", ".join(by)}, {sums}, bool_or(sample) AS sample
-        FROM {table} WHERE {asked.where} GROUP BY {", ".join(by)}
+        FROM {table} WHERE {asked.where(table)} GROUP BY {", ".join(by)}
         """
 
 
@@ -840,7 +846,7 @@ async def balance(
     question = f"""
         WITH standing AS (
             SELECT {period} AS period, material, state, side, {sums}, bool_or(sample) AS sample
-            FROM cell WHERE {asked.where} GROUP BY 1, 2, 3, 4
+            FROM cell WHERE {asked.where("cell")} GROUP BY 1, 2, 3, 4
         ), page AS (
             SELECT DISTINCT period, material FROM standing {later}
             ORDER BY period, material LIMIT :limit
@@ -871,30 +877,6 @@ async def organisations_in(session: AsyncSession, asked: Asked) -> int:
     return int((await session.execute(text(question), asked.told)).scalar_one())
 
 
-async def parts_of(
-    session: AsyncSession, asked: Asked, *, moving: bool
-) -> dict[Part, frozenset[str]]:
-    """
-    Whose the sums of each material and month are, in the asked region or in all but samples.
-
-    With *moving*, also those of what moves, where these are fewer.
-    """
-    tables = ("cell", "flow_cell", "load_cell") if moving else ("cell",)
-    found: dict[Part, frozenset[str]] = {}
-    for table in tables:
-        question = f"""
-            SELECT material, month, array_agg(DISTINCT code) AS organisations FROM {table}
-            WHERE scope = 'organisation' AND kg > 0
-                AND {"NOT sample" if asked.scope == "country" else "region = :region"}
-            GROUP BY material, month
-            """
-        for row in await session.execute(text(question), {"region": asked.region}):
-            whose = frozenset(row.organisations)
-            part = row.material, row.month
-            found[part] = min(found.get(part, whose), whose, key=len)
-    return found
-
-
 async def owner_of(session: AsyncSession, project: UUID) -> tuple[str, str] | None:
     """The organisation and region of *project*, if it has been heard of."""
     title = await title_of(session, "project", str(project))
@@ -912,6 +894,13 @@ async def as_of(session: AsyncSession, region: str | None = None) -> datetime | 
         text(f"SELECT max(at) FROM heard {where}"), {"region": region} if region else {}
     )
     moment: datetime | None = asked.scalar()
+    return moment
+
+
+async def own_as_of(session: AsyncSession, asked: Asked) -> datetime | None:
+    """When the newest news of the asked organisation's or project's own lots was told."""
+    question = f"SELECT max(at) FROM lot WHERE {_at_place(asked)}"
+    moment: datetime | None = (await session.execute(text(question), asked.told)).scalar()
     return moment
 
 

@@ -41,7 +41,7 @@ class Settings(SharedSettings):
     )
     matcher_smallest_load_t: int = Field(50, ge=0, description="0: any")
     matcher_worth_cents_per_t: int = Field(0, description="told are values above this")
-    matcher_tell_within_s: float = Field(2.0, ge=0, description="when news keeps coming")
+    matcher_tell_within_s: float = Field(10.0, ge=0, description="when news keeps coming")
     matcher_calendar_every_s: float = Field(
         600.0, gt=0, le=86400, description="between two looks for windows that are over"
     )

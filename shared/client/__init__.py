@@ -34,6 +34,14 @@ from shared.client.outgoing import (
     event_id,
     prepare,
 )
+from shared.client.reader import (
+    ReadArea,
+    Reader,
+    ReadForecast,
+    ReadMatch,
+    ReadProject,
+    ReadReceipt,
+)
 from shared.client.reading import read_events
 from shared.client.regions import region_from_csv
 from shared.client.sending import NotSent, Outcome, Sender, Verdict, send_all
@@ -56,6 +64,12 @@ __all__ = [
     "Outgoing",
     "OwnMatch",
     "Prepared",
+    "ReadArea",
+    "ReadForecast",
+    "ReadMatch",
+    "ReadProject",
+    "ReadReceipt",
+    "Reader",
     "Registry",
     "RowError",
     "Sender",

@@ -19,6 +19,7 @@ class Credentials:
     https_key: str | None = None
     nats_url: str | None = None
     registry_url: str | None = None
+    matcher_url: str | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "Credentials":

@@ -52,16 +52,18 @@ class Registry:
         found = told.get("items", [told])
         return verdict_of(found[0]) if found and "verdict" in found[0] else None
 
-    async def ask(self, method: str, path: str, **more: Any) -> tuple[int, Any, Mapping[str, str]]:
+    async def ask(
+        self, method: str, path: str, *, url: str | None = None, **more: Any
+    ) -> tuple[int, Any, Mapping[str, str]]:
         """
-        Status, JSON body and headers of one request under a valid token.
+        Status, JSON body and headers of one request under a valid token; *url* of another service.
 
         Raises `NotSent` when the key is refused, `aiohttp.ClientError` and `TimeoutError`.
         """
         for attempt in (1, 2):
             headers = {"Authorization": f"Bearer {await self._valid()}", **more.get("headers", {})}
             async with self._open.request(
-                method, self.url + path, **{**more, "headers": headers}
+                method, (url or self.url).rstrip("/") + path, **{**more, "headers": headers}
             ) as answer:
                 if answer.status == _UNAUTHORISED and attempt == 1:
                     self._until = 0.0

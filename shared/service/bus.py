@@ -25,6 +25,7 @@ from shared.work import Letter
 
 INTAKE_STREAMS = ("receipts", "matches")
 Receive = Callable[[Sequence["Delivered"]], Awaitable[None]]
+_GATHER_S = 0.025
 
 
 class Delivered:
@@ -334,7 +335,12 @@ class Bus:
         consume: Callable[[list[Msg]], Awaitable[Any]],
         running: Callable[[], bool],
     ) -> None:
-        """Fetch what lies ready, up to *size*, and hand it over, while *running*."""
+        """
+        Fetch what lies ready, up to *size*, and hand it over, while *running*.
+
+        While news comes faster than it is handed over it gathers for a moment between: one
+        transaction for ten costs little more than for one.
+        """
         while running() and self.reading:
             fetch = asyncio.ensure_future(take(subscription, size))
             self.fetches.add(fetch)
@@ -356,6 +362,8 @@ class Bus:
                 continue
             if running() and self.reading:
                 await consume(messages)
+                if 1 < len(messages) < size:
+                    await asyncio.sleep(_GATHER_S)
             else:
                 await give_back(messages)
 

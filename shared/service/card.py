@@ -40,7 +40,9 @@ class Due:
 
     Rows are claimed by lease, *size* at a time, and handed one by one with a `Work` of their own;
     the handler deletes the row or moves its `due_at`. One that fails comes back after a delay. With
-    *together* the handler gets all that were claimed at once, in one work.
+    *together* the handler gets all that were claimed at once, in one work. After each claim
+    the worker rests *rest* times as long as it worked, a second at most, and leaves the machine to
+    what others wait for.
     """
 
     table: str
@@ -50,6 +52,7 @@ class Due:
     poll_s: float = 1.0
     at_once: int = 1
     together: bool = False
+    rest: float = 0.0
 
 
 @dataclass(frozen=True)

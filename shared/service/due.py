@@ -69,7 +69,9 @@ class Worker:
             await asyncio.sleep(1)
             return
         if rows and self.due.at_once == 1:
+            begun = time.perf_counter()
             await self.hand_over(rows)
+            await asyncio.sleep(min(1.0, (time.perf_counter() - begun) * self.due.rest))
         elif rows:
             await self._begin(rows)
         else:

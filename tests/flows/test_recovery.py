@@ -74,6 +74,14 @@ async def test_a_lost_stream_is_filled_again_under_the_same_ids(platform: Platfo
 
     assert missing["events-registry"]["resent"] == sent["events-registry"]["resent"] > 0
     assert again["events-registry"]["resent"] == 0
+    noted = await rows(
+        platform, "registry",
+        "SELECT subject, object, (what ->> 'events')::int FROM trail WHERE action = "
+        "'journal-resent' AND object = 'events-registry'",
+    )  # fmt: skip
+    assert [tuple(one) for one in noted] == [
+        ("operator/operator", "events-registry", sent["events-registry"]["resent"])
+    ]
 
     async def read() -> bool:
         async with connected(platform.system.nats_url, seed, "test") as client:

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deploy.allinone import Platform
+from deploy.asking import Asking
 from deploy.journal import rebuild
+from deploy.organisations import revoke, rotate
 from deploy.trail import prune_trails
 from shared.access import Asker, read_key, sign
 from tests.platform import a_forecast, a_need, a_project, company, first_match, settled
@@ -63,9 +67,9 @@ async def test_who_saw_and_changed_what_is_one_list_of_all_services(platform: Pl
 
 
 async def test_verify_says_what_is_sealed_and_fails_where_it_was_rewritten(
-    platform: Platform,
+    platform: Platform, tmp_path: Path
 ) -> None:
-    """Exit code 1, the service and the day."""
+    """Exit code 1, the service and the day; a seal kept outside and gone here is told, too."""
     fine = massakoppi(platform, "verify")
     assert fine.returncode == 0, fine.stdout + fine.stderr
     assert "registry: as it was" in fine.stdout
@@ -76,12 +80,37 @@ async def test_verify_says_what_is_sealed_and_fails_where_it_was_rewritten(
     async with engine.begin() as connection:
         await connection.execute(text(forged))
     found = massakoppi(platform, "verify", "--service", "notifier")
+    kept = tmp_path / "seals.jsonl"
+    outside = {"service": "notifier", "day": "2020-01-01", "seal": "0"}
+    kept.write_text(massakoppi(platform, "seal", "--service", "registry").stdout)
+    kept.write_text(kept.read_text() + json.dumps(outside) + "\n")
+    held = massakoppi(platform, "verify", "--service", "notifier", "--seal", str(kept))
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("DELETE FROM trail_seal WHERE day = '2020-01-01'"))
     await engine.dispose()
     assert found.returncode == 1
     assert "notifier: NOT AS IT WAS from 2020-01-01" in found.stdout
+    assert "1 seals kept outside: as they were" in held.stdout
+    gone = massakoppi(platform, "verify", "--seal", str(kept))
+    assert gone.returncode == 1
+    assert "notifier: the seal of 2020-01-01 was 0 and is gone" in gone.stdout
+
+
+async def test_what_an_operators_commands_change_is_on_the_trail(platform: Platform) -> None:
+    """Organisations and their keys, a door that is removed, and what provisioning made."""
+    who = await company(platform, "polku-c")
+    async with Asking(platform.system) as ask:
+        await rotate(platform.system, ask, who.token)
+        await revoke(platform.system, ask, who.token, with_stream=True)
+    lines = massakoppi(platform, "export", "--organisation", who.token).stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert {one["subject"] for one in told} == {"operator/operator"}
+    counted = Counter(one["action"] for one in told if one["what"].get("query") is None)
+    assert counted == {"organisation-added": 1, "key-added": 4, "key-revoked": 4, "door-removed": 1}
+    made = massakoppi(platform, "export", "--object", "system").stdout.splitlines()
+    (provisioned,) = [one for one in map(json.loads, made) if one["action"] == "provisioned"]
+    assert "stream events-registry" in provisioned["what"]["made"]
 
 
 async def test_young_rows_are_not_pruned(platform: Platform) -> None:

@@ -105,7 +105,7 @@ async def test_after_all_of_it_nothing_is_broken(fuzzed: Town) -> None:
 
 
 def _look(method: str, path: str, fuzzed: Town, session: requests.Session, found: Findings) -> None:
-    one = Operation("portal", method, path, {}, {}, {})
+    one = Operation("portal", method, path, {}, {})
 
     @tries(SHORT)
     @given(asked=anything_at(method, path, fuzzed.known))

@@ -18,6 +18,7 @@ from shared.contracts import OrganisationUpdated
 from shared.http import application
 from shared.work import Database
 from tests.conftest import eventually, free_port
+from tests.described import as_described
 from tests.indicators.telling import NOON, a_forecast, a_match, hear, named
 
 KEY = new_signing_key()
@@ -47,6 +48,7 @@ class Site:
         if asker is not None:
             headers["Authorization"] = f"Bearer {sign(asker, KEY)}"
         async with self.session.get(self.url + path, headers=headers) as answer:
+            await as_described("indicators", answer)
             if "json" in answer.content_type:
                 return answer.status, await answer.json()
             return answer.status, await answer.text()
@@ -242,7 +244,7 @@ REFUSED = [
     ("/balance?region=01&code=06", "code_invalid"),
     ("/balance?region=01&from=2026-13", "from_invalid"),
     ("/balance?region=01&from=2026-05&to=2026-04", "period_reversed"),
-    ("/balance?region=01&after=x", "after_invalid"),
+    ("/balance?region=01&after=x", "cursor_invalid"),
     ("/balance?region=01&grain=week", "request_invalid"),
     ("/balance?scope=project&code=x", "code_invalid"),
     ("/figures?region=01&period=soon", "period_invalid"),

@@ -16,6 +16,7 @@ from services.matcher.settings import Settings
 from shared.access import Asker, new_signing_key, sign
 from shared.http import application
 from tests.conftest import eventually, free_port
+from tests.described import as_described
 from tests.matcher.builders import a_need, a_surplus
 from tests.matcher.test_handlers import amount, later
 
@@ -44,6 +45,7 @@ class Desk:
     async def get(self, path: str, asker: Asker | None, **query: str) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {sign(asker, KEY)}"} if asker else {}
         async with self.session.get(self.url + path, headers=headers, params=query) as answer:
+            await as_described("matcher", answer)
             return answer.status, await answer.json()
 
     async def post(
@@ -52,6 +54,7 @@ class Desk:
         told = {"Authorization": f"Bearer {sign(asker, KEY)}"}
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.post(self.url + path, headers=told, json=body) as answer:
+            await as_described("matcher", answer)
             return answer.status, await answer.json()
 
     async def decides(self, match: Any, asker: Asker, decision: str, **told: Any) -> Any:

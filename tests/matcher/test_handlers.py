@@ -12,6 +12,8 @@ from shared.contracts import AreaUpdated
 from tests.matcher.builders import a_need, a_surplus, lot, some_id
 from tests.matcher.conftest import over_committed
 
+AS_OF_AN_IMPORT = "UPDATE dirty SET due_at = now()"
+
 
 def later(event, **told):
     """The next revision of *event*, with what is *told* changed."""
@@ -147,6 +149,7 @@ async def test_a_match_born_and_gone_before_it_was_told_is_told_to_nobody(matche
     """While news keeps coming around it a proposal waits; withdrawn meanwhile, it never was."""
     surplus, need = a_surplus(), a_need()
     await matcher.hears(surplus, need)
+    await matcher.changes(AS_OF_AN_IMPORT)
     async with matcher.database.begin_work() as work:
         await store.mark_dirty(work.session, [cell_of(60.29, 24.9)])
     worker = matcher.beside(tell_within_s=60.0)
@@ -168,6 +171,7 @@ async def test_a_match_born_and_gone_before_it_was_told_is_told_to_nobody(matche
 async def test_a_proposal_is_told_in_time_while_news_keeps_coming(matcher):
     """With a change waiting beside it, the proposal is told when its time has come."""
     await matcher.hears(a_surplus(), a_need())
+    await matcher.changes(AS_OF_AN_IMPORT)
     async with matcher.database.begin_work() as work:
         await store.mark_dirty(work.session, [cell_of(60.29, 24.9)])
     rows = await matcher.rows("SELECT * FROM dirty WHERE cell = :cell", cell=cell_of(60.2, 24.9))
@@ -179,6 +183,56 @@ async def test_a_proposal_is_told_in_time_while_news_keeps_coming(matcher):
     assert len(await matcher.told("matcher.match-found")) == 1
 
 
+async def test_what_comes_is_settled_first_and_told_while_news_keeps_coming(matcher):
+    """It goes before changes that waited already, and its proposal waits for no quiet."""
+    async with matcher.database.begin_work() as work:
+        await store.mark_dirty(work.session, [cell_of(60.29, 24.9)])
+    await matcher.hears(a_surplus(), a_need())
+    row = (await matcher.rows("SELECT * FROM dirty ORDER BY due_at LIMIT 1"))[0]
+    assert row.cell == cell_of(60.2, 24.9)
+    async with matcher.database.begin_work() as work:
+        await handlers.settle(row, work, rules=matcher.rules)
+    assert len(await matcher.told("matcher.match-found")) == 1
+
+
+async def test_what_a_neighbour_settled_is_told_when_the_turn_of_its_own_cell_comes(matcher):
+    """A proposal found from the cell beside waits there, and is told from the cell that comes."""
+    await matcher.hears(a_surplus(), a_need())
+    async with matcher.database.begin_work() as work:
+        await store.mark_dirty(work.session, [cell_of(60.29, 24.9)])
+    for row in await matcher.rows("SELECT * FROM dirty ORDER BY due_at DESC"):
+        before = await matcher.told("matcher.match-found")
+        async with matcher.database.begin_work() as work:
+            await handlers.settle(row, work, rules=matcher.rules)
+    assert (len(before), len(await matcher.told("matcher.match-found"))) == (0, 1)
+
+
+async def test_lots_of_an_import_wait_for_their_turn(matcher):
+    """Many that come from one organisation at once go before nobody; another's does."""
+    many = [a_surplus(forecast_id=some_id(one), organisation="import") for one in range(100, 118)]
+    await matcher.hears(*many[:9])
+    assert not any(map(store.is_ahead, await matcher.rows("SELECT * FROM dirty")))
+    await matcher.hears(*many[9:], a_need(organisation="beside"))
+    assert all(map(store.is_ahead, await matcher.rows("SELECT * FROM dirty")))
+
+
+async def test_a_cell_marked_again_while_it_is_settled_goes_behind_those_that_wait(matcher):
+    """Where changes never end, every cell has its turn."""
+    await matcher.hears(a_surplus())
+    row = (await matcher.rows("SELECT * FROM dirty"))[0]
+    async with matcher.database.begin_work() as work:
+        await store.mark_dirty(work.session, [cell_of(61.2, 24.9)])
+    async with matcher.database.begin_work() as settling:
+        marks = await store.hold(settling.session, [row.cell])
+        async with matcher.database.begin_work() as other:
+            await store.mark_dirty(other.session, [row.cell])
+        await store.finish(
+            settling.session, row, marks[row.cell], told=(), tiles=(), due=settling.now
+        )
+    waiting = await matcher.rows("SELECT * FROM dirty ORDER BY due_at")
+    assert [one.cell for one in waiting] == [cell_of(61.2, 24.9), row.cell]
+
+
 async def test_a_mark_set_while_its_cell_is_settled_survives(matcher):
     """The mark is cleared only at the generation that was read."""
     await matcher.hears(a_surplus(), a_need())
@@ -188,7 +242,7 @@ async def test_a_mark_set_while_its_cell_is_settled_survives(matcher):
             marks = await store.hold(settling.session, [row.cell])
             await store.mark_dirty(other.session, [row.cell])
         finished = await store.finish(
-            settling.session, row.cell, marks[row.cell], told=(), tiles=(), due=settling.now
+            settling.session, row, marks[row.cell], told=(), tiles=(), due=settling.now
         )
         assert not finished
     assert len(await matcher.rows("SELECT * FROM dirty WHERE claimed_by IS NULL")) == 1

@@ -256,6 +256,28 @@ async def test_both_sides_tell_loads_at_the_door(matcher, desk, proposal):
     assert (await desk.get(path, OTHER))[0] == 404
 
 
+async def test_the_loads_and_the_words_of_a_match_are_the_same_page_by_page(
+    matcher, desk, proposal
+):
+    """By day and id, with one balance on every page; a cursor that is not ours is refused."""
+    path = f"/matches/{proposal['match_id']}"
+    await agree(desk, proposal)
+    for n in range(5):
+        load = {"tonnes": 10 + n, "moved_on": f"2026-11-0{1 + n // 2}"}
+        await desk.post(f"{path}/deliveries", ACME, load, Idempotency_Key=f"p-{n}")
+    for told in ("deliveries", "decisions"):
+        _, whole = await desk.get(f"{path}/{told}", BOLT)
+        assert (len(whole["items"]), whole["next"]) == (5 if told == "deliveries" else 2, None)
+        found, page = [], {"next": ""}
+        while page["next"] is not None:
+            _, page = await desk.get(f"{path}/{told}", BOLT, after=page["next"], limit="1")
+            found += page["items"]
+            assert page.get("left_t") == whole.get("left_t")
+        assert found == whole["items"]
+        status, problem = await desk.get(f"{path}/{told}", BOLT, after="nothing-of-ours")
+        assert (status, problem["code"]) == (422, "cursor_invalid")
+
+
 async def test_reports_at_once_close_one_balance(matcher, desk, proposal):
     """Four readers and a settler on the same match: every load counts once."""
     match = await agree(desk, proposal)

@@ -3,6 +3,7 @@
 import json
 import random
 from datetime import date, timedelta
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +67,15 @@ async def everything_told(world: Any, site: Any, lots: list[ForecastUpdated]) ->
     return json.dumps([_lasting(told) for _, told in answers], indent=1)
 
 
+async def lines_that_differ(
+    world: Any, site: Any, lots: list[ForecastUpdated], others: list[ForecastUpdated]
+) -> list[tuple[str, str]]:
+    """The lines of all that acme is told that are not the same in the world of *others*."""
+    told = (await everything_told(world, site, lots)).splitlines()
+    told_there = (await everything_told(world, site, others)).splitlines()
+    return [pair for pair in zip_longest(told, told_there) if pair[0] != pair[1]]
+
+
 def _lasting(told: Any) -> Any:
     if isinstance(told, dict):
         return {name: _lasting(value) for name, value in told.items() if name not in OF_THE_MOMENT}
@@ -82,14 +92,25 @@ async def test_a_lot_for_coordinators_alone_changes_no_answer(matcher, desk, see
     draw = random.Random(seed)
     lots = a_region(draw)
     hidden = a_lot(draw, "dune", visibility="region")
-    without = await everything_told(matcher, desk, lots)
-    with_it = await everything_told(matcher, desk, [*lots, hidden])
-    differ = [
-        (one, other)
-        for one, other in zip(without.splitlines(), with_it.splitlines(), strict=False)
-        if one != other
+    assert await lines_that_differ(matcher, desk, lots, [*lots, hidden]) == []
+
+
+@PAIRS
+@example(seed=EQUAL_PLANS)
+@given(seed=st.integers(0, 2**32))
+async def test_nor_do_many_that_pair_among_themselves(matcher, desk, seed):  # noqa: F811
+    """Two organisations' lots for coordinators alone are settled beside acme's, and not seen."""
+    draw = random.Random(seed)
+    lots = a_region(draw)
+    hidden = [
+        a_lot(draw, organisation, visibility="region")
+        for organisation in ("dune", "esker")
+        for _ in range(draw.randint(2, 6))
     ]
-    assert differ == []
+    every = list(lots)
+    for one in hidden:
+        every.insert(draw.randint(0, len(every)), one)
+    assert await lines_that_differ(matcher, desk, lots, every) == []
 
 
 @PAIRS

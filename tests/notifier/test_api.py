@@ -19,6 +19,7 @@ from shared.access import Asker, new_signing_key, sign
 from shared.http import application
 from shared.service.due import Worker
 from tests.conftest import eventually, free_port
+from tests.described import as_described
 from tests.notifier.builders import (
     AINO,
     BO,
@@ -88,6 +89,7 @@ async def asking(url: str, asker: Asker | None) -> AsyncIterator[SimpleNamespace
 
         async def ask(method: str, path: str, **more):
             async with session.request(method, path, **more) as answer:
+                await as_described("notifier", answer)
                 body = await answer.json() if answer.status != 204 else None
                 return answer.status, body
 

@@ -25,6 +25,7 @@ from shared.service.card import Knock
 from shared.settings import SharedSettings
 from shared.work import Database
 from tests.conftest import eventually
+from tests.described import as_described
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Http:
         async with self.session.request(
             method, self.url + path, headers={**self.as_(by), **(headers or {})}, **how
         ) as answer:
-            body = await answer.read()
+            body = await as_described("registry", answer)
             self.last = answer
             return answer.status, json.loads(body) if body else None
 

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
-from jsonschema import Draft202012Validator
 
 from services.registry import handlers, store
 from services.registry.app import build
@@ -23,6 +22,7 @@ from shared.access import Asker, asker_of
 from shared.contracts.intake import HandedForecast
 from shared.http import application
 from shared.work import Database
+from tests.described import described
 from tests.registry.builders import a_delivery, a_forecast, a_project, an_area, headers, knock
 from tests.registry.conftest import (
     ACME,
@@ -608,12 +608,13 @@ async def test_every_list_is_the_same_page_by_page(http: Http, path: str):
     assert (status, problem["code"]) == (422, "cursor_invalid")
 
 
-async def test_answers_are_what_the_document_says(http: Http):
-    """Every answer that has a schema of its own, to the platform and to a company."""
+async def test_every_thing_that_can_be_asked_for_is_told_as_the_document_says(http: Http):
+    """Each GET, by the operator and by a company, of a registry with one of everything in it."""
     async with http.app.state.database.begin_work() as work:
         await handlers.add_mandate(work, actor="test", owner="acme", reporter="client")
-        await handlers.add_member(
-            work, actor="test", token="acme", name="Aino", email="aino@example.com",
+        await handlers.add_nats_key(work, actor="test", token="acme", public_key="U" + "A" * 55)
+        person = await handlers.add_member(
+            work, actor="test", token="acme", name="Aino", email="aino@y.fi",
             roles=("reporter",), regions=(), may_give=None, language="fi", subject=None,
         )  # fmt: skip
         for by in ("acme", "client"):
@@ -623,30 +624,25 @@ async def test_answers_are_what_the_document_says(http: Http):
                 knock("area-updated", an_area(), by=by),
                 knock("forecast-updated", a_forecast("bad", quantity=-1), by=by),
             ], work)  # fmt: skip
-    _, document = await http.ask("GET", "/openapi.json")
-    known: dict[str, str] = {}
+    _, made = await http.ask("POST", "/imports", by=ACME, data=b"a;b\n1;2\n")
+    known = {"imports": made["id"], "regions": "01", "organisations": "acme"}
     for kind in ("project", "forecast", "area"):
         _, listed = await http.ask("GET", f"/{kind}s", by=ACME)
-        known[kind] = listed["items"][0][f"{kind}_id"]
+        known[f"{kind}s"] = listed["items"][0][f"{kind}_id"]
 
-    checked = set()
-    for path, operations in document["paths"].items():
-        answer = operations.get("get", {}).get("responses", {}).get("200", {})
-        schema = next(iter(answer.get("content", {}).values()), {}).get("schema", {})
-        if "$ref" not in schema:
+    for path, operations in described("registry").document["paths"].items():
+        if "get" not in operations or path.endswith(".csv"):
             continue
-        asked = path.replace("{token}", "acme").replace("{owner}", "acme")
-        asked = asked.replace("{id}", known.get(path.split("/")[1].removesuffix("s"), ""))
+        asked = re.sub(r"{[^}]*}", known.get(path.split("/")[1], ""), path)
+        if path == "/people":
+            asked += f"?ids={person}"
         for by in (OPERATOR, ACME):
             status, told = await http.ask("GET", asked, by=by)
             if status == 403:  # persons of a company, to its key
                 continue
             assert status == 200, (path, told)
-            faults = Draft202012Validator({**schema, "components": document["components"]})
-            assert [one.message for one in faults.iter_errors(told)] == [], path
-            assert told.get("items", told.get("features", [told])) != [], path
-        checked.add(path)
-    assert len(checked) >= 16
+            if isinstance(told, dict):
+                assert told.get("items", told.get("features", [told])) != [], path
 
 
 async def test_a_map_shows_what_the_list_shows(http: Http):

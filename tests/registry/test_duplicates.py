@@ -202,6 +202,33 @@ async def test_a_linked_duplicate_is_offered_no_longer_until_it_is_unlinked(http
     ]  # fmt: skip
 
 
+async def test_who_decided_is_told_to_their_own_organisation_and_the_regions_coordinators(
+    http: Http, door: Door
+):
+    """The other side learns that it was decided and when, in the list and on the trail alike."""
+    one = await told(door, "acme", visibility="forum")
+    other = await told(door, "client", visibility="forum")
+    person = {"name": "P", "email": "p@example.invalid", "roles": ["coordinator"]}
+    _, made = await http.ask("POST", "/organisations/client/members", by=OPERATOR, json=person)
+    client = {"client": ("coordinator",)}
+    decider, colleague = Asker(made["person"], "person", client), Asker("p-2", "person", client)
+    by = f"person/{made['person']}"
+    status, pair = await http.ask("POST", "/duplicates", by=decider, **decision("link", other, one))
+    assert (status, pair["decided_by"]) == (200, by)
+    acmes_in_region = Asker("p-3", "person", ACMES_COORDINATOR.organisations, ("01",))
+    for asker, told_by in (
+        (decider, by), (colleague, by), (CLIENT, by), (UUSIMAA, by), (OPERATOR, by),
+        (ACMES_COORDINATOR, None), (ACME, None), (acmes_in_region, by),
+    ):  # fmt: skip
+        _, listed = await http.ask("GET", "/duplicates?state=linked", by=asker)
+        (found,) = listed["items"]
+        assert (found["decided_by"], found["decided_at"]) == (told_by, pair["decided_at"])
+    for asker, told_by in ((ACMES_COORDINATOR, None), (colleague, by), (acmes_in_region, by)):
+        _, listed = await http.ask("GET", f"/trail?object=forecast/{one}", by=asker)
+        linked = [each for each in listed["items"] if each["action"] == "duplicate-linked"]
+        assert [(each["subject"], each["acting_for"]) for each in linked] == [(told_by, ["client"])]
+
+
 async def test_a_refused_pair_is_not_suggested_again(http: Http, door: Door):
     """Both are offered as before, however often they are told."""
     one, other = await told(door, "acme"), await told(door, "client")

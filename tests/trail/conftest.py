@@ -1,4 +1,4 @@
-"""Databases without tables, for migrations."""
+"""Databases without tables, and those that migrations made."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,10 +7,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from deploy.cards import cards
+from deploy.provision import upgrade
+from shared.service import Service
 from shared.settings import SharedSettings
 from shared.work import Database, Ledger
 
 Made = Callable[[Ledger], Awaitable[Database]]
+KEEPING = [service for service in cards() if service.ledger is not None]
+"""The services that have a database, and a trail in it."""
 
 
 @pytest.fixture
@@ -36,3 +41,18 @@ async def bare(postgres_url: str) -> AsyncIterator[Made]:
         async with admin.connect() as connection:
             await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await admin.dispose()
+
+
+async def made(bare: Made, service: Service) -> Database:
+    """The database of *service* as its migrations make it."""
+    assert service.ledger is not None
+    database: Database = await bare(service.ledger)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(upgrade, service)
+    return database
+
+
+@pytest.fixture
+async def migrated(bare: Made) -> Database:
+    """The indicators' database as migrations make it."""
+    return await made(bare, next(one for one in KEEPING if one.name == "indicators"))

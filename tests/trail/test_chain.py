@@ -1,21 +1,21 @@
 """The trail only grows, and what was rewritten all the same is found."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from deploy.cards import cards
-from deploy.provision import upgrade
+from deploy.trail import Kept, NotASeal, compared, read_kept
 from shared.service import Service
-from shared.trail import NotPruned, Verified, prune, seal_days, verify
+from shared.trail import NotPruned, Verified, last_seal, prune, seal_days, verify
 from shared.work import Database
-from tests.trail.conftest import Made
+from tests.trail.conftest import KEEPING, Made, made
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
-KEEPING = [service for service in cards() if service.ledger is not None]
 TODAY = datetime(2026, 5, 20, 12, tzinfo=UTC)
 FIRST = date(2026, 5, 16)
 
@@ -26,20 +26,6 @@ async def as_superuser(database: Database, *commands: str) -> None:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         for command in commands:
             await connection.execute(text(command))
-
-
-@pytest.fixture
-async def migrated(bare: Made) -> Database:
-    """The indicators' database as migrations make it."""
-    return await made(bare, next(one for one in KEEPING if one.name == "indicators"))
-
-
-async def made(bare: Made, service: Service) -> Database:
-    assert service.ledger is not None
-    database: Database = await bare(service.ledger)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(upgrade, service)
-    return database
 
 
 @pytest.fixture
@@ -104,13 +90,34 @@ async def test_what_a_superuser_rewrites_is_found(four_days: Database, done: str
 
 async def test_a_chain_that_was_written_anew_is_told_by_a_seal_kept_elsewhere(four_days: Database):
     """Whoever rewrites the end with new seals is consistent, but the last seal is another."""
+    kept = await last_seal(four_days.engine)
+    assert kept is not None
+    outside = [Kept(kept[1], "indicators", kept[0])]
+    assert compared({"indicators": await verify(four_days.engine)}, outside) == []
     await as_superuser(four_days, "DELETE FROM trail WHERE day = '2026-05-19'",
                        "DELETE FROM trail_seal WHERE day >= '2026-05-19'")  # fmt: skip
     before = await verify(four_days.engine)
+    assert compared({"indicators": before}, outside)[0].endswith("and is gone")
     await seal_days(four_days.engine, HELSINKI, TODAY)
     after = await verify(four_days.engine)
     assert (before.fault, after.fault) == (None, None)
-    assert after.seal != before.seal
+    assert compared({"indicators": after}, outside)[0].endswith(f"and is now {after.seal}")
+    assert compared({"indicators": after}, [Kept(kept[1])]) == [
+        f"the seal {kept[1]} is that of no day"
+    ]
+
+
+def test_seals_are_kept_as_they_were_printed_or_logged(tmp_path: Path):
+    """Lines of other things are passed over; a file without a seal, and a mistyped one, are not."""
+    seal, kept = "5e" * 32, tmp_path / "registry.log"
+    told = {"service": "registry", "day": "2026-05-19", "seal": seal}
+    kept.write_text("starting\n" + json.dumps({"event": "trail_sealed", **told, "rows": 3}) + "\n")
+    assert read_kept(str(kept)) == [Kept(seal, "registry", date(2026, 5, 19))]
+    assert read_kept(seal) == [Kept(seal)]
+    kept.write_text("{}\n")
+    for wrong in (str(kept), seal[:-1]):
+        with pytest.raises(NotASeal):
+            read_kept(wrong)
 
 
 @pytest.mark.parametrize("service", KEEPING, ids=lambda one: one.name)

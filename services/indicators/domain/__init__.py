@@ -2,6 +2,8 @@
 
 from services.indicators.domain.figures import (
     DEFINITIONS,
+    FEWEST_ORGANISATIONS,
+    OF_DECIDING,
     VERSION,
     Definition,
     Figure,
@@ -54,13 +56,13 @@ from services.indicators.domain.months import (
     period_label,
     period_of,
 )
-from services.indicators.domain.withheld import FEWEST_ORGANISATIONS, Part, withheld
 
 __all__ = [
     "AGREED_ONCE",
     "DEFINITIONS",
     "FEWEST_ORGANISATIONS",
     "HAUL",
+    "OF_DECIDING",
     "VERSION",
     "BadPeriod",
     "Baseline",
@@ -79,7 +81,6 @@ __all__ = [
     "Match",
     "Months",
     "Pace",
-    "Part",
     "Standing",
     "Stock",
     "cells_of",
@@ -103,5 +104,4 @@ __all__ = [
     "take_loads",
     "take_lots",
     "take_matches",
-    "withheld",
 ]

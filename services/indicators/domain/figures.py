@@ -28,6 +28,12 @@ from shared.vocabulary.tables import table, version_of
 VERSION: Final = version_of("kpi")
 """The version of the definitions, kept with every figure."""
 
+FEWEST_ORGANISATIONS: Final = 3
+"""Of so many organisations or more a sum is told to others than a place's coordinators."""
+
+OF_DECIDING: Final = ("K14", "M5")
+"""What counts lots and decisions, whosever they are."""
+
 _COUNTED = ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K13", "K14", "K15")
 _UNITS = {"share 0..1": "share"}
 _SUPPORTING = {
@@ -225,7 +231,7 @@ def _delivered(stocks: Stocks, hauls: Hauls) -> list[Figure]:
     """What the loads add up to; K15 stands beside every other figure."""
     if not any(haul.kg for haul in hauls.values()):
         return [_unknown(id, "delivered", NOT_DELIVERED) for id in DEFINITIONS
-                if id not in ("K14", "M5")]  # fmt: skip
+                if id not in OF_DECIDING]  # fmt: skip
     coverage = _coverage(hauls)
     told = [
         *_rates(hauls),

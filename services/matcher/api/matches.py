@@ -10,6 +10,24 @@ from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.matcher import handlers, store
+from services.matcher.api.told import (
+    DECIDING,
+    DELIVERING,
+    FEW,
+    NO_LOT,
+    NO_MATCH,
+    SINCE,
+    ToldCounts,
+    ToldDecision,
+    ToldDeclines,
+    ToldDeliveries,
+    ToldExplanation,
+    ToldLoads,
+    ToldMatch,
+    ToldReport,
+    ToldSettling,
+    ToldStanding,
+)
 from services.matcher.domain import (
     CARRIED,
     Area,
@@ -31,14 +49,31 @@ from services.matcher.domain import (
 from services.matcher.domain.roads import BY_RATIO
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import now
-from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
-from shared.openapi import refusal
+from shared.http import (
+    Asking,
+    Problem,
+    Reading,
+    Working,
+    cursor,
+    day_after,
+    moment_after,
+    number_after,
+    settings_of,
+)
+from shared.openapi import Items, Listing, answers, refusals
 from shared.seen import tells_of
 
-router = APIRouter()
+router = APIRouter(tags=["matches"])
 Told = Annotated[Any, Depends(settings_of)]
 State = Literal[
     "proposed", "accepted", "agreed", "moving", "done", "declined", "withdrawn", "expired"
+]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Bounded = Annotated[bool, Query(description="as anybody is told it, whoever asks")]
+IfMatch = Annotated[str | None, Header(description="the ETag that you saw: asked for")]
+Key = Annotated[
+    str | None,
+    Header(max_length=200, description="one for each saying: the same again changes nothing"),
 ]
 FEWEST_ORGANISATIONS = 3
 _LATE = timedelta(seconds=30)  # a commit this late is still found by the next `since`
@@ -56,7 +91,16 @@ class Days(BaseModel):
 class Decision(BaseModel):
     """What one side says to a match; *tonnes* and *window* are the terms of a counter-offer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"decision": "accept"},
+                {"decision": "counter", "tonnes": 300, "note": "no more fits before June"},
+                {"decision": "decline", "reason": "timing"},
+            ]
+        },
+    )
 
     decision: Literal["accept", "decline", "undo", "counter", "close"]
     tonnes: int | None = Field(default=None, ge=1)
@@ -72,7 +116,12 @@ class Decision(BaseModel):
 class Loads(BaseModel):
     """Loads moved under a match; with *delivery_id*, those told before as they should have been."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"tonnes": 38.4, "moved_on": "2027-05-04", "waybill": "W-1007"}]
+        },
+    )
 
     tonnes: float = Field(ge=0, le=1_000_000)
     moved_on: date
@@ -96,7 +145,7 @@ class Settling(BaseModel):
     smallest_load: int | None = Field(default=None, ge=0)
 
 
-@router.get("/matches")
+@router.get("/matches", responses=answers(Listing[ToldMatch]) | refusals(SINCE))
 async def matches(
     request: Request,
     asker: Asking,
@@ -104,8 +153,10 @@ async def matches(
     settings: Told,
     region: str | None = None,
     organisation: str | None = None,
-    state: Annotated[list[State] | None, Query()] = None,
-    since: datetime | None = None,
+    state: Annotated[list[State] | None, Query(description="only those in one of these")] = None,
+    since: Annotated[
+        datetime | None, Query(description="only those changed since, with its zone")
+    ] = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     order: Literal["oldest", "newest"] = "oldest",
@@ -141,9 +192,9 @@ async def matches(
     return {"items": told, "next": more, "as_of": as_of.isoformat()}
 
 
-@router.get("/counts")
+@router.get("/counts", responses=answers(ToldCounts) | refusals(FEW))
 async def counts(
-    region: str, asker: Asking, session: Reading, bounded: bool = False
+    region: str, asker: Asking, session: Reading, bounded: Bounded = False
 ) -> dict[str, Any]:
     """
     How much is open, proposed and agreed in *region*, of what the asker may see.
@@ -166,7 +217,7 @@ async def counts(
     return {**told, "region": region, "as_of": now().isoformat()}
 
 
-@router.get("/matches/{id}")
+@router.get("/matches/{id}", responses=answers(ToldMatch, 200, "ETag") | refusals(NO_MATCH))
 async def match(
     id: UUID,
     request: Request,
@@ -188,7 +239,7 @@ async def match(
 
 @router.post(
     "/matches/{id}/decisions",
-    responses=refusal(428, "revision_missing", "say which revision you saw, as If-Match"),
+    responses=answers(ToldMatch, 200, "ETag") | DECIDING,
 )
 async def decide(
     id: UUID,
@@ -197,8 +248,8 @@ async def decide(
     begin: Working,
     settings: Told,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    if_match: IfMatch = None,
+    idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """
     Accept, decline, counter, undo or close, on the revision that `If-Match` names.
@@ -248,23 +299,28 @@ async def decide(
     return _seen(found, lots, areas, asker, settings)
 
 
-@router.get("/matches/{id}/decisions")
-async def decisions(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
+@router.get("/matches/{id}/decisions", responses=answers(Items[ToldDecision]) | refusals(NO_MATCH))
+async def decisions(
+    id: UUID, asker: Asking, session: Reading, after: str | None = None, limit: Limit = 200
+) -> dict[str, Any]:
     """What each side has said so far, with its notes and offers; a name once names are open."""
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
-    said = await store.decisions_on(session, id)
     sees_both = asker.sees_all or asker.coordinates(found.region)
-    if not (sees_both or found.accepted or found.state in ("agreed", "moving", "done")):
-        mine = set(asker.organisations)
-        said = [one for one in said if one["organisation"] in mine]
-    return {"items": said, "next": None}
+    known = sees_both or found.accepted or found.state in ("agreed", "moving", "done")
+    own = None if known else list(asker.organisations)
+    place = number_after(after or None)
+    said = await store.decisions_on(
+        session, id, own=own, after=place[0] if place else 0, limit=limit + 1
+    )
+    more = cursor(said[limit - 1]["revision"], id) if len(said) > limit else None
+    return {"items": said[:limit], "next": more}
 
 
 @router.post(
     "/matches/{id}/deliveries",
-    responses=refusal(428, "idempotency_key_missing", "give each report a key of its own"),
+    responses=answers(ToldReport) | DELIVERING,
 )
 async def deliver(
     id: UUID,
@@ -272,7 +328,7 @@ async def deliver(
     asker: Asking,
     begin: Working,
     settings: Told,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    idempotency_key: Key = None,
 ) -> dict[str, Any]:
     """Record loads of an agreed match, once under each `Idempotency-Key`."""
     if not idempotency_key:
@@ -309,25 +365,46 @@ async def deliver(
     return {**_load(kept), **_left_of(found)}
 
 
-@router.get("/matches/{id}/deliveries")
-async def deliveries(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
-    """The loads of a match, by day, those too that count for nothing; and what is left."""
+@router.get("/matches/{id}/deliveries", responses=answers(ToldDeliveries) | refusals(NO_MATCH))
+async def deliveries(
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    after: str | None = None,
+    limit: Limit = 200,
+) -> dict[str, Any]:
+    """
+    The loads of a match, by day, those too that count for nothing; and what is left.
+
+    The balance is that of all of its loads, on every page.
+    """
     found = await store.match_of(session, id)
     if found is None or not handlers.may_see(asker, found):
         raise _no_match(id)
-    loads = await store.loads_of_matches(session, [id])
+    lots = await store.lots_of(session, found.pair)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     names = asker.sees_all or asker.coordinates(found.region) or found.state in CARRIED
-    own = set(asker.organisations)
-    seen = [one for one in loads if names or {one.organisation, one.reporter} & own]
-    return {"items": [_load(one) for one in seen], **_left_of(found), "next": None}
+    loads = await store.loads_of_match(
+        session,
+        id,
+        own=None if names else list(asker.organisations),
+        after=day_after(after or None),
+        limit=limit + 1,
+    )
+    page = loads[:limit]
+    more = cursor(page[-1].moved_on.toordinal(), page[-1].id) if len(loads) > limit else None
+    return {"items": [_load(one) for one in page], **_left_of(found), "next": more}
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", responses=answers(Items[ToldLoads]))
 async def reported_loads(
     asker: Asking,
     session: Reading,
     region: str | None = None,
-    refused: bool | None = None,
+    refused: Annotated[
+        bool | None, Query(description="only those that count for nothing, or only the others")
+    ] = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     order: Literal["oldest", "newest"] = "oldest",
@@ -351,21 +428,26 @@ async def reported_loads(
     return {"items": [_load(one) for one in found], "next": more}
 
 
-@router.get("/declines")
+@router.get("/declines", responses=answers(ToldDeclines))
 async def declines(region: str, asker: Asking, session: Reading) -> dict[str, Any]:
     """How many matches of *region* that the asker may see were declined, by reason."""
     own = None if asker.sees_all or asker.coordinates(region) else list(asker.organisations)
     return {"region": region, "by_reason": await store.declines_in(session, region, own)}
 
 
-@router.get("/explain", responses=refusal(404, "lot_not_found", "there is none that you may see"))
+@router.get(
+    "/explain",
+    responses=answers(ToldExplanation)
+    | refusals(NO_LOT, (404, "area_not_found", "there is no such area that you may see")),
+)
 async def explain_pair(
-    surplus: UUID,
-    need: UUID,
+    surplus: Annotated[UUID, Query(description="the forecast that gives")],
+    need: Annotated[UUID, Query(description="the forecast that takes")],
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
-    area: UUID | None = None,
+    area: Annotated[UUID | None, Query(description="of the way over this area")] = None,
 ) -> dict[str, Any]:
     """
     Every gate of a pair with its verdict, whether there is a match of it or not.
@@ -379,12 +461,13 @@ async def explain_pair(
             raise _no_lot(id, direction)
         if not _may_see_lot(asker, lot) and not await _met(asker, surplus, need, lots, session):
             raise _no_lot(id, direction)
+    tells_of(request, (lot.organisation for lot in lots.values()))
     rules = settings.rules()
     left, right = lots[surplus], lots[need]
     today = now().astimezone(settings.zone).date()
     roads = await handlers.known_roads((left, right), session, rules)
     if area is not None:
-        return await _explained_over(left, right, area, session, rules, today, asker)
+        return await _explained_over(left, right, area, request, session, rules, today, asker)
     measured = roads.measured(left, right) if roads is not None else BY_RATIO
     km = road_km_between(left, right, rules, roads)
     excluded = await handlers.is_excluded(left, right, session, km)
@@ -406,11 +489,19 @@ async def explain_pair(
 
 
 async def _explained_over(
-    surplus: Lot, need: Lot, id: UUID, session: Any, rules: Rules, today: date, asker: Asker
+    surplus: Lot,
+    need: Lot,
+    id: UUID,
+    request: Request,
+    session: Any,
+    rules: Rules,
+    today: date,
+    asker: Asker,
 ) -> dict[str, Any]:
     area = (await store.areas_of(session, [id])).get(id)
     if area is None or not _may_see_area(asker, area):
         raise Problem(404, "area_not_found", f"there is no area {id}")
+    tells_of(request, (surplus.organisation, need.organisation, area.organisation))
     way = over(surplus, need, area, rules, today=today)
     findings = explain_over(surplus, need, area, way, rules)
     return {
@@ -430,7 +521,7 @@ async def _explained_over(
     }
 
 
-@router.post("/settle")
+@router.post("/settle", responses=answers(ToldSettling))
 async def settle(
     asker: Asking, begin: Working, settings: Told, told: Settling | None = None
 ) -> dict[str, Any]:
@@ -447,7 +538,7 @@ async def settle(
         )
 
 
-@router.get("/settled")
+@router.get("/settled", responses=answers(ToldStanding))
 async def settled(asker: Asking, session: Reading) -> dict[str, Any]:
     """What stands now, and how far from the optimum it was at the last full solve."""
     if not (asker.sees_all or asker.regions):

@@ -3,21 +3,23 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from services.matcher import handlers, store
 from services.matcher.api.matches import answer_of
+from services.matcher.api.told import NO_LOT, ToldNearMiss, ToldOpenings
 from services.matcher.domain import KnownNearMiss, Lot
 from shared.access import Asker
 from shared.contracts.base import now
 from shared.http import Asking, Problem, Reading, cursor, number_after, settings_of
+from shared.openapi import Listing, answers, refusals
 from shared.seen import tells_of
 
-router = APIRouter()
+router = APIRouter(tags=["near misses"])
 Told = Annotated[Any, Depends(settings_of)]
 
 
-@router.get("/near-misses")
+@router.get("/near-misses", responses=answers(Listing[ToldNearMiss]))
 async def near_misses(
     request: Request,
     asker: Asking,
@@ -46,9 +48,13 @@ async def near_misses(
     return {"items": told, "next": more, "as_of": now().isoformat()}
 
 
-@router.get("/openings/{forecast}")
+@router.get("/openings/{forecast}", responses=answers(ToldOpenings) | refusals(NO_LOT))
 async def openings(
-    forecast: UUID, asker: Asking, session: Reading, settings: Told
+    forecast: Annotated[UUID, Path(description="its canonical id")],
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    settings: Told,
 ) -> dict[str, Any]:
     """What this forecast would gain by one change, best first; for its own side alone."""
     lot = (await store.lots_of(session, {forecast})).get(forecast)
@@ -57,6 +63,7 @@ async def openings(
     )
     if lot is None or not mine:
         raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+    tells_of(request, [lot.organisation])
     today = now().astimezone(settings.zone).date()
     found = await handlers.openings_of(lot, session, settings.rules(), today)
     return {

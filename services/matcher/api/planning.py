@@ -3,32 +3,30 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.matcher import handlers
+from services.matcher.api.told import ENUMERATED, PLANNING, SUPPOSING, ToldPlan, ToldWhatIf
 from services.matcher.domain import AreaChange, CannotChange, LotChange
 from shared.access import Asker
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import now, uuid7
 from shared.contracts.parts import Direction, Place, Visibility, Window
 from shared.http import Asking, Problem, Reading, settings_of
+from shared.openapi import answers
+from shared.seen import tells_of
 from shared.vocabulary.enumerations import codes, known
 from shared.vocabulary.errors import Refused
 from shared.vocabulary.materials import material as material_of
 
-router = APIRouter()
+router = APIRouter(tags=["planning"])
 Told = Annotated[Any, Depends(settings_of)]
 Month = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _MOST_T = 1_000_000_000
 _NOT_FOUND = ("forecast_not_found", "project_not_found", "area_not_found")
-_ENUMERATED = (
-    "use", "contamination", "contamination_basis", "max_contamination", "acid_sulphate",
-    "invasive_status", "waste_status", "legal_route", "frost_class", "max_frost_class",
-    "site_kind", "reliability", "phase",
-)  # fmt: skip
 
 
 class AddedForecast(BaseModel):
@@ -137,22 +135,30 @@ class Overrides(BaseModel):
 class WhatIf(BaseModel):
     """Changes in their order; *scope* near: as far as the matcher would look, or the region."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"changes": [{"forecast": "01980000-0000-7000-8000-000000000000", "days": 21}]}
+            ]
+        },
+    )
 
     changes: list[Supposition] = Field(min_length=1, max_length=200)
     scope: Literal["near", "region"] = "near"
     rules: Overrides = Overrides()
 
 
-@router.get("/plan")
+@router.get("/plan", responses=answers(ToldPlan) | PLANNING)
 async def plan(
+    request: Request,
     asker: Asking,
     session: Reading,
     settings: Told,
     region: str | None = None,
     first: Annotated[Month, Query(alias="from")] = None,
     last: Annotated[Month, Query(alias="to")] = None,
-    by: Literal["month"] = "month",
+    by: Annotated[Literal["month"], Query(description="the step of time")] = "month",
 ) -> JSONResponse:
     """
     What moves where and when, and what is left, month by month, of what the asker may see.
@@ -167,7 +173,7 @@ async def plan(
     limit = settings.matcher_plan_up_to_lots
     today = now().astimezone(settings.zone).date()
     try:
-        found = await handlers.plan(
+        found, organisations = await handlers.plan(
             session, asker, settings.rules(), region=region, first=first, last=last, today=today,
             limit=limit,
         )  # fmt: skip
@@ -178,11 +184,14 @@ async def plan(
             f"{error}: ask for one region, or let the operator raise MATCHER_PLAN_UP_TO_LOTS",
             limit=limit,
         ) from error
+    tells_of(request, organisations)
     return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
 
 
-@router.post("/what-if")
-async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told) -> dict[str, Any]:
+@router.post("/what-if", responses=answers(ToldWhatIf) | SUPPOSING)
+async def what_if(
+    told: WhatIf, request: Request, asker: Asking, session: Reading, settings: Told
+) -> dict[str, Any]:
     """
     What the matcher would do if the changes came true: value, tonnes, tkm and CO2e before and
     after, the matches that would be new, changed or gone, and agreements that would break.
@@ -209,7 +218,9 @@ async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told)
     )
     today = now().astimezone(settings.zone).date()
     try:
-        found = await handlers.suppose(session, asker, supposed, rules, today=today, limit=limit)
+        found, organisations = await handlers.suppose(
+            session, asker, supposed, rules, today=today, limit=limit
+        )
     except CannotChange as error:
         status = 404 if error.code in _NOT_FOUND else 422
         raise Problem(status, error.code, str(error)) from error
@@ -223,6 +234,7 @@ async def what_if(told: WhatIf, asker: Asking, session: Reading, settings: Told)
             f"{error}: {remedy}, or let the operator raise MATCHER_WHAT_IF_UP_TO_LOTS",
             limit=limit,
         ) from error
+    tells_of(request, organisations)
     answer: dict[str, Any] = jsonable_encoder({**found, "as_of": now()})
     return answer
 
@@ -282,7 +294,7 @@ def _must_be_known(told: AddedForecast, at: int) -> None:
         material_of(told.material)
     except Refused as error:
         raise Problem(422, error.code, f"changes/{at}/add/material: {error}") from error
-    for field in _ENUMERATED:
+    for field in ENUMERATED:
         value = getattr(told, field)
         name = field.removeprefix("max_")
         if value is not None and not known(name, value):

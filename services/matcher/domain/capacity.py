@@ -61,13 +61,19 @@ class Ways(NamedTuple):
 
 def fits(ways: Ways | Arcs, tonnes: Ints, room: Room) -> bool:
     """Whether *tonnes* on *ways* keep to the room of every area in every month, and of sites."""
+    areas, sites = overfull(ways, tonnes, room)
+    return not (areas.any() or sites.any())
+
+
+def overfull(ways: Ways | Arcs, tonnes: Ints, room: Room) -> tuple[Bools, Bools]:
+    """The areas, in some month, and the sites for which *tonnes* on *ways* are too much."""
     taken = np.zeros((len(room.tonnes), room.tonnes.shape[1] + 1), dtype=np.int64)
     used = np.flatnonzero((tonnes > 0) & (ways.leave >= ways.enter))
     area, enter, leave = ways.area[used], ways.enter[used], ways.leave[used]
     np.add.at(taken, (area, enter - room.first), tonnes[used])
     np.add.at(taken, (area, leave - room.first + 1), -tonnes[used])
-    at_sites = left_at_sites(ways, tonnes, room)
-    return bool((np.cumsum(taken, axis=1)[:, :-1] <= room.tonnes).all() and (at_sites >= 0).all())
+    beyond: Bools = np.cumsum(taken, axis=1)[:, :-1] > room.tonnes
+    return np.asarray(beyond.any(axis=1)), left_at_sites(ways, tonnes, room) < 0
 
 
 def left_at_sites(ways: Ways | Arcs, tonnes: Ints, room: Room) -> Ints:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from math import ceil
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from services.matcher.domain import capacity
+from services.matcher.domain.apart import Problem, each_alone
 from services.matcher.domain.areas import Area, area_arcs, first_day, month_of
 from services.matcher.domain.calm import Network, worth_changing
 from services.matcher.domain.capacity import NO_ROOM, UNBOUNDED, NotSolved, Room, Ways
@@ -177,9 +179,8 @@ def replan(
     demand = np.array([left[lot.id] for lot in needs], dtype=np.int64)
     arc_of = _arcs_of(pairs, surpluses, needs, areas, free)
     stands = _stands(pairs, free, arc_of)
-    tonnes = best_flow(supply, demand, pairs, stands, rules, room)
-    if rules.keeps_calm:
-        tonnes = _calmed(supply, demand, pairs, stands, tonnes, rules, room)
+    problem = Problem(supply, demand, pairs, stands, room)
+    tonnes = each_alone(problem, partial(_planned, rules=rules))
 
     changes = [
         *_begun(pairs, tonnes, surpluses, needs, areas, arc_of),
@@ -416,6 +417,12 @@ def _stands(
     return stands
 
 
+def _planned(problem: Problem, rules: Rules) -> Ints:
+    """The tonnes on each pair: the best, or as far there as *rules* find worth a change."""
+    target = best_flow(*problem[:4], rules, problem.room)
+    return _calmed(*problem[:4], target, rules, problem.room) if rules.keeps_calm else target
+
+
 def _calmed(
     supply: Ints,
     demand: Ints,
@@ -548,18 +555,11 @@ def _solve(
 
 
 def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
-    """
-    The best flow where every tonne arrives and there is room for all, to the cent.
-
-    Lots that have no way are no part of it: which of several plans of the same worth is found must
-    not tell that they exist.
-    """
-    givers, takers = _rows_used(ways.surplus, len(supply)), _rows_used(ways.need, len(demand))
-    supply, demand = supply[givers], demand[takers]
-    sink = len(givers) + len(takers)
+    """The best flow where every tonne arrives and there is room for all, to the cent."""
+    givers, sink = len(supply), len(supply) + len(demand)
     inner = np.arange(sink)
-    tails = np.concatenate((np.searchsorted(givers, ways.surplus), inner))
-    heads = np.concatenate((np.searchsorted(takers, ways.need) + len(givers), np.full(sink, sink)))
+    tails = np.concatenate((ways.surplus, inner))
+    heads = np.concatenate((givers + ways.need, np.full(sink, sink)))
     limits = np.concatenate((ways.most, supply, demand))
     gains = ways.gain + np.where(ways.first, ONSITE_BONUS, 0)
     costs = np.concatenate((-gains, np.zeros(sink, np.int64)))
@@ -567,17 +567,12 @@ def _network(supply: Ints, demand: Ints, ways: Ways) -> Ints:
     flow.add_arcs_with_capacity_and_unit_cost(
         tails.astype(np.int32), heads.astype(np.int32), limits, costs
     )
-    nodes = np.append(np.arange(len(givers)), sink).astype(np.int32)
+    nodes = np.append(np.arange(givers), sink).astype(np.int32)
     flow.set_nodes_supplies(nodes, np.append(supply, -supply.sum()))
     answer = flow.solve()
     if answer != flow.OPTIMAL:
         raise NotSolved(str(answer))
     return np.asarray(flow.flows(np.arange(len(ways.surplus), dtype=np.int32)))
-
-
-def _rows_used(rows: Ints, of: int) -> Ints:
-    """Which of so many rows are among *rows*, each once and in order."""
-    return np.flatnonzero(np.bincount(rows, minlength=of))
 
 
 def _begun(

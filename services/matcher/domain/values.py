@@ -311,7 +311,7 @@ class Rules:
     sweep_after_s: float = 3.0
     measure_every_s: float = 600.0
     measure_up_to_lots: int = 5000
-    tell_within_s: float = 2.0
+    tell_within_s: float = 10.0
     calendar_every_s: float = 600.0
     near_days: int = 56
     near_beyond_reach: float = 0.25

@@ -1,6 +1,7 @@
 """Hears of forecasts and areas: keeps the newest, and marks what must be settled again."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil, floor
 from typing import NamedTuple
@@ -25,18 +26,23 @@ from shared.vocabulary.areas import QUARRIES, RECEPTION_SITES, WAITING_SITES
 from shared.work import Work
 
 SITES = (*RECEPTION_SITES, *QUARRIES)
+_FEW = 4  # lots of an organisation in one batch of events
 
 
 async def keep_forecasts(events: Sequence[ForecastUpdated], work: Work, *, rules: Rules) -> None:
     """Keep each forecast that is newer than the one known, and mark its neighbourhood."""
-    await mark((await kept(latest_of(map(heard, events)), work, rules)).dirty, work)
+    await mark(await kept(latest_of(map(heard, events)), work, rules), work)
 
 
 class Kept(NamedTuple):
-    """Lots as they were kept, the cells to settle again, and what was told around them."""
+    """
+    Lots as they were kept, the cells to settle again and which of them first, and what was told
+    around them.
+    """
 
     lots: Sequence[Lot]
     dirty: set[int]
+    first: set[int]
     around: store.Surroundings
 
 
@@ -65,13 +71,21 @@ async def kept(
         await record_waiting({lot.id for lot in lots}, work, rules=rules)
     if moved:  # who settles around a lot must see it in one place only
         await store.hold(work.session, set[int]().union(*(one.cells for one in moved)))
-    return Kept(lots, dirty, around)
+    return Kept(lots, dirty, _first(touched), around)
 
 
-async def mark(cells: set[int], work: Work) -> None:
-    """Let the neighbourhoods of *cells* be settled again."""
-    if cells:
-        await store.mark_dirty(work.session, cells, work.correlation)
+def _first(touched: Sequence[store.Touched]) -> set[int]:
+    """The cells of lots that come, but for those of who brings many at once: an import."""
+    coming = [one for one in touched if one.comes]
+    many = Counter(one.organisation for one in coming)
+    few = [one for one in coming if many[one.organisation] <= _FEW]
+    return set[int]().union(*(one.cells for one in few))
+
+
+async def mark(news: Kept, work: Work) -> None:
+    """Let the neighbourhoods that *news* touched be settled again."""
+    if news.dirty:
+        await store.mark_dirty(work.session, news.dirty, work.correlation, news.first)
         work.wake("dirty")
 
 

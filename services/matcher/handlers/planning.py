@@ -48,9 +48,10 @@ async def plan(
     last: str | None,
     today: date,
     limit: int,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], set[str]]:
     """
-    What of *region* moves where and when, and what is left, in months *first* to *last*.
+    What of *region* moves where and when, and what is left, in months *first* to *last*; and the
+    organisations that this tells of.
 
     Of what *asker* may see, as the list of matches is. Raises `TooMany`.
     """
@@ -71,9 +72,10 @@ async def plan(
         areas = await areas_between(matches, session)
         await store.let_go(session)
         span = first, last
-        return await asyncio.to_thread(
+        planned = await asyncio.to_thread(
             _planned, matches, lots, areas, own, held, rules, span, today
         )
+    return planned, {lot.organisation for lot in (*own, *lots.values())}
 
 
 def _planned(

@@ -55,7 +55,6 @@ standing_value = Gauge("matcher_standing_value_cents", "worth of what stands at 
 optimum_share = Gauge("matcher_optimum_share", "of the full optimum, at the last measure")
 
 _OF_ONE_SITE_KM = 20.0
-_LARGE = 1500  # lots; a plan of more leaves the event loop to others
 _WORTH_ANOTHER_SWEEP = 100  # cents
 _TOLD_AT_ONCE = 200  # matches; more are told by `tell`
 
@@ -102,10 +101,11 @@ async def settle(row: Any, work: Work, *, rules: Rules) -> None:
         return  # somebody settled all of the region meanwhile
 
     quiet = not ground.marks.keys() - {row.cell}
-    changed, told = await _differences(ground, plan, work, rules, quiet=quiet)
+    coming = row.cell if store.is_ahead(row) else None
+    changed, told = await _differences(ground, plan, work, rules, quiet=quiet, coming=coming)
     finished = await store.finish(
         work.session,
-        row.cell,
+        row,
         generation,
         changed=changed,
         told=told,
@@ -128,7 +128,7 @@ async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rule
     """
     lots = latest_of(map(heard, events))
     if len(lots) != 1:
-        await mark((await kept(lots, work, rules)).dirty, work)
+        await mark(await kept(lots, work, rules), work)
         return
     (lot,) = lots
     news = await kept(
@@ -137,7 +137,7 @@ async def keep_and_settle(events: Sequence[ForecastUpdated], work: Work, *, rule
         lots_in=cells_around(lot.cell, rules.single_radius_km),
     )  # fmt: skip
     if len(news.dirty) != 1 or not await _settled_at_once(lot, news.around, work, rules):
-        await mark(news.dirty, work)
+        await mark(news, work)
 
 
 async def _settled_at_once(lot: Lot, around: store.Surroundings, work: Work, rules: Rules) -> bool:
@@ -154,7 +154,7 @@ async def _settled_at_once(lot: Lot, around: store.Surroundings, work: Work, rul
             if not held or not ground.cells <= held:
                 raise _NotQuiet
             ground = await _with(areas, ground, work, rules)
-            plan = await _planned(ground, rules, work)
+            plan = _plan(ground, rules, work)
             if not await _has_room(ground, plan, work):
                 raise _NotQuiet
             changed, told = await _differences(ground, plan, work, rules, quiet=True)
@@ -403,11 +403,13 @@ async def _whole(lots: Mapping[UUID, Lot], work: Work, rules: Rules) -> Ground:
 
 
 async def _planned(ground: Ground, rules: Rules, work: Work) -> Plan:
+    """The plan of *ground*, made beside the event loop: news that comes meanwhile is kept."""
+    return await asyncio.to_thread(_plan, ground, rules, work)
+
+
+def _plan(ground: Ground, rules: Rules, work: Work) -> Plan:
     lots = list(ground.lots.values())
-    told = {"today": work.today, **ground.beside}
-    if len(lots) > _LARGE:
-        return await asyncio.to_thread(replan, lots, ground.matches, rules, **told)
-    return replan(lots, ground.matches, rules, **told)
+    return replan(lots, ground.matches, rules, today=work.today, **ground.beside)
 
 
 async def _record(
@@ -420,13 +422,20 @@ async def _record(
 
 
 async def _differences(
-    ground: Ground, plan: Plan, work: Work, rules: Rules, *, quiet: bool
+    ground: Ground,
+    plan: Plan,
+    work: Work,
+    rules: Rules,
+    *,
+    quiet: bool,
+    coming: int | None = None,
 ) -> tuple[list[Match], list[UUID]]:
     """Tell the differences of *plan*; the matches as they are to be written, and those told."""
     await want_roads(plan, work)  # once the areas are held: others may wait for these rows
     calls = _alarms(ground, plan)
     closed = [one.id for one in ground.matches if _is_closed(one, ground)]
-    news = [one.id for one in ground.matches if quiet and one.standing == HOLDS and is_news(one)]
+    waiting = [one for one in ground.matches if one.standing == HOLDS and is_news(one)]
+    news = [one.id for one in waiting if quiet or _comes(one, coming, ground)]
     standing = [change.match.id for change in plan.changes if change.match is not None]
     asked = {*calls, *closed, *news, *standing}
     known = await _whole_matches(asked, ground, work)
@@ -436,7 +445,7 @@ async def _differences(
     changed |= {id: _withdrawn(known[id], work) for id in closed if id in known}
     now = known | changed
     told = await _told(ground, [one for one in now.values() if is_news(one)], work, rules,
-                       quiet=quiet)  # fmt: skip
+                       quiet=quiet, coming=coming)  # fmt: skip
 
     written = changed | told
     for region in {one.region for one in changed.values()}:
@@ -453,10 +462,24 @@ async def _whole_matches(ids: set[UUID], ground: Ground, work: Work) -> dict[UUI
 
 
 async def _told(
-    ground: Ground, news: Sequence[Match], work: Work, rules: Rules, *, quiet: bool
+    ground: Ground,
+    news: Sequence[Match],
+    work: Work,
+    rules: Rules,
+    *,
+    quiet: bool,
+    coming: int | None,
 ) -> dict[UUID, Match]:
-    """Tell what is news: at once where it is quiet, else within the time set."""
-    here = [one for one in news if ground.lots.keys() >= set(one.pair)] if quiet else []
+    """
+    Tell what is news: at once where it is quiet, else within the time set.
+
+    What was never told of lots in the cell *coming* is told at once in any case.
+    """
+    here = [
+        one
+        for one in news
+        if ground.lots.keys() >= set(one.pair) and (quiet or _comes(one, coming, ground))
+    ]
     areas = await areas_between(here[:_TOLD_AT_ONCE], work.session)
     told = {one.id: announced(one, ground.lots, areas, work, rules) for one in here[:_TOLD_AT_ONCE]}
     within = timedelta(seconds=0 if quiet else rules.tell_within_s)
@@ -465,6 +488,13 @@ async def _told(
     if later and quiet:
         work.wake("tell")
     return told
+
+
+def _comes(match: Match | Stands, cell: int | None, ground: Ground) -> bool:
+    """Whether *match* is of a lot in *cell* and was never told."""
+    return match.told_revision == 0 and cell in {
+        ground.lots[id].cell for id in match.pair if id in ground.lots
+    }
 
 
 def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:

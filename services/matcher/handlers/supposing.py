@@ -60,9 +60,10 @@ class Supposed:
 
 async def suppose(
     session: Any, asker: Asker, told: Supposed, rules: Rules, *, today: date, limit: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], set[str]]:
     """
-    What the matcher would do if what is *told* came true, by the *rules* of its sweeps.
+    What the matcher would do if what is *told* came true, by the *rules* of its sweeps; and the
+    organisations that this tells of.
 
     Read from one moment in a transaction that may not write, and thought through on a copy. Raises
     `CannotChange`, `NotAllowed` and `TooMany`.
@@ -77,7 +78,11 @@ async def suppose(
             raise CannotChange("area_not_found", "there is no such area that you may change")
         copy = await _copy(session, [*touched.values(), *added], areas, told.scope, rules, limit)
         await store.let_go(session)
-        return await asyncio.to_thread(_supposed, copy, changes, added, told, rules, asker, today)
+        answer, shown = await asyncio.to_thread(
+            _supposed, copy, changes, added, told, rules, asker, today
+        )
+    owners = {lot.organisation for lot in touched.values()} | {one.organisation for one in areas}
+    return answer, shown | owners
 
 
 async def _changes(
@@ -213,7 +218,7 @@ def _supposed(
     rules: Rules,
     asker: Asker,
     today: date,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], set[str]]:
     answer = what_if(copy, changes, added, rules, today=today, area_changes=told.area_changes)
     lots = answer.after.lots
 
@@ -231,8 +236,9 @@ def _supposed(
     new = {lot.id for lot in added}
     known = {one.id for one in copy.matches}
     over = {one.match.via for one in effects} | {one.match.via for one in broken}
+    shown = [one.match for one in effects[:_TOLD]] + [one.match for one in broken]
     counts = {what: sum(one.what == what for one in effects) for what in ("new", "changed", "gone")}
-    return {
+    supposed = {
         "scope": told.scope,
         "rules": {
             "standing_bonus_cents_per_t": rules.standing_bonus_cents_per_t,
@@ -253,6 +259,8 @@ def _supposed(
         "broken": [_told_broken(one, lots, new, known, asker) for one in broken],
         "tag": "unverified",
     }
+    ends = {id for one in shown for id in (one.surplus_id, one.need_id)}
+    return supposed, {lots[id].organisation for id in ends}
 
 
 def _told_totals(told: Totals) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -22,6 +22,17 @@ _TYPES = """
 """
 _SOME = f"SELECT {LOAD} FROM delivery WHERE id = ANY($1::uuid[])"
 _OF_MATCHES = f"SELECT {LOAD} FROM delivery WHERE match_id = ANY($1::uuid[]) ORDER BY moved_on, id"
+_OF_MATCH = text(
+    f"""
+    SELECT {LOAD} FROM delivery
+    WHERE match_id = :id
+      AND (CAST(:own AS text[]) IS NULL OR organisation = ANY(CAST(:own AS text[]))
+           OR reporter = ANY(CAST(:own AS text[])))
+      AND (CAST(:after_day AS date) IS NULL
+           OR (moved_on, id) > (CAST(:after_day AS date), CAST(:after_id AS uuid)))
+    ORDER BY moved_on, id LIMIT :limit
+    """
+)
 _WAITING = f"""
     SELECT {LOAD} FROM delivery
     WHERE forecast_id = ANY($1::uuid[]) AND match_id IS NULL AND surplus_id IS NULL
@@ -69,6 +80,25 @@ async def loads_waiting_for(session: AsyncSession, lots: Iterable[UUID]) -> list
 async def loads_of_matches(session: AsyncSession, ids: Iterable[UUID]) -> list[Load]:
     """The loads that name one of the matches *ids*, by day, counted or not."""
     return [Load._make(row) for row in await plain_rows(session, _OF_MATCHES, list(ids))]
+
+
+async def loads_of_match(
+    session: AsyncSession,
+    id: UUID,
+    *,
+    own: Sequence[str] | None,
+    after: tuple[date, UUID] | None,
+    limit: int,
+) -> list[Load]:
+    """Up to *limit* loads that name the match *id*, by day: of all, or those of *own* alone."""
+    told = {
+        "id": id,
+        "own": own,
+        "after_day": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "limit": limit,
+    }
+    return [Load._make(row) for row in await session.execute(_OF_MATCH, told)]
 
 
 async def keep_loads(

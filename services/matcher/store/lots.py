@@ -45,7 +45,7 @@ _KEEP = f"""
         moved_kg = CASE WHEN lot.as_of = excluded.as_of THEN lot.moved_kg
                         ELSE excluded.moved_kg END
     WHERE lot.revision < excluded.revision
-    RETURNING old.cell, new.cell,
+    RETURNING old.cell, new.cell, new.organisation,
         old.id IS NULL, old.is_open, new.is_open,
         old.terms IS DISTINCT FROM new.terms OR old.likely IS DISTINCT FROM new.likely
             OR old.is_open IS DISTINCT FROM new.is_open
@@ -59,6 +59,7 @@ class Touched(NamedTuple):
 
     was: int | None
     now: int
+    organisation: str
     is_new: bool
     was_open: bool | None
     is_open: bool
@@ -67,6 +68,11 @@ class Touched(NamedTuple):
     @property
     def has_moved(self) -> bool:
         return self.was is not None and self.was != self.now
+
+    @property
+    def comes(self) -> bool:
+        """Whether it takes part from now on: it may open a pair, and not only move tonnes."""
+        return self.is_open and not self.was_open
 
     @property
     def cells(self) -> set[int]:

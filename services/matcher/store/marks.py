@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from services.matcher.store.matches import KEEPING, as_rows
 from shared.plain import plain_rows, plainly
 from shared.service.card import Due
 
-dirty = Due("dirty", ("cell",), size=4, lease_s=30)
+dirty = Due("dirty", ("cell",), size=2, lease_s=30)
 sweep = Due("sweep", ("tile",), size=1, lease_s=60)
 tell = Due("tell", ("match_id",), size=16, lease_s=30)
 calendar = Due("calendar", ("id",), size=1, lease_s=60)
@@ -126,11 +126,15 @@ async def let_go(session: AsyncSession) -> None:
     await session.rollback()
 
 
+# a head start only: what waits longer than this goes before all news
+_AHEAD = timedelta(minutes=1)
 _MARK = """
     INSERT INTO dirty (cell, due_at, correlation)
-    SELECT cell, now(), $2 FROM unnest($1::int[]) AS told(cell) ORDER BY cell
+    SELECT cell, now() - CASE WHEN cell = ANY($3::int[]) THEN $4::interval ELSE '0' END, $2
+    FROM unnest($1::int[]) AS told(cell) ORDER BY cell
     ON CONFLICT (cell) DO UPDATE SET generation = excluded.generation,
-        due_at = least(dirty.due_at, excluded.due_at)
+        due_at = CASE WHEN excluded.due_at < now() THEN excluded.due_at
+                      ELSE least(dirty.due_at, excluded.due_at) END
 """
 _MARKS_IN = text(
     "SELECT cell, generation, first_at FROM dirty WHERE cell = ANY(CAST(:cells AS int[]))"
@@ -163,17 +167,34 @@ _FINISH = f"""
     )
     SELECT count(*) FROM gone
 """
+# what was marked again after it was claimed waits anew, unless that mark is to go first
 _RELEASE = text(
-    "UPDATE dirty SET claimed_by = NULL, claimed_until = NULL, attempts = 0 WHERE cell = :cell"
+    """
+    UPDATE dirty SET claimed_by = NULL, claimed_until = NULL, attempts = 0,
+        due_at = CASE WHEN due_at = :due THEN now() ELSE due_at END
+    WHERE cell = :cell
+    """
 )
 
 
 async def mark_dirty(
-    session: AsyncSession, cells: Iterable[int], correlation: str | None = None
+    session: AsyncSession,
+    cells: Iterable[int],
+    correlation: str | None = None,
+    first: Iterable[int] = (),
 ) -> None:
-    """Say that the neighbourhoods of *cells* must be settled again."""
+    """
+    Say that the neighbourhoods of *cells* must be settled again.
+
+    Those of *cells* that are in *first* are taken as if they waited for `_AHEAD` already.
+    """
     if marked := sorted(set(cells)):
-        await plain_rows(session, _MARK, marked, correlation)
+        await plain_rows(session, _MARK, marked, correlation, sorted(set(first)), _AHEAD)
+
+
+def is_ahead(row: Any) -> bool:
+    """Whether the mark *row* was let go first."""
+    return bool(row.due_at < row.first_at)
 
 
 async def marks_in(session: AsyncSession, cells: Sequence[int]) -> dict[int, UUID]:
@@ -189,7 +210,7 @@ async def every_mark(session: AsyncSession) -> dict[int, UUID]:
 
 async def finish(
     session: AsyncSession,
-    cell: int,
+    mark: Any,
     generation: UUID,
     *,
     changed: Sequence[Match] = (),
@@ -200,20 +221,20 @@ async def finish(
     near_due: datetime | None = None,
 ) -> bool:
     """
-    Take the mark off *cell* if it is still the one that was read; whether it was.
+    Take the *mark* that was claimed off its cell if no other than *generation* came; whether so.
 
     The matches *changed* are written as by `keep_matches`. A mark set in the meantime stays, and
-    is given back to be claimed at once. The matches *told* wait no more, *tiles* are swept when
+    is given back behind those that wait. The matches *told* wait no more, *tiles* are swept when
     nothing more happened there until *due*, and the near misses of the tiles *near* are looked at
     when nothing more happened there until *near_due*.
     """
     gone = await plain_rows(
-        session, _FINISH, as_rows(changed), cell, generation, sorted(told), sorted(set(tiles)), due,
-        sorted(set(near)), near_due or due,
+        session, _FINISH, as_rows(changed), mark.cell, generation, sorted(told),
+        sorted(set(tiles)), due, sorted(set(near)), near_due or due,
     )  # fmt: skip
     if gone[0][0]:
         return True
-    await session.execute(_RELEASE, {"cell": cell})
+    await session.execute(_RELEASE, {"cell": mark.cell, "due": mark.due_at})
     return False
 
 

@@ -258,7 +258,9 @@ _SAME = text(
 _MADE = text(
     """
     SELECT organisation, decision, reason, note, tonnes, first, last, revision_made AS revision, at
-    FROM decision WHERE match_id = :id ORDER BY revision_made
+    FROM decision WHERE match_id = :id AND revision_made > :after
+        AND (CAST(:own AS text[]) IS NULL OR organisation = ANY(CAST(:own AS text[])))
+    ORDER BY revision_made LIMIT :limit
     """
 )
 _OVER = text(
@@ -308,9 +310,12 @@ async def was_decided(
     return bool((await session.execute(_SAME, told)).scalar_one())
 
 
-async def decisions_on(session: AsyncSession, id: UUID) -> list[dict[str, Any]]:
-    """The decisions on match *id*, in their order."""
-    return [dict(row._mapping) for row in await session.execute(_MADE, {"id": id})]
+async def decisions_on(
+    session: AsyncSession, id: UUID, *, own: Sequence[str] | None, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """Up to *limit* decisions on match *id* after a revision: of both sides, or of *own* alone."""
+    told = {"id": id, "own": own, "after": after, "limit": limit}
+    return [dict(row._mapping) for row in await session.execute(_MADE, told)]
 
 
 async def matches_over(session: AsyncSession, today: date, limit: int) -> list[UUID]:

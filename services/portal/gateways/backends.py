@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -80,14 +80,19 @@ class Backend:
     async def every(self, path: str, token: str) -> list[Mapping[str, Any]]:
         """The items of a list, page after page."""
         found: list[Mapping[str, Any]] = []
+        async for answer in self.pages(path, token):
+            found += answer.items
+        return found
+
+    async def pages(self, path: str, token: str) -> AsyncIterator[Answer]:
+        """The pages of a list; there is a first one."""
         after: str | None = None
         for _ in range(LIST_PAGES):
             answer = await self.get(path, token, after=after)
-            found += answer.items
+            yield answer
             after = answer.body.get("next")
             if after is None:
-                break
-        return found
+                return
 
     async def post(
         self, path: str, body: Mapping[str, Any], token: str = "", **headers: str

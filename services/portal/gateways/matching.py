@@ -58,14 +58,13 @@ class Matcher(Backend):
 
     async def said(self, id: str, token: str) -> Sequence[Said]:
         """What each side has said to a match, in its order, as far as this reader may know."""
-        answer = await self.get(f"/matches/{id}/decisions", token)
         return [
             Said(
                 str(one["organisation"]), str(one["decision"]), moment(one.get("at")),
                 one.get("reason"), one.get("note"), one.get("tonnes"),
                 _day(one.get("first")), _day(one.get("last")),
             )
-            for one in answer.items
+            for one in await self.every(f"/matches/{id}/decisions", token)
         ]  # fmt: skip
 
     async def decide(
@@ -83,9 +82,10 @@ class Matcher(Backend):
 
     async def loads(self, id: str, token: str) -> Loads:
         """The loads of a match and the balance of its agreement."""
-        answer = await self.get(f"/matches/{id}/deliveries", token)
-        told = answer.body
-        rows = [load_row(one) for one in answer.items]
+        rows: list[LoadRow] = []
+        async for answer in self.pages(f"/matches/{id}/deliveries", token):
+            told = answer.body  # the balance of all, on every page
+            rows += [load_row(one) for one in answer.items]
         rows.sort(key=lambda row: row.moved_on, reverse=True)
         return Loads(
             tuple(rows), str(told["state"]), _number(told.get("agreed_t")),

@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse
 
 from services.registry import handlers, store
 from services.registry.api.intake import answer_of, body_of, reporter_of
+from services.registry.api.told import SAYING, ending
 from services.registry.domain import LARGEST_BODY, Kind, Thing, canonical_id
 from services.registry.handlers import Outcome
 from shared.contracts.base import CONTENT_TYPE, encoded, uuid7
-from shared.contracts.intake import HandedArea, HandedForecast, HandedProject
+from shared.contracts.intake import HandedArea, HandedForecast, HandedProject, Receipt
 from shared.http import Asking, BeginWork, Problem, Working
-from shared.openapi import about_body
+from shared.openapi import LANGUAGE_ASKED, about_body, answers
 from shared.service.card import Knock
 
 router = APIRouter(tags=["things"])
@@ -34,9 +35,35 @@ ENDS: Mapping[Kind, Mapping[str, str]] = {
 }
 """What a DELETE says of each kind that stays; a project is withdrawn by an event of its own."""
 
-NEW: dict[int | str, dict[str, Any]] = {
-    201: {"description": "it was not known before", "content": {"application/json": {}}}
+PROJECT = {"title": "Ring road ditch", "region": "01", "municipality": "049"}
+FORECAST = {
+    "project": "P-1",
+    "direction": "surplus",
+    "material": "till",
+    "quality": "S3",
+    "contamination": "P0",
+    "contamination_basis": "site_survey",
+    "waste_status": "not_waste",
+    "quantity": 2400,
+    "unit": "m3ktr",
+    "available_from": "2027-03-01",
+    "available_to": "2027-09-30",
 }
+AREA = {
+    "title": "Interim storage by the ring road",
+    "site_kind": "interim_storage",
+    "region": "01",
+    "municipality": "049",
+    "lat": 60.2,
+    "lon": 24.66,
+    "capacity_t": 20000,
+    "available_from": "2027-01-01",
+    "available_to": "2028-12-31",
+}
+IN_WORDS = {"parameters": [LANGUAGE_ASKED]}
+SAID = ("ETag", "Location", "Deprecation", "Sunset")
+KNOWN = answers(Receipt, 200, *SAID)
+NEW = {201: {**KNOWN[200], "description": "it was not known before"}, **KNOWN}
 Reporter = Annotated[
     str | None, Query(max_length=32, description="which of your organisations speaks")
 ]
@@ -84,39 +111,55 @@ class Saying:
 Says = Annotated[Saying, Depends()]
 
 
-@router.put("/projects/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedProject))
+@router.put(
+    "/projects/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedProject, **PROJECT),
+)
 async def say_project(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A project as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("project", if_none_match)
 
 
 @router.put(
-    "/forecasts/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedForecast)
+    "/forecasts/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedForecast, **FORECAST),
 )
 async def say_forecast(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """A forecast as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("forecast", if_none_match)
 
 
-@router.put("/areas/{external_id:path}", responses=NEW, openapi_extra=about_body(HandedArea))
+@router.put(
+    "/areas/{external_id:path}",
+    responses=NEW | SAYING,
+    openapi_extra=about_body(HandedArea, **AREA),
+)
 async def say_area(saying: Says, if_none_match: NoneMatch = None) -> JSONResponse:
     """An area as it now is: 201 when it is new, else 200, with its receipt and its ETag."""
     return await saying.put("area", if_none_match)
 
 
-@router.delete("/projects/{external_id:path}")
+@router.delete(
+    "/projects/{external_id:path}", responses=KNOWN | ending("project"), openapi_extra=IN_WORDS
+)
 async def withdraw_project(saying: Says) -> JSONResponse:
     """The project will not happen, nor will its forecasts. 404 where it was never told."""
     return await saying.end("project")
 
 
-@router.delete("/forecasts/{external_id:path}")
+@router.delete(
+    "/forecasts/{external_id:path}", responses=KNOWN | ending("forecast"), openapi_extra=IN_WORDS
+)
 async def cancel_forecast(saying: Says) -> JSONResponse:
     """The forecast is cancelled, everything else of it as last told. 404 where never told."""
     return await saying.end("forecast")
 
 
-@router.delete("/areas/{external_id:path}")
+@router.delete(
+    "/areas/{external_id:path}", responses=KNOWN | ending("area"), openapi_extra=IN_WORDS
+)
 async def close_area(saying: Says) -> JSONResponse:
     """The area is closed, everything else of it as last told. 404 where it was never told."""
     return await saying.end("area")

@@ -1,5 +1,7 @@
 """What may be the same mass told twice: listed for, and decided by, who may see both sides."""
 
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,12 +20,13 @@ from services.registry.api.answers import (
     problems,
     scope_of,
 )
-from services.registry.api.told import Listing, ToldPair, answers
+from services.registry.api.told import DECIDING_DUPLICATE, LookedSoFar, ToldPair
 from shared.access import Asker, NotAllowed
 from shared.http import Asking, Reading, Working, cursor_invalid
-from shared.openapi import refusal
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["duplicates"])
+_PERSON = re.compile(r"person/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = ("forecast_id", "project_id", "region", "organisation", "reporter", "external_id",
           "direction", "material", "status", "quantity", "window", "place", "source")  # fmt: skip
 
@@ -33,7 +36,9 @@ async def duplicates(
     asker: Asking,
     session: Reading,
     paging: Paging,
-    state: Literal["suggested", "linked", "refused"] | None = "suggested",
+    state: Annotated[
+        Literal["suggested", "linked", "refused"] | None, Query(description="what became of them")
+    ] = "suggested",
     region: Annotated[str | None, Query(max_length=16)] = None,
 ) -> dict[str, Any]:
     """
@@ -48,7 +53,8 @@ async def duplicates(
     if len(rows) > paging.limit:
         one, other = found[-1].pair
         following = place_cursor(repr(found[-1].score), str(one), str(other))
-    return page([_pair(each) for each in found], following, datetime.now(UTC))
+    deciders = await _deciders(session, found)
+    return page([_pair(each, asker, deciders) for each in found], following, datetime.now(UTC))
 
 
 def _after(told: str | None) -> tuple[float, UUID, UUID] | None:
@@ -72,7 +78,7 @@ class Decided(Told):
 
 @router.post(
     "/duplicates",
-    responses=refusal(404, "duplicate_unknown", "they are no suggested pair that you may see"),
+    responses=answers(ToldPair) | DECIDING_DUPLICATE,
 )
 async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]:
     """
@@ -90,9 +96,10 @@ async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]
             scope=scope_of(asker),
             actor=actor_of(asker),
         )
-        if not any(_may_decide(asker, side) for side in (pair.one, pair.other)):
+        if not any(_may_decide(asker, side) for side in pair.sides):
             raise NotAllowed("only who reports for one of them, or coordinates its region, decides")
-    return _pair(pair)
+        deciders = await _deciders(work.session, [pair])
+    return _pair(pair, asker, deciders)
 
 
 class Looked(Told):
@@ -101,7 +108,7 @@ class Looked(Told):
     after: UUID | None = None
 
 
-@router.post("/duplicates/look")
+@router.post("/duplicates/look", responses=answers(LookedSoFar))
 async def look(told: Looked, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Look for duplicates among some of the forecasts told before anybody looked; for the operator.
@@ -120,14 +127,38 @@ def _may_decide(asker: Asker, side: Any) -> bool:
     return asker.coordinates(side["region"]) or any(may_report(asker, each) for each in tellers)
 
 
-def _pair(each: store.ListedPair) -> dict[str, Any]:
+async def _deciders(session: Any, pairs: Sequence[store.ListedPair]) -> dict[str, frozenset[str]]:
+    """Whose each person is that decided one of *pairs*: `person/…` → organisations."""
+    people = {
+        UUID(each.decided_by.removeprefix("person/"))
+        for each in pairs
+        if each.decided_by is not None and _PERSON.fullmatch(each.decided_by)
+    }
+    found = await store.people(session, people) if people else []
+    return {f"person/{one.id}": frozenset(one.organisations) for one in found}
+
+
+def _decided_by(
+    each: store.ListedPair, asker: Asker, deciders: Mapping[str, frozenset[str]]
+) -> str | None:
+    """Who decided; a person is told to their own organisation and the region's coordinators."""
+    by = each.decided_by
+    if by is None or not by.startswith("person/") or by == actor_of(asker) or asker.sees_all:
+        return by
+    among = deciders.get(by, frozenset()) & asker.organisations.keys()
+    return by if among or any(asker.coordinates(side["region"]) for side in each.sides) else None
+
+
+def _pair(
+    each: store.ListedPair, asker: Asker, deciders: Mapping[str, frozenset[str]]
+) -> dict[str, Any]:
     return {
         "forecasts": [_forecast(each.one), _forecast(each.other)],
         "score": each.score,
         "reasons": each.reasons,
         "state": each.state,
         "suggested_at": each.suggested_at.isoformat(),
-        "decided_by": each.decided_by,
+        "decided_by": _decided_by(each, asker, deciders),
         "decided_at": each.decided_at.isoformat() if each.decided_at else None,
         "counts": str(each.counts) if each.counts else None,
     }

@@ -10,14 +10,24 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from services.registry import handlers, store
-from services.registry.api.answers import known, may_report
+from services.registry.api.answers import Paging, known, may_report, page
 from services.registry.api.intake import reporter_of
+from services.registry.api.told import (
+    ADDING_IMPORT,
+    COMMITTING,
+    DROPPING_IMPORT,
+    OF_IMPORT,
+    ImportWithFaults,
+    ToldImport,
+)
 from shared.access import Asker
 from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
 from shared.client.outgoing import RowError
 from shared.client.texts import spoken
-from shared.http import Asking, Problem, Reading, Working, bounded, settings_of
+from shared.http import Asking, Problem, Reading, Working, bounded, moment_after, settings_of
+from shared.openapi import Listing, answers, described
+from shared.seen import tells_of
 
 router = APIRouter(tags=["imports"])
 Language = Annotated[Literal["fi", "sv", "en"], Query(description="language of the errors")]
@@ -45,15 +55,28 @@ PAGE = 1_000
 NOT_MAPPINGS = ("indiana-counties",)
 
 
-@router.post("/imports", status_code=202, openapi_extra=UPLOAD)
+@router.post(
+    "/imports",
+    status_code=202,
+    openapi_extra=UPLOAD,
+    responses=answers(ToldImport, 202, "Location") | ADDING_IMPORT,
+)
 async def add_import(
     request: Request,
     asker: Asking,
     begin: Working,
-    organisation: Annotated[str | None, Query(max_length=32)] = None,
-    mapping: Annotated[str, Query(max_length=64)] = "template",
-    region: Annotated[str | None, Query(max_length=16)] = None,
-    sheet: Annotated[str | None, Query(max_length=100)] = None,
+    organisation: Annotated[
+        str | None, Query(max_length=32, description="which of your organisations hands it in")
+    ] = None,
+    mapping: Annotated[
+        str, Query(max_length=64, description="one that is shipped, unless you send your own")
+    ] = "template",
+    region: Annotated[
+        str | None, Query(max_length=16, description="where rows tell none; else your own")
+    ] = None,
+    sheet: Annotated[
+        str | None, Query(max_length=100, description="of a workbook; else the first with rows")
+    ] = None,
     name: Annotated[str, Query(max_length=200, description="the file's name")] = "table",
     dry_run: Annotated[bool, Query(description="check only; send with /commit")] = True,
     only_good: Annotated[bool, Query(description="send although rows are bad")] = False,
@@ -94,18 +117,19 @@ async def add_import(
     return JSONResponse(_shown(row, language), 202, {"Location": f"/imports/{row.id}"})
 
 
-@router.get("/imports")
-async def imports(asker: Asking, session: Reading, language: Language = "fi") -> dict[str, Any]:
-    """The newest imports of the asker's organisations."""
+@router.get("/imports", responses=answers(Listing[ToldImport]))
+async def imports(
+    asker: Asking, session: Reading, paging: Paging, language: Language = "fi"
+) -> dict[str, Any]:
+    """The imports of the asker's organisations, newest first."""
     own = None if asker.sees_all else list(asker.organisations)
-    rows = await store.imports_of(session, own, SHOWN)
-    return {
-        "items": [_shown(row, language) for row in rows],
-        "as_of": datetime.now(UTC).isoformat(),
-    }
+    rows = await store.imports_of(session, own, moment_after(paging.after), paging.limit + 1)
+    found = rows[: paging.limit]
+    following = (found[-1].created_at, found[-1].id) if len(rows) > paging.limit else None
+    return page([_shown(row, language) for row in found], following, datetime.now(UTC))
 
 
-@router.get("/imports/{id}")
+@router.get("/imports/{id}", responses=answers(ImportWithFaults) | OF_IMPORT)
 async def one_import(
     id: UUID, asker: Asking, session: Reading, language: Language = "fi"
 ) -> dict[str, Any]:
@@ -118,19 +142,25 @@ async def one_import(
 @router.get(
     "/imports/{id}/errors.csv",
     response_class=Response,
-    responses={200: {"content": {"text/csv": {}}}},
+    responses={
+        200: {"content": {"text/csv": {}}, "headers": described("Content-Disposition")},
+        **OF_IMPORT,
+    },
 )
 async def errors_as_csv(
     id: UUID, request: Request, asker: Asking, session: Reading, language: Language = "fi"
 ) -> StreamingResponse:
     """Every error by cell; what looks like a formula is text."""
-    _own(await store.import_of(session, id), asker)
+    row = _own(await store.import_of(session, id), asker)
+    tells_of(request, [row.organisation])
     headers = {"Content-Disposition": f'attachment; filename="import-{str(id)[:8]}.csv"'}
     body = _csv(request.app.state.database, id, language)
     return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/imports/{id}/commit", status_code=202)
+@router.post(
+    "/imports/{id}/commit", status_code=202, responses=answers(ToldImport, 202) | COMMITTING
+)
 async def commit(
     id: UUID,
     asker: Asking,
@@ -151,7 +181,7 @@ async def commit(
     return _shown(row, language)
 
 
-@router.delete("/imports/{id}", status_code=204)
+@router.delete("/imports/{id}", status_code=204, responses=DROPPING_IMPORT)
 async def drop(id: UUID, asker: Asking, begin: Working) -> Response:
     """Forget an import; what was sent of it stays. 409 while it is being sent."""
     async with begin() as work:

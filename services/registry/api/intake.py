@@ -13,7 +13,7 @@ from services.registry.api.answers import (
     may_report,
     page,
 )
-from services.registry.api.told import Listing, ToldReceipt, answers
+from services.registry.api.told import HANDING, ToldReceipt, Unjudged
 from services.registry.domain import LARGEST_BODY, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
@@ -29,7 +29,7 @@ from shared.http import (
     moment_after,
     problem_answer,
 )
-from shared.openapi import about_events
+from shared.openapi import Listing, about_events, answers
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -42,18 +42,23 @@ AT_ONCE = 100
     "/intake",
     status_code=202,
     openapi_extra=about_events(HANDED),
+    response_model=None,
     responses={
         200: {
+            "model": list[Receipt | Unjudged],
             "description": "of a batch: a receipt for each event, in its order",
-            "content": {"application/json": {"schema": {"type": "array"}}},
-        }
+        },
+        **answers(Receipt, 202, "Deprecation", "Sunset"),
+        **HANDING,
     },
 )
 async def hand_in(
     request: Request,
     asker: Asking,
     begin: Working,
-    organisation: Annotated[str | None, Query(max_length=32)] = None,
+    organisation: Annotated[
+        str | None, Query(max_length=32, description="which of your organisations speaks")
+    ] = None,
 ) -> JSONResponse:
     """
     One CloudEvent (binary or structured), or a batch of up to 1,000.
@@ -79,8 +84,10 @@ async def receipts(
     asker: Asking,
     session: Reading,
     paging: Paging,
-    source: Annotated[str | None, Query(max_length=300)] = None,
-    id: Annotated[str | None, Query(max_length=300)] = None,
+    source: Annotated[
+        str | None, Query(max_length=300, description="the ce-source of one event, with its id")
+    ] = None,
+    id: Annotated[str | None, Query(max_length=300, description="the ce-id of one event")] = None,
 ) -> dict[str, Any]:
     """The receipts of the asker's organisations: of one event, or all in the order given."""
     own = None if asker.sees_all else list(asker.organisations)

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from services.registry.api.answers import page
+from services.registry.api.told import ToldDefault, ToldPaper, ToldRule
 from shared.http import Asking
+from shared.openapi import Listing, answers
 from shared.vocabulary.defaults import defaults as every_default
 from shared.vocabulary.papers import PAPERS
 from shared.vocabulary.rules import RULES, Rule
@@ -15,7 +17,7 @@ from shared.vocabulary.rules import RULES, Rule
 router = APIRouter(tags=["knowledge"])
 
 
-@router.get("/defaults")
+@router.get("/defaults", responses=answers(Listing[ToldDefault]))
 async def defaults(
     _: Asking,
     tag: Annotated[str | None, Query(max_length=20, description="unverified, set_here …")] = None,
@@ -24,7 +26,7 @@ async def defaults(
     return page([one.to_json() for one in every_default() if tag in (None, one.tag)], None)
 
 
-@router.get("/rules")
+@router.get("/rules", responses=answers(Listing[ToldRule]))
 async def rules(
     _: Asking, on: Annotated[date | None, Query(description="only those in force that day")] = None
 ) -> dict[str, Any]:
@@ -32,7 +34,7 @@ async def rules(
     return page([_told(rule) for rule in RULES if on is None or rule.in_force(on)], None)
 
 
-@router.get("/papers")
+@router.get("/papers", responses=answers(Listing[ToldPaper]))
 async def papers(_: Asking) -> dict[str, Any]:
     """What a match may ask to be shown, tested or decided, named in three languages."""
     return page([asdict(one) for one in PAPERS.values()], None)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.registry import handlers, store
@@ -23,19 +23,36 @@ from services.registry.api.answers import (
     problems,
 )
 from services.registry.api.told import (
-    Listing,
+    ADDING_KEY,
+    ADDING_MANDATE,
+    ADDING_MEMBER,
+    ADDING_ORGANISATION,
+    DROPPING_KEY,
+    DROPPING_MANDATE,
+    DROPPING_MEMBER,
+    OF_ORGANISATION,
+    OF_PEOPLE,
+    KnownPerson,
+    MadeKey,
+    MadeMandate,
+    MadeMember,
+    MadeOrganisation,
+    NatsUser,
     ToldKey,
     ToldMandate,
     ToldMember,
     ToldOrganisation,
-    answers,
 )
 from services.registry.domain import Person
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.openapi import Listing, answers
+from shared.seen import tells_of
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
+Reporter = Annotated[str, Path(description="the token of the organisation that reports")]
+PersonId = Annotated[UUID, Path(description="the id of the person, as the members tell it")]
 
 
 class NewOrganisation(Told):
@@ -87,7 +104,11 @@ class NewMember(Told):
     subject: str | None = Field(None, min_length=1, max_length=255)
 
 
-@router.post("/organisations", status_code=201)
+@router.post(
+    "/organisations",
+    status_code=201,
+    responses=answers(MadeOrganisation, 201) | ADDING_ORGANISATION,
+)
 async def add_organisation(told: NewOrganisation, asker: Asking, begin: Working) -> dict[str, Any]:
     """A new organisation and its first HTTPS key, which is shown only here."""
     if not asker.coordinates(told.region):
@@ -119,7 +140,9 @@ async def list_organisations(_: Asking, session: Reading, paging: LongPaging) ->
     return page([_organisation(row) for row in found], following)
 
 
-@router.get("/organisations/{token}", responses=answers(ToldOrganisation))
+@router.get(
+    "/organisations/{token}", responses=answers(ToldOrganisation, 200, "ETag") | OF_ORGANISATION
+)
 async def show_organisation(
     token: str, _: Asking, session: Reading, response: Response
 ) -> dict[str, Any]:
@@ -129,7 +152,7 @@ async def show_organisation(
     return _organisation(row)
 
 
-@router.patch("/organisations/{token}")
+@router.patch("/organisations/{token}", responses=answers(ToldOrganisation) | OF_ORGANISATION)
 async def change_organisation(
     token: str, told: Status, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -147,7 +170,9 @@ async def change_organisation(
 # keys
 
 
-@router.post("/organisations/{token}/keys", status_code=201)
+@router.post(
+    "/organisations/{token}/keys", status_code=201, responses=answers(MadeKey, 201) | ADDING_KEY
+)
 async def add_key(token: str, told: NewKey, asker: Asking, begin: Working) -> dict[str, Any]:
     """An HTTPS key, shown once; or a NATS key, of which only the public half is ever told."""
     async with problems(), begin() as work:
@@ -163,7 +188,7 @@ async def add_key(token: str, told: NewKey, asker: Asking, begin: Working) -> di
     return {"id": str(key.id), "key": key.key, "expires_at": _moment(key.expires_at)}
 
 
-@router.get("/organisations/{token}/keys", responses=answers(Listing[ToldKey]))
+@router.get("/organisations/{token}/keys", responses=answers(Listing[ToldKey]) | OF_ORGANISATION)
 async def list_keys(
     token: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:
@@ -176,7 +201,7 @@ async def list_keys(
     return page([_key(row) for row in found], following)
 
 
-@router.delete("/organisations/{token}/keys/{id}", status_code=204)
+@router.delete("/organisations/{token}/keys/{id}", status_code=204, responses=DROPPING_KEY)
 async def revoke_key(token: str, id: UUID, asker: Asking, begin: Working) -> None:
     """Revoke a key at once and for good."""
     async with problems(), begin() as work:
@@ -184,7 +209,7 @@ async def revoke_key(token: str, id: UUID, asker: Asking, begin: Working) -> Non
         await handlers.revoke_key(work, actor=actor_of(asker), token=token, id=id)
 
 
-@router.get("/nats-users")
+@router.get("/nats-users", responses=answers(Listing[NatsUser]))
 async def nats_users(asker: Asking, session: Reading, paging: LongPaging) -> dict[str, Any]:
     """The NATS keys that may connect now, for the server's configuration."""
     _for_platform(asker.sees_all)
@@ -195,7 +220,11 @@ async def nats_users(asker: Asking, session: Reading, paging: LongPaging) -> dic
 # mandates
 
 
-@router.post("/organisations/{owner}/mandates", status_code=201)
+@router.post(
+    "/organisations/{owner}/mandates",
+    status_code=201,
+    responses=answers(MadeMandate, 201) | ADDING_MANDATE,
+)
 async def add_mandate(
     owner: str, told: NewMandate, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -206,7 +235,9 @@ async def add_mandate(
     return {"owner": owner, "reporter": told.reporter}
 
 
-@router.get("/organisations/{owner}/mandates", responses=answers(Listing[ToldMandate]))
+@router.get(
+    "/organisations/{owner}/mandates", responses=answers(Listing[ToldMandate]) | OF_ORGANISATION
+)
 async def list_mandates(
     owner: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:
@@ -221,8 +252,10 @@ async def list_mandates(
     return page(items, following)
 
 
-@router.delete("/organisations/{owner}/mandates/{reporter}", status_code=204)
-async def drop_mandate(owner: str, reporter: str, asker: Asking, begin: Working) -> None:
+@router.delete(
+    "/organisations/{owner}/mandates/{reporter}", status_code=204, responses=DROPPING_MANDATE
+)
+async def drop_mandate(owner: str, reporter: Reporter, asker: Asking, begin: Working) -> None:
     """End a mandate; what was reported under it stays."""
     async with problems(), begin() as work:
         await managed(work.session, owner, asker)
@@ -232,7 +265,11 @@ async def drop_mandate(owner: str, reporter: str, asker: Asking, begin: Working)
 # members and people
 
 
-@router.post("/organisations/{token}/members", status_code=201)
+@router.post(
+    "/organisations/{token}/members",
+    status_code=201,
+    responses=answers(MadeMember, 201) | ADDING_MEMBER,
+)
 async def add_member(token: str, told: NewMember, asker: Asking, begin: Working) -> dict[str, Any]:
     """Make a person a member. Nobody gives a region that they do not coordinate themselves."""
     async with problems(), begin() as work:
@@ -247,7 +284,9 @@ async def add_member(token: str, told: NewMember, asker: Asking, begin: Working)
     return {"person": str(person)}
 
 
-@router.get("/organisations/{token}/members", responses=answers(Listing[ToldMember]))
+@router.get(
+    "/organisations/{token}/members", responses=answers(Listing[ToldMember]) | OF_ORGANISATION
+)
 async def list_members(
     token: str, asker: Asking, session: Reading, paging: LongPaging
 ) -> dict[str, Any]:
@@ -265,17 +304,22 @@ async def list_members(
     return page(items, following)
 
 
-@router.delete("/organisations/{token}/members/{person}", status_code=204)
-async def drop_member(token: str, person: UUID, asker: Asking, begin: Working) -> None:
+@router.delete(
+    "/organisations/{token}/members/{person}", status_code=204, responses=DROPPING_MEMBER
+)
+async def drop_member(token: str, person: PersonId, asker: Asking, begin: Working) -> None:
     """End a membership."""
     async with problems(), begin() as work:
         await managed(work.session, token, asker)
         await handlers.drop_member(work, actor=actor_of(asker), token=token, person=person)
 
 
-@router.get("/people")
+@router.get("/people", response_model=None, responses=answers(list[KnownPerson]) | OF_PEOPLE)
 async def people(
-    asker: Asking, session: Reading, ids: Annotated[str, Query(max_length=8000)]
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    ids: Annotated[str, Query(max_length=8000, description="UUIDs joined by commas")],
 ) -> Sequence[dict[str, Any]]:
     """Names and addresses of *ids* (joined by commas), for the platform's services only."""
     _for_platform(asker.sees_all)
@@ -283,6 +327,8 @@ async def people(
         wanted = [UUID(each) for each in ids.split(",") if each]
     except ValueError as error:
         raise Problem(422, "ids_invalid", "ids: UUIDs joined by commas") from error
+    found = await store.people(session, wanted)
+    tells_of(request, {token for person in found for token in person.organisations})
     return [
         {
             **_person(person),
@@ -290,7 +336,7 @@ async def people(
             "roles": sorted({role for each in person.memberships for role in each.roles}),
             "regions": list(person.regions),
         }
-        for person in await store.people(session, wanted)
+        for person in found
     ]
 
 

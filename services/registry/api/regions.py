@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Path
 
 from services.registry import handlers, store
 from services.registry.api.answers import LongPaging, actor_of, page, part_of, problems
-from services.registry.api.told import Listing, ToldRegion, answers
+from services.registry.api.told import ADDING_REGION, OF_REGION, ToldRegion, WholeRegion
 from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working
+from shared.openapi import Listing, answers
 
 router = APIRouter(tags=["regions"])
 
 
-@router.post("/regions", status_code=201)
+@router.post("/regions", status_code=201, responses=answers(WholeRegion, 201) | ADDING_REGION)
 async def add_region(
     told: Annotated[dict[str, Any], Body()], asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -34,8 +35,10 @@ async def list_regions(_: Asking, session: Reading, paging: LongPaging) -> dict[
     return page(items, following)
 
 
-@router.get("/regions/{code}")
-async def show_region(code: str, _: Asking, session: Reading) -> dict[str, Any]:
+@router.get("/regions/{code}", responses=answers(WholeRegion) | OF_REGION)
+async def show_region(
+    code: Annotated[str, Path(description="as 01")], _: Asking, session: Reading
+) -> dict[str, Any]:
     """One region with its places, in the form of a region file."""
     found = (await store.regions(session)).get(code)
     if found is None:

@@ -12,30 +12,43 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.registry import handlers, store
 from services.registry.api.answers import Page, Paging, may_report, page, scope_of
 from services.registry.api.told import (
+    NO_DELIVERY,
+    Confirmation,
     FeatureCollection,
-    Listing,
     ToldArea,
     ToldCounts,
     ToldDelivery,
     ToldForecast,
     ToldProject,
-    answers,
 )
 from services.registry.domain import Kind, early_estimate
 from shared.access import Asker
 from shared.http import Asking, Problem, Reading, Working, moment_after
+from shared.openapi import Listing, answers, described, refusals
 from shared.vocabulary.visibility import as_others_see
 
 router = APIRouter(tags=["things"])
 MOST_CONFIRMED = 1000
-UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "it is as that ETag says"}}
-IfNoneMatch = Annotated[str | None, Header()]
+UNCHANGED = "it is as that ETag says"
+IfNoneMatch = Annotated[
+    str | None, Header(description="the ETag that you have: 304 without a body while it holds")
+]
+
+
+def one_of(kind: Kind, model: Any) -> dict[int | str, dict[str, Any]]:
+    """What a route answers that tells one thing, or that it is as it was."""
+    unchanged = {304: {"description": UNCHANGED, "headers": described("ETag")}}
+    none = refusals((404, f"{kind}_unknown", f"there is no such {kind} that you may see"))
+    return answers(model, 200, "ETag") | unchanged | none
 
 
 class GeoJson(JSONResponse):
     """An answer that map software reads as it is."""
 
     media_type = "application/geo+json"
+
+
+OfProject = Annotated[UUID | None, Query(description="only those of this project")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ async def forecasts(
     session: Reading,
     wanted: Wanting,
     paging: Paging,
-    project: UUID | None = None,
+    project: OfProject = None,
     asked: Annotated[
         bool, Query(description="only those whose owner was asked whether they hold")
     ] = False,
@@ -113,7 +126,7 @@ async def forecasts_as_geojson(
     session: Reading,
     wanted: Wanting,
     paging: Paging,
-    project: UUID | None = None,
+    project: OfProject = None,
 ) -> GeoJson:
     """
     The same as a FeatureCollection (RFC 7946, WGS 84), paged by its member `next`.
@@ -170,7 +183,7 @@ class Held(BaseModel):
     forecasts: tuple[UUID, ...] = Field(min_length=1, max_length=MOST_CONFIRMED)
 
 
-@router.post("/forecasts/confirm")
+@router.post("/forecasts/confirm", responses=answers(Confirmation))
 async def confirm(told: Held, asker: Asking, begin: Working) -> dict[str, Any]:
     """
     Say that forecasts still hold as they were told: as good as telling them again.
@@ -195,31 +208,31 @@ async def areas(asker: Asking, session: Reading, wanted: Wanting, paging: Paging
     return await _page("area", asker, session, paging, wanted)
 
 
-@router.get("/projects/{id}", response_model=None, responses=answers(ToldProject) | UNCHANGED)
+@router.get("/projects/{id}", response_model=None, responses=one_of("project", ToldProject))
 async def project(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One project; its revision is its ETag."""
+    """One project as it now is; its revision is its ETag."""
     return await _one("project", id, asker, session, if_none_match)
 
 
-@router.get("/forecasts/{id}", response_model=None, responses=answers(ToldForecast) | UNCHANGED)
+@router.get("/forecasts/{id}", response_model=None, responses=one_of("forecast", ToldForecast))
 async def forecast(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One forecast; its revision is its ETag."""
+    """One forecast as it now is; its revision is its ETag."""
     return await _one("forecast", id, asker, session, if_none_match)
 
 
-@router.get("/areas/{id}", response_model=None, responses=answers(ToldArea) | UNCHANGED)
+@router.get("/areas/{id}", response_model=None, responses=one_of("area", ToldArea))
 async def area(
     id: UUID, asker: Asking, session: Reading, if_none_match: IfNoneMatch = None
 ) -> Response | dict[str, Any]:
-    """One area; its revision is its ETag."""
+    """One area as it now is; its revision is its ETag."""
     return await _one("area", id, asker, session, if_none_match)
 
 
-@router.get("/deliveries/{id}", responses=answers(ToldDelivery))
+@router.get("/deliveries/{id}", responses=answers(ToldDelivery) | NO_DELIVERY)
 async def delivery(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """Loads as they were told at this door, for who may tell them again; the matcher lists them."""
     found = await store.things(session, "delivery", [id])

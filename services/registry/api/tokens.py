@@ -8,10 +8,11 @@ from joserfc.jwk import OKPKey
 
 from services.registry import handlers, store
 from services.registry.api.answers import Told
+from services.registry.api.told import GIVING_TOKEN, TELLING_KEYS, GivenToken, PublicKeys
 from services.registry.gateways import KeyFiles, Provider
 from shared.access import TOKEN_LIFE_S, Asker, NotKnown, digest, sign
 from shared.http import Problem, Reading, Working, settings_of
-from shared.openapi import refusal
+from shared.openapi import answers
 
 router = APIRouter(tags=["tokens"])
 NOBODY = "nobody is known by this"
@@ -53,7 +54,10 @@ class Credential(Told):
     id_token: str | None = None
 
 
-@router.post("/tokens", responses=refusal(401, "not_known", "nobody is known by this"))
+@router.post(
+    "/tokens",
+    responses=answers(GivenToken) | GIVING_TOKEN,
+)
 async def give_token(
     credential: Credential, files: Files, sign_in: SignIn, session: Reading, begin: Working
 ) -> dict[str, Any]:
@@ -83,7 +87,7 @@ async def give_token(
     }
 
 
-@router.get("/keys")
+@router.get("/keys", responses=answers(PublicKeys) | TELLING_KEYS)
 async def public_keys(files: Files) -> dict[str, Any]:
     """The public half of the signing key, as a JWK set."""
     return {"keys": [_signing_key(files).as_dict(private=False)]}

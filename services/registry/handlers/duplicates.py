@@ -57,6 +57,7 @@ async def decide(
         f"forecast/{duplicate}",
         *{one.organisation for one in forecasts},
         counts=str(counts),
+        person_told_in=sorted({one.region for one in forecasts}),
     )
     tell(register, work)
     decided = await store.duplicate(work.session, scope, pair)

@@ -108,6 +108,10 @@ class Listed:
     counts: UUID | None
 
     @property
+    def sides(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return self.one, self.other
+
+    @property
     def pair(self) -> Pair:
         return UUID(self.one["forecast_id"]), UUID(self.other["forecast_id"])
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, delete, func, select, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -132,10 +132,16 @@ async def import_of(session: AsyncSession, id: UUID, *, hold: bool = False) -> I
 
 
 async def imports_of(
-    session: AsyncSession, organisations: Sequence[str] | None, limit: int
+    session: AsyncSession,
+    organisations: Sequence[str] | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> Sequence[ImportRow]:
-    """The newest imports of *organisations*; of all where None."""
-    asked = select(ImportRow).order_by(ImportRow.created_at.desc()).limit(limit)  # type: ignore[attr-defined]
+    """Imports of *organisations*, of all where None: the newest that are older than *after*."""
+    place: tuple[Any, Any] = ImportRow.created_at, ImportRow.id
+    asked = select(ImportRow).order_by(*(one.desc() for one in place)).limit(limit)
+    if after is not None:
+        asked = asked.where(tuple_(*place) < tuple_(*after))
     if organisations is not None:
         asked = asked.where(ImportRow.organisation.in_(organisations))  # type: ignore[attr-defined]
     return (await session.execute(asked)).scalars().all()

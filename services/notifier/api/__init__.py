@@ -1,15 +1,32 @@
 """A person's inbox and preferences, an organisation's webhooks and what was posted to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifier import store
+from services.notifier.api.told import (
+    ADDING,
+    CHANGING,
+    NO_ENTRY,
+    OF_WEBHOOK,
+    POSTING,
+    POSTING_AGAIN,
+    DuplicateNotice,
+    Entry,
+    InboxCounts,
+    MadeWebhook,
+    Notice,
+    Posting,
+    Queued,
+    ToldWebhook,
+    WasRead,
+)
 from services.notifier.domain import (
     BadTarget,
     half_told,
@@ -28,6 +45,8 @@ from shared import trail_api
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
+from shared.openapi import Listing, answers
+from shared.seen import tells_of
 from shared.vocabulary.identifiers import is_token
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import shipped
@@ -35,6 +54,7 @@ from shared.vocabulary.regions import shipped
 router = APIRouter()
 router.include_router(trail_api.router)
 Limit = Annotated[int, Query(ge=1, le=200)]
+PostId = Annotated[UUID, Path(description="the post, as the log names it")]
 Name = Literal[
     "match-found",
     "match-changed",
@@ -77,11 +97,12 @@ def _reads(asker: Asker) -> dict[str, Any]:
     }
 
 
-@router.get("/inbox")
+@router.get("/inbox", tags=["inbox"], responses=answers(Listing[Entry]))
 async def inbox(
+    request: Request,
     asker: Asking,
     session: Reading,
-    tab: Tab | None = None,
+    tab: Annotated[Tab | None, Query(description="only those under this tab")] = None,
     after: str | None = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
@@ -91,6 +112,7 @@ async def inbox(
         session, reads, tab=tab, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_entry(row, asker) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -98,7 +120,7 @@ async def inbox(
     }
 
 
-@router.get("/inbox/counts")
+@router.get("/inbox/counts", tags=["inbox"], responses=answers(InboxCounts))
 async def counts(asker: Asking, session: Reading) -> dict[str, Any]:
     """How many entries lie under each tab, and how many of them are unread."""
     found = {row.tab: row for row in await store.inbox_counts(session, _reads(asker))}
@@ -116,7 +138,7 @@ class Read(Handed):
     unread: bool = False
 
 
-@router.post("/inbox/{id}/read")
+@router.post("/inbox/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None) -> dict[str, Any]:
     """The entry was read; or, with `unread`, it is to be looked at again."""
     unread = told.unread if told else False
@@ -159,6 +181,14 @@ def _entry(row: Any, asker: Asker) -> dict[str, Any]:
     }
 
 
+def _sides(rows: Sequence[Any]) -> set[str]:
+    """The organisations whose lots *rows* tell of, named there or not."""
+    return {
+        token for row in rows for end in ("surplus", "need")
+        if (token := row.told[end].get("organisation"))
+    }  # fmt: skip
+
+
 def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[str, Any]:
     side = row.told[end]
     seen = {
@@ -175,11 +205,14 @@ def _end(row: Any, region: str, asker: Asker, end: str, *, named: bool) -> dict[
 # --- near misses ------------------------------------------------------------------------------
 
 
-@router.get("/notices")
+@router.get("/notices", tags=["inbox"], responses=answers(Listing[Notice]))
 async def notices(
+    request: Request,
     asker: Asking,
     session: Reading,
-    language: Literal["fi", "sv", "en"] | None = None,
+    language: Annotated[
+        Literal["fi", "sv", "en"] | None, Query(description="of the words; else as one prefers")
+    ] = None,
     region: str | None = None,
     after: str | None = None,
     limit: Limit = 50,
@@ -192,6 +225,7 @@ async def notices(
         session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
     page = rows[:limit]
+    tells_of(request, _sides(page))
     return {
         "items": [_notice(row, asker, words) for row in page],
         "next": cursor(page[-1].told_at, page[-1].id) if len(rows) > limit else None,
@@ -199,7 +233,7 @@ async def notices(
     }
 
 
-@router.post("/notices/{id}/read")
+@router.post("/notices/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """The notice was read."""
     async with begin() as work:
@@ -242,11 +276,13 @@ def _places(codes: Iterable[str], language: str) -> dict[str, str]:
 # --- duplicates -------------------------------------------------------------------------------
 
 
-@router.get("/inbox/duplicates")
+@router.get("/inbox/duplicates", tags=["inbox"], responses=answers(Listing[DuplicateNotice]))
 async def duplicates(
     asker: Asking,
     session: Reading,
-    language: Literal["fi", "sv", "en"] | None = None,
+    language: Annotated[
+        Literal["fi", "sv", "en"] | None, Query(description="of the words; else as one prefers")
+    ] = None,
     region: str | None = None,
     after: str | None = None,
     limit: Limit = 50,
@@ -269,7 +305,7 @@ async def duplicates(
     }
 
 
-@router.post("/inbox/duplicates/{id}/read")
+@router.post("/inbox/duplicates/{id}/read", tags=["inbox"], responses=answers(WasRead) | NO_ENTRY)
 async def read_duplicate(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """The notice of a pair was read; that of a linked one leaves the desk."""
     async with begin() as work:
@@ -311,7 +347,7 @@ class Preferences(Handed):
     quiet_to: time | None = None
 
 
-@router.get("/preferences")
+@router.get("/preferences", tags=["preferences"])
 async def preferences(asker: Asking, session: Reading) -> Preferences:
     """What one chose, or what holds until one does."""
     person = _reads(asker)["person"]
@@ -321,7 +357,7 @@ async def preferences(asker: Asking, session: Reading) -> Preferences:
     return Preferences(**row.model_dump(include=set(Preferences.model_fields)))
 
 
-@router.put("/preferences")
+@router.put("/preferences", tags=["preferences"])
 async def choose(told: Preferences, asker: Asking, begin: Working) -> Preferences:
     """Choose anew, whole."""
     person = _reads(asker)["person"]
@@ -345,6 +381,19 @@ class NewWebhook(Handed):
     *whose* `others` are the projects, forecasts and areas that others opened to all. *projects* are
     ids as the receipts tell them; *directions* are one's own side of a match or near miss.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "organisation": "acme",
+                    "url": "https://acme.example/hook",
+                    "events": ["match-found"],
+                    "materials": ["till"],
+                }
+            ]
+        }
+    )
 
     organisation: str
     url: str = Field(max_length=2000)
@@ -405,7 +454,9 @@ async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False)
     return row
 
 
-@router.post("/webhooks", status_code=201)
+@router.post(
+    "/webhooks", status_code=201, tags=["webhooks"], responses=answers(MadeWebhook, 201) | ADDING
+)
 async def add_webhook(
     told: NewWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -436,7 +487,7 @@ async def add_webhook(
     return {**_shown(kept), "secret": secret}
 
 
-@router.get("/webhooks")
+@router.get("/webhooks", tags=["webhooks"], responses=answers(Listing[ToldWebhook]))
 async def webhooks(
     asker: Asking,
     session: Reading,
@@ -458,13 +509,13 @@ async def webhooks(
     }
 
 
-@router.get("/webhooks/{id}")
+@router.get("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | OF_WEBHOOK)
 async def webhook(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """One webhook, without its secret."""
     return _shown(await _webhook(session, id, asker, reads=True))
 
 
-@router.patch("/webhooks/{id}")
+@router.patch("/webhooks/{id}", tags=["webhooks"], responses=answers(ToldWebhook) | CHANGING)
 async def change_webhook(
     id: UUID, told: ChangedWebhook, request: Request, asker: Asking, begin: Working
 ) -> dict[str, Any]:
@@ -481,7 +532,7 @@ async def change_webhook(
     return _shown(kept)
 
 
-@router.delete("/webhooks/{id}", status_code=204)
+@router.delete("/webhooks/{id}", status_code=204, tags=["webhooks"], responses=OF_WEBHOOK)
 async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
     """Forget a webhook and its log."""
     async with begin() as work:
@@ -489,7 +540,12 @@ async def remove_webhook(id: UUID, asker: Asking, begin: Working) -> None:
         await store.remove_webhook(work.session, id)
 
 
-@router.post("/webhooks/{id}/test", status_code=202)
+@router.post(
+    "/webhooks/{id}/test",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202) | POSTING,
+)
 async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post `massakoppi.webhook-test.v1`, signed as all is; the log says what came of it."""
     async with begin() as work:
@@ -500,12 +556,20 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     return {"id": str(delivery), "queued": True}
 
 
-@router.get("/webhooks/{id}/deliveries")
+@router.get(
+    "/webhooks/{id}/deliveries", tags=["webhooks"], responses=answers(Listing[Posting]) | OF_WEBHOOK
+)
 async def deliveries(
-    id: UUID, asker: Asking, session: Reading, after: UUID | None = None, limit: Limit = 50
+    id: UUID,
+    request: Request,
+    asker: Asking,
+    session: Reading,
+    after: UUID | None = None,
+    limit: Limit = 50,
 ) -> dict[str, Any]:
     """What was posted and what waits, newest first."""
-    await _webhook(session, id, asker, reads=True)
+    hook = await _webhook(session, id, asker, reads=True)
+    tells_of(request, [hook.organisation])
     rows = await store.posting_log(session, id, after=after, limit=limit + 1)
     page = rows[:limit]
     return {
@@ -515,8 +579,13 @@ async def deliveries(
     }
 
 
-@router.post("/webhooks/{id}/deliveries/{delivery}/resend", status_code=202)
-async def resend(id: UUID, delivery: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
+@router.post(
+    "/webhooks/{id}/deliveries/{delivery}/resend",
+    status_code=202,
+    tags=["webhooks"],
+    responses=answers(Queued, 202) | POSTING_AGAIN,
+)
+async def resend(id: UUID, delivery: PostId, asker: Asking, begin: Working) -> dict[str, Any]:
     """Post the same body once more, under the same id."""
     async with begin() as work:
         known = await _webhook(work.session, id, asker)

@@ -2,29 +2,41 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.indicators import store
+from services.indicators.api.told import (
+    BALANCE,
+    FIGURES,
+    Grain,
+    Scope,
+    State,
+    ToldBalance,
+    ToldDefinitions,
+    ToldFigures,
+)
 from services.indicators.domain import (
     DEFINITIONS,
     FEWEST_ORGANISATIONS,
+    OF_DECIDING,
     BadPeriod,
     Figure,
     Months,
-    Pace,
     Stock,
     figures_of,
     period_label,
     period_of,
-    withheld,
 )
 from shared import trail_api
 from shared.access import Asker, NotAllowed
-from shared.http import Asking, Problem, Reading
+from shared.http import Asking, Problem, Reading, cursor_invalid
+from shared.openapi import answers, described
+from shared.seen import tells_of
 from shared.spreadsheets import csv_of
 from shared.vocabulary.materials import one_substance
 from shared.vocabulary.tables import table
@@ -32,9 +44,6 @@ from shared.vocabulary.tables import table
 router = APIRouter()
 router.include_router(trail_api.router)
 
-Scope = Literal["country", "region", "sub_region", "municipality", "organisation", "project"]
-Grain = Literal["month", "quarter", "year"]
-State = Literal["forecast", "proposed", "agreed", "delivered"]
 STATES = ("forecast", "proposed", "agreed", "delivered")
 LARGEST_PAGE = 200
 PLACES = ("country", "region", "sub_region", "municipality")
@@ -50,11 +59,13 @@ class Question:
     *bounded*: as it is told to who sees no more of the place than its sums, whoever asks.
     """
 
-    scope: Scope = "region"
+    scope: Annotated[Scope, Query(description="what the sums are of")] = "region"
     region: str | None = None
-    code: str | None = None
+    code: Annotated[
+        str | None, Query(description="of the place; an organisation's token, a project's id")
+    ] = None
     material: str | None = None
-    bounded: bool = False
+    bounded: Annotated[bool, Query(description="as who sees sums alone is told it")] = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class BalanceQuestion(Question):
 
     first: Annotated[str | None, Query(alias="from")] = None
     last: Annotated[str | None, Query(alias="to")] = None
-    grain: Grain = "month"
+    grain: Annotated[Grain, Query(description="the step of time")] = "month"
 
     @property
     def months(self) -> Months:
@@ -71,7 +82,18 @@ class BalanceQuestion(Question):
         return _months(self.first, self.last)
 
 
-@router.get("/balance")
+@router.get(
+    "/balance",
+    tags=["figures"],
+    responses={
+        200: {
+            "model": ToldBalance,
+            "content": {AS_CSV: {}},
+            "headers": described("Content-Disposition"),
+        },
+        **BALANCE,
+    },
+)
 async def balance(
     request: Request,
     asker: Asking,
@@ -87,15 +109,15 @@ async def balance(
     Months are those of the lots' windows; states add up to the whole in every row.
     """
     if AS_CSV in request.headers.get("accept", ""):
-        return await balance_csv(asker, session, question)
+        return await balance_csv(request, asker, session, question)
     begins = _cursor(after)
-    asked = await _asked_of_balance(asker, session, question)
+    asked = await _asked_of_balance(request, asker, session, question)
     grain = question.grain
     rows = await store.balance(session, asked, grain=grain, after=begins, limit=limit + 1)
     page = rows[:limit]
     return JSONResponse(
         {
-            **await _about(session, asked),
+            **await _about(session, asked, asker),
             "grain": grain,
             "period": period_label(asked.months),
             "items": [_row(row, grain) for row in page],
@@ -104,15 +126,24 @@ async def balance(
     )
 
 
-@router.get("/balance.csv", response_class=Response, responses={200: {"content": {AS_CSV: {}}}})
+@router.get(
+    "/balance.csv",
+    tags=["figures"],
+    response_class=Response,
+    responses={
+        200: {"content": {AS_CSV: {}}, "headers": described("Content-Disposition")},
+        **BALANCE,
+    },
+)
 async def balance_csv(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[BalanceQuestion, Depends()],
 ) -> Response:
     """The whole balance as CSV (RFC 4180, UTF-8): one line per period, material and state."""
-    asked = await _asked_of_balance(asker, session, question)
-    about = await _about(session, asked)
+    asked = await _asked_of_balance(request, asker, session, question)
+    about = await _about(session, asked, asker)
     rows = await store.balance(session, asked, grain=question.grain)
     head = ["region", "scope", "code", "title", "period", "material", "state", "projection",
             "surplus_t", "surplus_low_t", "surplus_high_t", "need_t", "need_low_t", "need_high_t",
@@ -134,26 +165,32 @@ async def balance_csv(
 
 
 async def _asked_of_balance(
-    asker: Asker, session: Reading, question: BalanceQuestion
+    request: Request, asker: Asker, session: Reading, question: BalanceQuestion
 ) -> store.Asked:
-    asked = _during(await _asked(asker, session, question), question.months)
-    return await _bounded(asked, asker, session, bounded=question.bounded, moving=False)
+    asked = _during(await _asked(request, asker, session, question), question.months)
+    return await _bounded(asked, asker, session, bounded=question.bounded)
 
 
-@router.get("/figures")
+@router.get("/figures", tags=["figures"], responses=answers(ToldFigures) | FIGURES)
 async def figures(
+    request: Request,
     asker: Asking,
     session: Reading,
     question: Annotated[Question, Depends()],
     *,
-    period: str = "all",
-    state: State | None = None,
-    indicator: str | None = None,
+    period: Annotated[
+        str, Query(description="all, YYYY, YYYY-Qn, YYYY-MM, or two months with .. between")
+    ] = "all",
+    state: Annotated[State | None, Query(description="only of this state")] = None,
+    indicator: Annotated[
+        str | None, Query(description="only this one, by its id in /figures/definitions")
+    ] = None,
 ) -> dict[str, Any]:
     """
     The figures of one scope and period, each with state, definition and counterfactual.
 
-    In every state unless one is named; all but `delivered` are projections.
+    In every state unless one is named; all but `delivered` are projections. Those of deciding are
+    told to coordinators.
     """
     try:
         months = period_of(period)
@@ -163,25 +200,27 @@ async def figures(
         known = ", ".join(DEFINITIONS)
         detail = f"indicator is {indicator!r}: use one of {known}"
         raise Problem(422, "indicator_unknown", detail)
-    asked = _during(await _asked(asker, session, question), months)
-    asked = await _bounded(asked, asker, session, bounded=question.bounded, moving=True)
+    asked = _during(await _asked(request, asker, session, question), months)
+    asked = await _bounded(asked, asker, session, bounded=question.bounded)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
     hauls = await store.hauls(session, asked)
-    pace = Pace() if asked.without else await store.pace(session, asked)
+    pace = None if asked.bounded else await store.pace(session, asked)
     chosen = (
         one
         for one in figures_of(stocks, flows, hauls, pace)
-        if state in (None, one.state) and indicator in (None, one.indicator)
+        if state in (None, one.state)
+        and indicator in (None, one.indicator)
+        and not (asked.bounded and one.indicator in OF_DECIDING)
     )
     return {
-        **await _about(session, asked),
+        **await _about(session, asked, asker),
         "period": period_label(asked.months),
         "items": [_figure(one, asked, sample=sample) for one in chosen],
         "next": None,
     }
 
 
-@router.get("/figures/definitions")
+@router.get("/figures/definitions", tags=["figures"], responses=answers(ToldDefinitions))
 async def definitions(_: Asking) -> dict[str, Any]:
     """What each indicator means, in three languages, and the baseline it is held against."""
     baseline = table("kpi")["meta"]["counterfactual"]
@@ -205,7 +244,9 @@ async def definitions(_: Asking) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _asked(asker: Asker, session: Reading, question: Question) -> store.Asked:
+async def _asked(
+    request: Request, asker: Asker, session: Reading, question: Question
+) -> store.Asked:
     """The question, if *asker* may ask it."""
     scope, region, code = question.scope, question.region, question.code
     material = question.material
@@ -223,35 +264,36 @@ async def _asked(asker: Asker, session: Reading, question: Question) -> store.As
     if scope == "organisation":
         _may_see(asker, code, region)
     if scope == "project":
-        await _may_see_project(asker, session, code)
+        tells_of(request, [await _owner_of(asker, session, code)])
     substance = one_substance(material) if material else None
     return store.Asked(scope, code, region, material=substance)
 
 
 async def _bounded(
-    asked: store.Asked, asker: Asker, session: Reading, *, bounded: bool, moving: bool
+    asked: store.Asked, asker: Asker, session: Reading, *, bounded: bool
 ) -> store.Asked:
     """
     *asked* without what tells of one organisation, for those who see no more than sums.
 
-    Sums of a place are told when enough take part; by material and month, of those where enough do.
-    The whole of a region is told whole.
+    Sums of a place are told when enough take part, and of those materials and months in which
+    enough do.
     """
-    of_a_region = asked.region is not None and asked.scope != "country"
-    sees = asker.sees_all or (of_a_region and asker.coordinates(asked.region or ""))
-    if asked.scope not in PLACES or (sees and not bounded):
+    if asked.scope not in PLACES or (_sees_all_of(asked, asker) and not bounded):
         return asked
-    if await store.organisations_in(session, replace(asked, material=None)) < FEWEST_ORGANISATIONS:
+    whole = replace(asked, material=None)
+    if await store.organisations_in(session, whole) < FEWEST_ORGANISATIONS:
         raise Problem(
             403,
             "too_few_organisations",
             f"sums of a place are told when {FEWEST_ORGANISATIONS} organisations or more have "
             "masses there: ask for a wider one, or as its coordinator",
         )
-    if moving and asked.material is None and asked.months == Months():
-        return asked
-    parts = await store.parts_of(session, asked, moving=moving)
-    return replace(asked, without=frozenset(withheld(parts)))
+    return replace(asked, bounded=True)
+
+
+def _sees_all_of(asked: store.Asked, asker: Asker) -> bool:
+    of_a_region = asked.region is not None and asked.scope != "country"
+    return asker.sees_all or (of_a_region and asker.coordinates(asked.region or ""))
 
 
 def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
@@ -264,7 +306,8 @@ def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
     )
 
 
-async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
+async def _owner_of(asker: Asker, session: Reading, code: str) -> str:
+    """Whose project it is; a problem where *asker* may not see it."""
     try:
         owner = await store.owner_of(session, UUID(code))
     except ValueError as error:
@@ -273,7 +316,7 @@ async def _may_see_project(asker: Asker, session: Reading, code: str) -> None:
     if owner is not None:
         organisation, region = owner
         if asker.sees_all or asker.acts_for(organisation) or asker.coordinates(region):
-            return
+            return organisation
     # the same answer for what does not exist and what is not theirs to know of
     raise Problem(404, "project_unknown", f"no project {code} that you may see")
 
@@ -296,24 +339,33 @@ def _cursor(after: str | None) -> tuple[str, str] | None:
         return None
     period, bar, material = after.partition("|")
     if not bar:
-        raise Problem(422, "after_invalid", f"after is {after!r}: give the next of the last page")
+        raise cursor_invalid()
     return period, material
 
 
-async def _about(session: Reading, asked: store.Asked) -> dict[str, Any]:
+async def _about(session: Reading, asked: store.Asked, asker: Asker) -> dict[str, Any]:
     title = None
     if asked.scope in ("organisation", "project"):
         row = await store.title_of(session, asked.scope, asked.code)
         title = row.title if row else None
-    moment = await store.as_of(session, asked.region)
+    moment = await _as_of(session, asked, asker)
     return {
         "scope": asked.scope,
         "code": asked.code,
         "region": asked.region,
         "title": title,
         "as_of": moment.isoformat() if moment else None,
-        "withheld": len(asked.without),
+        "bounded": asked.bounded,
     }
+
+
+async def _as_of(session: Reading, asked: store.Asked, asker: Asker) -> datetime | None:
+    """The moment of the newest news that *asker* may know of; sums of others' have none."""
+    if asked.bounded:
+        return None
+    if _sees_all_of(asked, asker):
+        return await store.as_of(session, asked.region)
+    return await store.own_as_of(session, asked)
 
 
 def _stock(row: store.Standings, state: str, side: str) -> Stock:
