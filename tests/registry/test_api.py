@@ -17,20 +17,14 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from services.registry import handlers, store
 from services.registry.app import build
+from services.registry.domain import canonical_id
 from services.registry.settings import Settings
 from shared.access import Asker, asker_of
 from shared.contracts.intake import HandedForecast
 from shared.http import application
 from shared.work import Database
 from tests.described import described
-from tests.registry.builders import (
-    a_delivery,
-    a_forecast,
-    a_project,
-    an_area,
-    headers,
-    knock,
-)
+from tests.registry.builders import a_delivery, a_forecast, a_project, an_area, headers, knock
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -629,6 +623,7 @@ async def test_every_thing_that_can_be_asked_for_is_told_as_the_document_says(ht
                 knock("project-added", a_project(visibility="public", region="01"), by=by),
                 knock("forecast-updated", a_forecast(lat=60.2, lon=24.95), by=by),
                 knock("area-updated", an_area(), by=by),
+                knock("delivery-reported", a_delivery(), by=by),
                 knock("forecast-updated", a_forecast("bad", quantity=-1), by=by),
             ], work)  # fmt: skip
     _, made = await http.ask("POST", "/imports", by=ACME, data=b"a;b\n1;2\n")
@@ -637,13 +632,17 @@ async def test_every_thing_that_can_be_asked_for_is_told_as_the_document_says(ht
         _, listed = await http.ask("GET", f"/{kind}s", by=ACME)
         known[f"{kind}s"] = listed["items"][0][f"{kind}_id"]
 
+    known["deliveries"] = str(canonical_id("acme", "delivery", "D-1"))
+
     for path, operations in described("registry").document["paths"].items():
         if "get" not in operations or path.endswith(".csv"):
             continue
         asked = re.sub(r"{[^}]*}", known.get(path.split("/")[1], ""), path)
         if path == "/people":
             asked += f"?ids={person}"
-        for by in (OPERATOR, ACME):
+        if path == "/counts":
+            asked += "?region=01"
+        for by in (ACME,) if path == "/deliveries/{id}" else (OPERATOR, ACME):
             status, told = await http.ask("GET", asked, by=by)
             if status == 403:  # persons of a company, to its key
                 continue

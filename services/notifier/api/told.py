@@ -106,11 +106,12 @@ class Notice(Answer):
 
 
 class DuplicateNotice(Answer):
-    """One's own forecast that may be told twice, or was linked, in the reader's language."""
+    """One's own forecast that may be told twice, in the reader's language; never the other."""
 
     id: UUID
     duplicate_id: UUID
-    change: Literal["suggested", "linked", "unlinked", "refused", "reopened", "dropped"]
+    change: Literal["suggested", "linked", "unlinked", "reopened"]
+    """What became of the pair last."""
     unread: bool
     why: str
     """Why this person was told."""
@@ -118,6 +119,7 @@ class DuplicateNotice(Answer):
     region: str
     title: str
     text: str
+    """What is to be said of it."""
     material: str
     sample: bool
 

@@ -46,11 +46,11 @@ class ToldCounts(Answer):
 
     region: str
     to_confirm: int
-    """Forecasts whose owner was asked."""
+    """Forecasts whose owner is asked whether they hold."""
     duplicates: int
-    """Pairs that are suggested."""
+    """Suggested pairs that the asker may decide."""
     to_call: int
-    """Projects without forecasts."""
+    """Projects that nobody has told any masses of."""
 
 
 class ToldDelivery(Answer):
@@ -58,10 +58,11 @@ class ToldDelivery(Answer):
 
     delivery_id: UUID
     external_id: str
+    """Of the loads, in the reporter's own system."""
     reporter: str
     revision: int
     told: dict[str, Any]
-    """As it was handed in."""
+    """As it was handed in; hand it in again with what is to be corrected."""
 
 
 # -- the door
