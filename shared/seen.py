@@ -17,6 +17,8 @@ from shared.work import Database, Work
 
 _TOLD = re.compile(rb'"(?:\w*organisation|reporter)":\s*"([^"]+)"')
 _NAMED = ("token", "owner", "organisation")
+_WORD = re.compile(r"[\w.-]{1,80}", re.ASCII)
+"""What a name of a question or a token of an organisation can be; all else is free text."""
 
 
 def remember(request: Request, asker: Asker) -> None:
@@ -127,7 +129,8 @@ class Seen:
         if asker is None or asker.kind == "service" or start["status"] >= 300:
             return
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        named = [*_organisations(body), *_asked_about(state, asked)]
+        named = [*_organisations(body)]
+        named += [one for one in _asked_about(state, asked) if _WORD.fullmatch(one)]
         told = [*named, *state.get("tells_of", ())]
         others = [one for one in told if one not in asker.organisations]
         if not others or set(others) <= state.get("noted", set()):
@@ -139,7 +142,7 @@ class Seen:
             set(others),
             tuple(asker.organisations),
             {
-                "query": sorted(asked),
+                "query": sorted(name for name in asked if _WORD.fullmatch(name)),
                 "mentions": len(others),
                 "unnamed": sorted(set(others) - set(named)),
             },

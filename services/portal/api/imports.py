@@ -23,6 +23,7 @@ from shared.http import Problem, bounded
 router = APIRouter(route_class=PageRoute)
 LARGEST = 21 << 20  # bytes; the registry says how much a table may have
 MAPPINGS = ("template", "seutumassa")
+FIELDS = ("file", "organisation", "mapping", "sheet")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -58,7 +59,7 @@ async def add(request: Request, visitor: Visiting) -> Response:
             if (value := form.get(field))
         }
     if not content:
-        problem = Words(visitor.language)("import.choose")
+        problem = Trouble(Words(visitor.language)("import.choose"), "file")
         return await _begin(request, visitor, problem=problem, status=422)
     try:
         id = await Imports.at(desk_of(request).registry).add(
@@ -67,7 +68,8 @@ async def add(request: Request, visitor: Visiting) -> Response:
     except Denied as error:
         t = Words(visitor.language)
         known = t.knows(f"import.denied.{error.code}")
-        problem = t(f"import.denied.{error.code}") if known else t("import.denied.other")
+        text = t(f"import.denied.{error.code}") if known else t("import.denied.other")
+        problem = Trouble(text, _field_of(error))
         return await _begin(request, visitor, problem=problem, status=error.status)
     return RedirectResponse(f"/imports/{id}", 303)
 
@@ -117,7 +119,7 @@ async def errors_as_csv(id: UUID, request: Request, visitor: Visiting) -> Respon
 
 
 async def _begin(
-    request: Request, visitor: Visitor, *, problem: str = "", status: int = 200
+    request: Request, visitor: Visitor, *, problem: Trouble = NONE, status: int = 200
 ) -> Response:
     if visitor.seen is None:
         raise Problem(403, "not_allowed", "sign in first")
@@ -126,7 +128,7 @@ async def _begin(
         newest = await Imports.at(desk.registry).newest(visitor.seen.token)
     except Away:
         newest = []
-        problem = problem or Words(visitor.language)("problem.away")
+        problem = problem or Trouble(Words(visitor.language)("problem.away"))
     view = await view_of(desk, visitor, "")
     html = shell(
         "imports.html",
@@ -136,9 +138,16 @@ async def _begin(
         organisations=sorted(visitor.seen.organisations),
         titles=await view.titles(),
         mappings=MAPPINGS,
-        problem=Trouble(problem) if problem else NONE,
+        problem=problem,
     )
     return HTMLResponse(html, status)
+
+
+def _field_of(error: Denied) -> str:
+    """The field of the form that *error* is about; the file where it names none."""
+    named = [str(one.get("pointer", ""))[1:] for one in error.told.get("reasons") or ()]
+    named += [error.code.removesuffix("_unknown")]
+    return next((one for one in named if one in FIELDS), "file")
 
 
 def _sign_in(then: str) -> Response:
