@@ -62,12 +62,12 @@ def pages() -> list[tuple[str, str, tuple[str, ...]]]:
     """Method, path and the names that are read of the query, of all but the endless stream."""
     (portal,) = (one for one in cards() if one.name == "portal")
     assert portal.api is not None
-    return [
-        (method, route.path, tuple(one.alias for one in route.dependant.query_params))
-        for route in routes(portal.api)
-        if route.path != "/events"
-        for method in sorted(route.methods)
-    ]
+    found = []
+    for route in routes(portal.api):
+        needed = route.dependant  # codespell:ignore dependant
+        names = tuple(one.alias for one in needed.query_params)
+        found += [(method, route.path, names) for method in sorted(route.methods)]
+    return [one for one in found if one[1] != "/events"]
 
 
 @st.composite
