@@ -29,6 +29,8 @@ REPORTS = {"coordinator", "reporter"}
 OUTLETS = ("need_direct", "need_via_storage", "onsite", "landfill_structure", "treatment",
            "disposal")  # fmt: skip
 VIRGIN = "virgin"
+NAMED = {"quantity": "tonnes"}
+"""Fields of the form by what the registry calls them, where that differs."""
 EVENT = "intake.delivery-reported.v1"
 Own = Sequence[tuple[str, Sequence[OwnForecast]]]
 
@@ -112,7 +114,7 @@ async def _handed(
         text = t(f"problem.{error.code}", left="", first="", last="") if known else (
             t("problem.refused_load")
         )  # fmt: skip
-        return "", Trouble(text), error.status
+        return "", Trouble(text, _field_of(error, form)), error.status
     except Away:
         return "", Trouble(t("problem.away")), 503
     if kept.refused:
@@ -122,6 +124,15 @@ async def _handed(
     if told.corrects is None:
         return "load", NONE, 200
     return ("corrected" if kept.tonnes else "taken_back"), NONE, 200
+
+
+def _field_of(error: Denied, form: str) -> str:
+    """The id of the field of *form* to mend, where what the services say is about a value."""
+    if error.status != 422:
+        return ""
+    named = [str(one.get("pointer", ""))[1:] for one in error.told.get("reasons") or ()]
+    typed = [NAMED.get(one, one) for one in named]
+    return f"{form}-{next((one for one in typed if one in Load.model_fields), 'tonnes')}"
 
 
 def read_load(
@@ -207,7 +218,8 @@ async def _handed_in(view: View, seen: Seen, told: FreeLoad) -> tuple[Trouble, i
         )  # fmt: skip
     except Denied as error:
         reasons = [str(one.get("text", "")) for one in error.told.get("reasons") or ()]
-        return Trouble(" ".join(filter(None, reasons)) or t("problem.refused_load")), error.status
+        text = " ".join(filter(None, reasons)) or t("problem.refused_load")
+        return Trouble(text, _field_of(error, "free")), error.status
     except Away:
         return Trouble(t("problem.away")), 503
     return NONE, 200
