@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.cards import cards
+from deploy.codes import codes_md
 from deploy.compatibility import advice, breaks, leaves_too_early
 from shared.contracts import EVENTS, HANDED, OUTWARD
 from shared.contracts.base import DRAFT, Event, notice, schema
@@ -240,6 +241,7 @@ def everything() -> dict[Path, str]:
         for name, one in schemas().items()
     }
     told[ROOT / "docs" / "events.md"] = events_md(services)
+    told[ROOT / "docs" / "codes.md"] = codes_md()
     told[ROOT / "docs" / "asyncapi.json"] = (
         json.dumps(asyncapi(services), indent=1, ensure_ascii=False) + "\n"
     )

@@ -23,6 +23,7 @@ from shared import telemetry
 from shared.access import Asker, NotAllowed, NotKnown, asker_of
 from shared.openapi import document
 from shared.pace import Pace
+from shared.problems import Spoken, said
 from shared.seen import Seen, note_change, remember
 from shared.settings import SharedSettings
 from shared.trail import rows_changed
@@ -59,7 +60,7 @@ def problem_answer(
 ) -> JSONResponse:
     """The problem as a response."""
     body = {"type": f"/problems/{code}", "title": code.replace("_", " "), "status": status,
-            "code": code, "detail": detail, **more}  # fmt: skip
+            "code": code, "detail": said(code, detail), **more}  # fmt: skip
     return JSONResponse(body, status, dict(headers or {}), media_type=PROBLEM)
 
 
@@ -160,17 +161,18 @@ def application(
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     _tell_problems(app)
+    app.add_middleware(Spoken)
     if database is not None:
         app.add_middleware(Seen, database=database, unsaid=_unsaid)
     if router is not None:
         app.include_router(router)
 
-    def told() -> dict[str, Any]:
+    def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
-    app.openapi = told  # type: ignore[method-assign]  # FastAPI's way to tell it otherwise
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's way to tell it otherwise
     return app
 
 
@@ -188,7 +190,7 @@ def _pace(settings: SharedSettings | None) -> Pace | None:
 
 def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def told(_: Request, error: Problem) -> JSONResponse:
+    async def known(_: Request, error: Problem) -> JSONResponse:
         return problem_answer(
             error.status, error.code, error.detail, headers=error.headers, **error.more
         )
@@ -213,7 +215,7 @@ def _tell_problems(app: FastAPI) -> None:
             {
                 "pointer": "/" + "/".join(map(str, one["loc"][1:])),
                 "code": f"field_{one['type']}",
-                "text": one["msg"],
+                "text": said(f"field_{one['type']}", one["msg"], **one.get("ctx", {})),
             }
             for one in error.errors()
         ]

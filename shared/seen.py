@@ -17,6 +17,8 @@ from shared.work import Database, Work
 _TOLD = re.compile(rb'r(?:ganisation|eporter)":\s*"([^"]+)"')
 """Begins with a plain letter, so that it is looked for ten times as fast as `"\\w*organisation`."""
 _NAMED = ("token", "owner", "organisation")
+_WORD = re.compile(r"[\w.-]{1,80}", re.ASCII)
+"""What a name of a question or a token of an organisation can be; all else is free text."""
 
 
 def remember(request: Request, asker: Asker) -> None:
@@ -126,10 +128,10 @@ class Seen:
         asker: Asker | None = state.get("asker")
         if asker is None or asker.kind == "service":
             return
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1").replace("%00", "")))
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         named, told = list(_organisations(body)), []
         if start["status"] < 300:  # a refusal tells of those alone that it names
-            named += _asked_about(state, asked)
+            named += [one for one in _asked_about(state, asked) if _WORD.fullmatch(one)]
             told += state.get("tells_of", ())
         told += named
         others = [one for one in told if one not in asker.organisations]
@@ -142,7 +144,7 @@ class Seen:
             set(others),
             tuple(asker.organisations),
             {
-                "query": sorted(asked),
+                "query": sorted(name for name in asked if _WORD.fullmatch(name)),
                 "mentions": len(others),
                 "unnamed": sorted(set(others) - set(named)),
             },

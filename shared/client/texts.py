@@ -154,6 +154,11 @@ _OTHER: Final = (
 )
 
 
+def row_codes() -> dict[str, str]:
+    """Code → what it says in Finnish, of all that have words of their own."""
+    return {code: finnish for code, (finnish, _) in {**_TEXTS, **_SOURCES}.items()}
+
+
 def spoken(error: RowError, language: str) -> str:
     """What is wrong and what to do, in *language* (fi, sv, en)."""
     told = (

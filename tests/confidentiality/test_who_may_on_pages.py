@@ -1,18 +1,15 @@
 """Who gets what from the portal with a cookie: every page and form, for nobody and three people."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 
 from deploy.allinone import Platform
 from deploy.asking import Asking
-from deploy.demo_oidc import DemoOidc, DemoPerson
 from tests.confidentiality.test_who_may import NOBODY, every_route, known
 from tests.platform import a_forecast, a_need, a_project, company, first_match
+from tests.signing_in import browser, sign_in_beside
 
 OWN, COUNTERPART, OUTSIDER = "sivut-a", "sivut-b", "sivut-c"
 WHO = ("nobody", "own", "outsider", "regional")
@@ -63,19 +60,9 @@ SEES = ("own", "regional")
 @pytest.fixture(scope="module")
 async def sign_in_server(platform: Platform) -> AsyncIterator[None]:
     """The demo's sign-in, with a person for each of `WHO` but nobody."""
-    provider = DemoOidc(
-        issuer=platform.system.urls["oidc"],
-        people=[DemoPerson(f"sivut-{who}", who, who) for who in WHO[1:]],
-        client_id="massakoppi-portal",
-        client_secret=platform.ring.client_secret.read_text().strip(),
-        redirect_uris=(f"{platform.system.urls['portal']}/callback",),
-    )
-    server = provider.server("127.0.0.1", platform.ports["oidc"])
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
-    yield
-    server.should_exit = True
-    await serving
+    people = {f"sivut-{who}": who for who in WHO[1:]}
+    async with sign_in_beside(platform, people):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -99,19 +86,6 @@ async def things(platform: Platform, sign_in_server: None) -> dict[str, str]:
     await counterpart.hand_in(a_project("S-2"), a_need("S-2/a", "S-2", **amount))
     match = await first_match(own)
     return {"match": match["match_id"], **await known(own)}
-
-
-@contextlib.asynccontextmanager
-async def browser(platform: Platform, who: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """The browser of *who*, signed in but for nobody."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        if who != "nobody":
-            portal = platform.system.urls["portal"]
-            async with session.get(f"{portal}/login", allow_redirects=False) as answer:
-                to = answer.headers["Location"]
-            async with session.get(f"{to}&as=sivut-{who}") as answer:
-                assert answer.status == 200, await answer.text()
-        yield session
 
 
 def filled(path: str, things: dict[str, str]) -> str:
@@ -150,7 +124,8 @@ async def test_everybody_gets_from_every_page_what_the_table_says(
     found: dict[str, list[int]] = {}
     read: dict[str, set[str]] = {}
     for who in WHO:
-        async with browser(platform, who) as session:
+        subject = None if who == "nobody" else f"sivut-{who}"
+        async with browser(platform, subject) as session:
             for method, path in portal_routes():
                 url = platform.system.urls["portal"] + filled(path, things)
                 asked: dict[str, Any] = {} if method == "GET" else {"data": {"to": "fi"}}

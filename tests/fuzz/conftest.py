@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fuzz.roles import Town, town
+from tests.fuzz.kept import kept
+from tests.fuzz.roles import PEOPLE, Town, town
 from tests.platform import platform_running
+from tests.signing_in import sign_in_apart
 
+__all__ = ["fuzzed", "kept"]
 UNPACED = {"HTTP_REQUESTS_PER_S": "0"}
 
 
@@ -17,5 +20,7 @@ async def fuzzed() -> AsyncIterator[Town]:
         name: dict(UNPACED) for name in ("registry", "matcher", "indicators", "notifier", "portal")
     }
     more["registry"]["REGISTRY_PATIENCE_S"] = "0.5"
+    more["portal"]["PORTAL_BACKEND_TIMEOUT_S"] = "30"
     async with platform_running(settings=more) as running:
-        yield await town(running)
+        with sign_in_apart(running, {f"sumu-{one}": one for one in PEOPLE}):
+            yield await town(running)

@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
+import requests
+
 from deploy.allinone import Platform
 from deploy.asking import Asking
 from deploy.audit import audit
 from deploy.letters import list_letters
 from shared.access import Asker, read_key, sign
 from tests.platform import Company, a_forecast, a_need, a_project, company, first_match
+from tests.signing_in import sign_in
 
 OWN, OTHER = "sumu-a", "sumu-b"
 LIFE_S = 4 * 3600
+PEOPLE = ("reporter", "reader", "regional_coordinator")
+"""The members of `OWN`, by their one role; `sumu-` before it is how they sign in."""
 
 
 @dataclass
@@ -23,8 +28,16 @@ class Town:
     other: Company
     tokens: dict[str, str]
     known: tuple[str, ...]
-
+    match: str
+    forecast: str
     pids: dict[str, int | None]
+
+    def browser(self, who: str) -> requests.Session:
+        """The browser of one of `PEOPLE`, signed in; of anybody else, who is not."""
+        session = requests.Session()
+        if who in PEOPLE:
+            sign_in(session, self.platform, f"sumu-{who}")
+        return session
 
     def url(self, service: str) -> str:
         return self.platform.system.urls[service]
@@ -52,8 +65,9 @@ async def town(platform: Platform) -> Town:
     match = await first_match(own)
     people = {}
     async with Asking(platform.system) as ask:
-        for role in ("reporter", "reader", "regional_coordinator"):
+        for role in PEOPLE:
             told = {"name": role, "email": f"{role}@example.invalid", "roles": [role],
+                    "subject": f"sumu-{role}",
                     "regions": ["01"] if role == "regional_coordinator" else []}  # fmt: skip
             added = await ask("registry", "POST", f"/organisations/{OWN}/members", told)
             people[role] = added["person"]
@@ -64,7 +78,10 @@ async def town(platform: Platform) -> Town:
         projects["items"][0]["project_id"], forecasts["items"][0]["forecast_id"],
         people["reader"], str(uuid4()),
     )  # fmt: skip
-    return Town(platform, own, other, _tokens(platform, people), known, _pids(platform))
+    return Town(
+        platform, own, other, _tokens(platform, people), known, match["match_id"],
+        forecasts["items"][0]["forecast_id"], _pids(platform),
+    )  # fmt: skip
 
 
 def _tokens(platform: Platform, people: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """A coordinator signs in, sees a match arrive, accepts it, offers other terms, tells its loads."""
 
-import asyncio
-import contextlib
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -12,9 +10,9 @@ from playwright.async_api import async_playwright
 
 from deploy.allinone import Platform
 from deploy.asking import Asking
-from deploy.demo_oidc import DemoOidc, DemoPerson
 from tests.journeys.test_two_coordinators_agree import decide
 from tests.platform import a_forecast, a_need, a_project, company, first_match
+from tests.signing_in import sign_in_beside
 
 SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
@@ -29,22 +27,9 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 async def sign_in_server(platform: Platform) -> AsyncIterator[None]:
     """The demo's sign-in, as `massakoppi up` starts it."""
-    provider = DemoOidc(
-        issuer=platform.system.urls["oidc"],
-        people=[
-            DemoPerson("sisu", "Sisu Savi", "Savenvalajat: coordinator"),
-            DemoPerson("hilja", "Hilja Hieta", "Hietala: coordinator"),
-        ],
-        client_id="massakoppi-portal",
-        client_secret=platform.ring.client_secret.read_text().strip(),
-        redirect_uris=(f"{platform.system.urls['portal']}/callback",),
-    )
-    server = provider.server("127.0.0.1", platform.ports["oidc"])
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
-    yield
-    server.should_exit = True
-    await serving
+    people = {"sisu": "Sisu Savi", "hilja": "Hilja Hieta"}
+    async with sign_in_beside(platform, people):
+        yield
 
 
 async def test_a_match_arrives_and_is_accepted_on_the_page(

@@ -250,6 +250,24 @@ async def test_an_unknown_address_gets_plain_words_and_a_code(
     assert "trace-1" in page
 
 
+async def test_a_form_that_cannot_be_taken_is_answered_with_the_fields_to_mend(
+    portal: Portal, browser: aiohttp.ClientSession
+) -> None:
+    """By name, in the reader's language; an address that names nothing is no page."""
+    await sign_in(browser, portal)
+    id = "00000000-0000-7000-8000-000000000001"
+    form = {"decision": "perhaps", "revision": "none", "organisation": "o"}
+    url = f"{portal.url}/matches/{id}/decisions"
+    async with browser.post(url, data=form, headers=OWN) as answer:
+        page = await answer.text()
+    assert answer.status == 422
+    assert re.findall(r'data-field="(\w+)"', page) == ["decision", "revision"]
+    assert "Tarkista kentät" in page
+
+    status, page = await read(browser, f"{portal.url}/matches/none")
+    assert status == 404 and "Sivua ei löydy" in page
+
+
 async def test_static_files_may_be_kept_for_ever(
     portal: Portal, browser: aiohttp.ClientSession
 ) -> None:

@@ -165,6 +165,24 @@ def test_a_bad_area_is_refused(code, told):
     assert codes(tell(a_register(), "area-updated", an_area(**told))) == [code]
 
 
+def test_all_mistakes_in_what_an_area_works_off_are_told_at_once():
+    """Each at its place: in one processing and in those after it."""
+    terms = [
+        {"processing": "magic", "cost_eur_per_t": -1, "yield": 1},
+        {"yield_share": 2},
+        "crushing",
+    ]
+    verdict = tell(a_register(), "area-updated", an_area(processing_terms=terms))
+    assert {(one.pointer, one.code) for one in verdict.reasons} == {
+        ("/processing_terms/0/processing", "code_unknown"),
+        ("/processing_terms/0/cost_eur_per_t", "number_negative"),
+        ("/processing_terms/0/yield", "field_unknown"),
+        ("/processing_terms/1/processing", "field_missing"),
+        ("/processing_terms/1/yield_share", "number_too_large"),
+        ("/processing_terms/2", "type_wrong"),
+    }
+
+
 def day_of_amount(register: Register, **told: Any) -> str:
     """The day that the amount of a forecast is announced for, told as *told*."""
     attributes = {name: told.pop(name) for name in ("time",) if name in told}

@@ -52,6 +52,17 @@ async def test_a_look_at_anothers_data_is_noted_before_it_is_answered(http: Http
     ]
 
 
+async def test_what_a_question_adds_of_its_own_is_not_noted_and_stops_no_look(
+    http: Http, door: Door
+):
+    """The trail takes no free text: a name with a NUL in it once kept the answer back."""
+    await told(door, "acme")
+    status, _ = await http.ask("GET", "/forecasts?a%00b=1&limit=5", by=UUSIMAA)
+    assert status == 200
+    found = await rows(http.app.state.database, "SELECT what FROM trail WHERE subject <> 'test'")  # type: ignore[attr-defined]
+    assert [one.what["query"] for one in found] == [["limit"]]
+
+
 async def test_services_and_the_public_leave_no_looks(http: Http, door: Door):
     """Nobody looks when a service asks; open data is anybody's; what is not told is not seen."""
     await door.judge(knock("project-added", a_project(), by="acme"))

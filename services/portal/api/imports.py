@@ -22,6 +22,7 @@ from shared.http import bounded
 router = APIRouter(route_class=PageRoute)
 LARGEST = 21 << 20  # bytes; the registry says how much a table may have
 MAPPINGS = ("template", "seutumassa")
+FIELDS = ("file", "organisation", "mapping", "sheet")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -54,7 +55,8 @@ async def add(request: Request, view: Looking) -> Response:
             if (value := form.get(field))
         }
     if not content:
-        return await _begin(view, problem=Words(language)("import.choose"), status=422)
+        problem = Trouble(Words(language)("import.choose"), "file")
+        return await _begin(view, problem=problem, status=422)
     try:
         id = await Imports.at(view.desk.registry).add(
             content, view.seen.token, name=name[:200], language=language, **asked
@@ -62,7 +64,8 @@ async def add(request: Request, view: Looking) -> Response:
     except Denied as error:
         t = Words(language)
         known = t.knows(f"import.denied.{error.code}")
-        problem = t(f"import.denied.{error.code}") if known else t("import.denied.other")
+        text = t(f"import.denied.{error.code}") if known else t("import.denied.other")
+        problem = Trouble(text, _field_of(error))
         return await _begin(view, problem=problem, status=error.status)
     return RedirectResponse(f"/imports/{id}", 303)
 
@@ -103,12 +106,12 @@ async def errors_as_csv(id: UUID, view: Looking) -> Response:
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _begin(view: View, *, problem: str = "", status: int = 200) -> Response:
+async def _begin(view: View, *, problem: Trouble = NONE, status: int = 200) -> Response:
     try:
         newest = await Imports.at(view.desk.registry).newest(view.seen.token)
     except Away:
         newest = []
-        problem = problem or Words(view.visitor.language)("problem.away")
+        problem = problem or Trouble(Words(view.visitor.language)("problem.away"))
     html = shell(
         "imports.html",
         view,
@@ -117,6 +120,13 @@ async def _begin(view: View, *, problem: str = "", status: int = 200) -> Respons
         organisations=sorted(view.seen.organisations),
         titles=await view.titles(),
         mappings=MAPPINGS,
-        problem=Trouble(problem) if problem else NONE,
+        problem=problem,
     )
     return HTMLResponse(html, status)
+
+
+def _field_of(error: Denied) -> str:
+    """The field of the form that *error* is about; the file where it names none."""
+    named = [str(one.get("pointer", ""))[1:] for one in error.told.get("reasons") or ()]
+    named += [error.code.removesuffix("_unknown")]
+    return next((one for one in named if one in FIELDS), "file")

@@ -32,6 +32,8 @@ OUTLETS = ("need_direct", "need_via_storage", "onsite", "landfill_structure", "t
            "disposal")  # fmt: skip
 VIRGIN = "virgin"
 TOLD = ("reported", "corrected", "taken_back", "handed_in")
+NAMED = {"quantity": "tonnes"}
+"""Fields of the form by what the registry calls them, where that differs."""
 EVENT = "intake.delivery-reported.v1"
 Own = Sequence[tuple[str, Sequence[OwnForecast]]]
 
@@ -113,7 +115,7 @@ async def _handed(
             return "", Trouble(t("problem.not_your_load")), 404
         kept = await _told_of_match(view, seen, match, told, load, request)
     except (Denied, Away) as error:
-        return "", *_refused(t, error)
+        return "", *_refused(t, error, form)
     if kept.refused:
         known = t.knows(f"refused.{kept.refused}")
         why = t(f"refused.{kept.refused}") if known else kept.refused
@@ -152,6 +154,15 @@ async def _told_again(view: View, seen: Seen, delivery: UUID, load: dict[str, An
         language=view.visitor.language,
     )  # fmt: skip
     return True
+
+
+def _field_of(error: Denied, form: str) -> str:
+    """The id of the field of *form* to mend, where what the services say is about a value."""
+    if error.status != 422:
+        return ""
+    named = [str(one.get("pointer", ""))[1:] for one in error.told.get("reasons") or ()]
+    typed = [NAMED.get(one, one) for one in named]
+    return f"{form}-{next((one for one in typed if one in Load.model_fields), 'tonnes')}"
 
 
 def read_load(
@@ -228,17 +239,18 @@ async def correct(
     return HTMLResponse(await deliveries_html(view, problem=problem, typed=typed), status)
 
 
-def _refused(t: Words, error: Denied | Away) -> tuple[Trouble, int]:
+def _refused(t: Words, error: Denied | Away, form: str) -> tuple[Trouble, int]:
     """
     Why it was not taken, and the status; the registry's reasons are in the reader's language.
     """
     if isinstance(error, Away):
         return Trouble(t("problem.away")), 503
     if t.knows(f"problem.{error.code}"):
-        return Trouble(t(f"problem.{error.code}", left="", first="", last="")), error.status
+        text = t(f"problem.{error.code}", left="", first="", last="")
+        return Trouble(text, _field_of(error, form)), error.status
     reasons = [str(one.get("text", "")) for one in error.told.get("reasons") or ()]
     text = " ".join(filter(None, reasons)) or t("problem.refused_load")
-    return Trouble(text), error.status
+    return Trouble(text, _field_of(error, form)), error.status
 
 
 async def _handed_in(view: View, seen: Seen, told: FreeLoad) -> tuple[Trouble, int]:
@@ -257,7 +269,7 @@ async def _handed_in(view: View, seen: Seen, told: FreeLoad) -> tuple[Trouble, i
             language=view.visitor.language,
         )  # fmt: skip
     except (Denied, Away) as error:
-        return _refused(t, error)
+        return _refused(t, error, "free")
     return NONE, 200
 
 

@@ -55,7 +55,8 @@ async def language(
 ) -> Response:
     """Show everything in another language from now on."""
     if to not in words.LANGUAGES:
-        raise Problem(422, "request_invalid", "choose fi, sv or en")
+        reason = {"pointer": "/to", "code": "code_unknown", "text": "choose fi, sv or en"}
+        raise Problem(422, "request_invalid", "choose fi, sv or en", reasons=[reason])
     secure = desk_of(request).secure(request)
     change_cookie(request, lambda response: put(response, LANGUAGE, to, YEAR_S, secure))
     return RedirectResponse(local_path(then), 303)

@@ -105,8 +105,21 @@ def error_page(request: Request, error: Exception) -> Response:
         request.cookies.get(LANGUAGE), None, request.headers.get("accept-language")
     )
     key = code if words.Words(language).knows(f"error.{code}") else f"{status // 100}xx"
-    html = draw("error.html", language, key=key, trace=trace, status=status)
+    html = draw(
+        "error.html", language, key=key, trace=trace, status=status, fields=wrong_fields(error)
+    )
     return HTMLResponse(html, status)
+
+
+def wrong_fields(error: Exception) -> list[str]:
+    """The names of the fields that *error* is about, as the form or the address has them."""
+    match error:
+        case RequestValidationError():
+            return sorted({str(one["loc"][1]) for one in error.errors() if len(one["loc"]) > 1})
+        case Problem() | Denied():
+            more = error.more if isinstance(error, Problem) else error.told
+            return [str(one.get("pointer", "")).lstrip("/") for one in more.get("reasons") or ()]
+    return []
 
 
 def kind_of(error: Exception) -> tuple[int, str]:
@@ -117,10 +130,11 @@ def kind_of(error: Exception) -> tuple[int, str]:
         case HTTPException():
             return error.status_code, "not_found" if error.status_code == 404 else "http_error"
         case RequestValidationError():
-            return 422, "request_invalid"
-        case Denied():
-            return (error.status, error.code) if error.status in (403, 404) else (503, "away")
-        case Away() | ProviderAway():
+            nowhere = any(one["loc"][0] == "path" for one in error.errors())
+            return (404, "not_found") if nowhere else (422, "request_invalid")
+        case Denied() if error.status != 401:  # where our token is refused, the page is at fault
+            return error.status, error.code
+        case Away() | ProviderAway() | Denied():
             return 503, "away"
         case _:
             return 500, "broken"

@@ -30,6 +30,7 @@ from shared.http import (
     problem_answer,
 )
 from shared.openapi import Listing, about_events, answers
+from shared.problems import said
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -159,7 +160,7 @@ def answer_of(outcome: Outcome) -> JSONResponse:
     if outcome.receipt.verdict == "accepted":
         return JSONResponse(told, 202, notice)
     code = str(told.pop("code"))
-    detail = "the event was rejected; see reasons"
+    detail = said("rejected", "the event was rejected; see reasons")
     return problem_answer(422, code, detail, headers=notice, **told)
 
 

@@ -20,7 +20,7 @@ from shared.vocabulary.tables import table
 
 Form = Literal[
     "text", "id", "note", "number", "integer", "boolean", "date", "uuid", "waste_code", "link",
-    "soil_code", "processing",
+    "soil_code",
 ]  # fmt: skip
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)
@@ -236,7 +236,7 @@ AREA: Mapping[str, Field] = {
     "max_contamination_basis": _one_of("acceptance_basis"),
     "accepts_acid_sulphate": Field("boolean", default=False),
     "processing": _one_of("processing", many=True),
-    "processing_terms": Field("processing", many=True),
+    "processing_terms": Field(parts=_PROCESSING_TERMS, many=True),
     "capacity_t": Field("number", least=0),
     "stock_t": Field("number", least=0),
     "weekly_rate_t": Field("number", above=True),
@@ -335,20 +335,24 @@ def _wanted(field: Field) -> str:
 
 
 def _read(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
+    if not field.many:
+        return _read_one(field, value, pointer)
+    if not isinstance(value, list):
+        return None, [Reason("type_wrong", pointer, value, {"wanted": "list"})]
+    if len(value) > LONGEST_LIST:
+        return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
+    read = [_read_one(field, each, f"{pointer}/{at}") for at, each in enumerate(value)]
+    return [clean for clean, _ in read], [one for _, against in read for one in against]
+
+
+def _read_one(field: Field, value: Any, pointer: str) -> tuple[Any, list[Reason]]:
     if field.parts is not None:
         bare = _bare_soil_code(value, pointer) if field.form == "soil_code" else None
         return (None, [bare]) if bare else _read_parts(field.parts, value, pointer)
     if field.by_code:
         return _read_by_code(field, value, pointer)
-    if not field.many:
-        clean, against = _FORMS[field.form](field, value, pointer)
-        return clean, [against] if against else []
-    if not isinstance(value, list):
-        return None, [Reason("type_wrong", pointer, value, {"wanted": "list"})]
-    if len(value) > LONGEST_LIST:
-        return None, [Reason("list_too_long", pointer, len(value), {"most": LONGEST_LIST})]
-    read = [_FORMS[field.form](field, each, f"{pointer}/{at}") for at, each in enumerate(value)]
-    return [clean for clean, _ in read], [against for _, against in read if against]
+    clean, against = _FORMS[field.form](field, value, pointer)
+    return clean, [against] if against else []
 
 
 def _read_parts(parts: Mapping[str, Field], value: Any, pointer: str) -> tuple[Any, list[Reason]]:
@@ -493,28 +497,6 @@ def _link(field: Field, value: Any, pointer: str) -> Read:
     return clean, against
 
 
-def _processing(_: Field, value: Any, pointer: str) -> Read:
-    """The terms of one processing; of several mistakes the first is told."""
-    if not isinstance(value, dict):
-        return None, Reason("type_wrong", pointer, value, {"wanted": "object"})
-    clean: dict[str, Any] = {}
-    for name in value:
-        if name not in _PROCESSING_TERMS:
-            close = get_close_matches(str(name)[:64], tuple(_PROCESSING_TERMS), n=2, cutoff=0.6)
-            says = {"event": "area-updated", "close": ("close", close)}
-            return None, Reason("field_unknown", pointer + pointer_to(str(name)), None, says)
-    for name, field in _PROCESSING_TERMS.items():
-        at = f"{pointer}/{name}"
-        if value.get(name) is None:
-            if field.required:
-                return None, Reason("field_missing", at, None, {"wanted": _wanted(field)})
-            continue
-        clean[name], against = _FORMS[field.form](field, value[name], at)
-        if against:
-            return None, against
-    return clean, None
-
-
 def is_clean(text: str, *, lines: bool = False) -> bool:
     """
     Whether every character of *text* can be kept and shown as it is: no control, half or direction
@@ -539,5 +521,4 @@ _FORMS: Mapping[Form, Callable[[Field, Any, str], Read]] = {
     "uuid": _uuid,
     "waste_code": _waste_code,
     "link": _link,
-    "processing": _processing,
 }
