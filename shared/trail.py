@@ -58,7 +58,6 @@ def trail_tables(metadata: MetaData) -> tuple[Table, Table]:
         Column("correlation", Text),
         Column("what", JSONB, nullable=False),
         Index("ix_trail_day", "day", "id"),
-        Index("ix_trail_about", "about", postgresql_using="gin"),
     )
     seal = Table(
         "trail_seal",

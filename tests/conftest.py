@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import text
@@ -21,6 +22,8 @@ from shared.settings import SharedSettings
 from shared.work import Database, Ledger
 
 ROOT = Path(__file__).parents[1]
+hypothesis.settings.register_profile("on any machine", deadline=None)
+hypothesis.settings.load_profile("on any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,32 +11,34 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.domain import Likeness, Thing, cells_beside, municipal_cell, tonnes_alike
-from services.registry.store.things import VISIBLE, Scope, from_json, scoped
+from services.registry.store.things import VISIBLE, Scope, from_json, scoped, told_by
 
 MOST_BESIDE = 40
 """Neighbours of one forecast that are looked at, those closest in tonnes first."""
 
 Pair = tuple[UUID, UUID]
 
+# what the same told out of the same system is passed over in the index: an import is all of that
+_NEAR = " UNION ALL ".join(
+    f"""
+        SELECT id, project_id, likely_t FROM forecast
+        WHERE {place} AND told_by {other} mine.told_by AND likely_t BETWEEN mine.low AND mine.high
+    """
+    for place in ("cell = ANY(mine.cells)", "municipal_cell = mine.municipal_cell")
+    for other in "<>"
+)
 _BESIDE = text(
     f"""
-    SELECT mine.id AS mine, beside.revision, beside.state
+    SELECT mine.id AS mine, forecast.revision, forecast.state
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS mine(id uuid, project_id uuid, reporter text, system text,
+        AS mine(id uuid, project_id uuid, told_by text,
                 cells text[], municipal_cell text, low float8, likely float8, high float8)
     CROSS JOIN LATERAL (
-        SELECT revision, state FROM (
-            SELECT * FROM forecast
-            WHERE cell = ANY(mine.cells) AND likely_t BETWEEN mine.low AND mine.high
-            UNION ALL
-            SELECT * FROM forecast
-            WHERE municipal_cell = mine.municipal_cell
-              AND likely_t BETWEEN mine.low AND mine.high
-        ) AS near
-        WHERE project_id <> mine.project_id AND (reporter <> mine.reporter
-            OR state #>> '{{source,system}}' IS DISTINCT FROM mine.system)
+        SELECT id FROM ({_NEAR}) AS near
+        WHERE project_id <> mine.project_id
         ORDER BY abs(likely_t - mine.likely), id LIMIT {MOST_BESIDE}
     ) AS beside
+    JOIN forecast ON forecast.id = beside.id
     """
 )
 _DROP = text(
@@ -131,8 +133,7 @@ def _mine(forecast: Thing) -> dict[str, Any]:
     return {
         "id": str(forecast.id),
         "project_id": str(forecast.project_id),
-        "reporter": forecast.reporter,
-        "system": forecast.state.get("source", {}).get("system"),
+        "told_by": told_by(forecast),
         "cells": cells_beside(forecast.state),
         "municipal_cell": None if is_exact else municipal_cell(forecast.state),
         "low": low,

@@ -219,8 +219,8 @@ class ForecastRow(ThingRow, table=True):
         ),
         Index("ix_forecast_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),
         # what may be the same mass
-        Index("ix_forecast_cell", "cell", "likely_t"),
-        Index("ix_forecast_municipal_cell", "municipal_cell", "likely_t"),
+        Index("ix_forecast_cell", "cell", "told_by", "likely_t"),
+        Index("ix_forecast_municipal_cell", "municipal_cell", "told_by", "likely_t"),
     )
 
     project_id: UUID = Field(foreign_key="project.id")
@@ -234,6 +234,7 @@ class ForecastRow(ThingRow, table=True):
     cell: str | None = None
     municipal_cell: str | None = None
     likely_t: float | None = None
+    told_by: str | None = None
 
 
 class DuplicateRow(SQLModel, table=True):

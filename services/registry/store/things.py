@@ -41,6 +41,7 @@ _MORE: dict[Kind, dict[str, str]] = {
         "cell": "text",
         "municipal_cell": "text",
         "likely_t": "float8",
+        "told_by": "text",
     },
     "area": {},
     "delivery": {},
@@ -153,7 +154,13 @@ def _beside_row(forecast: Thing) -> dict[str, Any]:
         "cell": cell_of(forecast.state),
         "municipal_cell": municipal_cell(forecast.state),
         "likely_t": forecast.state["quantity"]["likely_t"],
+        "told_by": told_by(forecast),
     }
+
+
+def told_by(forecast: Thing) -> str:
+    """Who reported *forecast*, and out of which system: who tells twice is somebody else."""
+    return f"{forecast.reporter} {forecast.state.get('source', {}).get('system') or ''}"
 
 
 def _thing(kind: Kind, row: Mapping[Any, Any]) -> Thing:
