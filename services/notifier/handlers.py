@@ -629,6 +629,7 @@ async def _notice_pairs(work: Work, rules: Rules, told: Sequence[tuple[Pair, Rea
 
 def _paired(row: Any) -> dict[str, Any]:
     return {
+        "region": row.region,
         "told": row.told,
         "told_at": row.changed_at.isoformat(),
         "organisations": row.organisations,
@@ -785,7 +786,7 @@ async def _letter_of_pairs(
         found,
         language=language,
         why=row.why,
-        region=row.region,
+        region=row.told["items"][0]["region"],
         places=places,
         portal_url=post.portal_url,
     )

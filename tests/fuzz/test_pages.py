@@ -43,6 +43,10 @@ def forms(town: Town) -> dict[str, dict[str, str]]:
             "area": town.known[-1], "corrects": town.known[-1],
         },
         "/deliveries": {**load, "forecast": town.forecast, "to": "onsite", "form": "f"},
+        "/deliveries/{delivery}": {**load, "match": town.match, "revision": "1"},
+        "/settings/notifications": {"language": "sv", "mail": "true"},
+        "/settings/connections": {"webhook": town.known[-1]},
+        "/duplicates/{notice}/read": {"region": "01"},
         "/confirm": {"forecast": town.forecast, "region": "01"},
         "/duplicates": {
             "decision": "link", "counts": town.forecast, "duplicate": town.known[-1],
@@ -180,7 +184,7 @@ def _look(
     found: Findings,
 ) -> None:  # fmt: skip
     browser = town.browser(who)
-    label = Operation("portal", method, path, {}, {}, {}).label
+    label = Operation("portal", method, path, {}, {}).label
 
     @seed(crc32(f"{who} {label}".encode()) if not EXAMPLES else None)
     @tries(SHORT[method])

@@ -51,7 +51,7 @@ async def test_a_match_of_others_is_no_match(
         status, page = await read(browser, f"{portal.url}/matches/{id}")
         assert status == 404
         assert "Osumaa ei ole, tai se ei kuulu sinulle" in page
-    assert (await read(browser, f"{portal.url}/matches/none"))[0] == 422
+    assert (await read(browser, f"{portal.url}/matches/none"))[0] == 404
 
 
 async def test_a_match_says_its_terms_its_papers_and_why_it_fits(

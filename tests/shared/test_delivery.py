@@ -137,9 +137,9 @@ async def test_a_handler_that_says_never_is_believed_at_once(world: World) -> No
     """No retry for a refusal."""
     await world.tell(ThingTold(region="99", word="never"))
 
+    (dead,) = await eventually(lambda: world.ask("SELECT * FROM dead_letter"))
     await eventually(world.quiet)
 
-    (dead,) = await world.ask("SELECT * FROM dead_letter")
     assert (dead.reason, dead.failures) == ("refused", 1)
 
 
@@ -160,9 +160,9 @@ async def test_what_is_no_such_event_becomes_a_dead_letter(
     await world.tell(ThingTold(region="99", word="bad"), **changed)
     await world.tell(ThingTold(region="99", word="good"))
 
+    (dead,) = await eventually(lambda: world.ask("SELECT * FROM dead_letter"))
     await eventually(world.quiet)
 
-    (dead,) = await world.ask("SELECT * FROM dead_letter")
     assert dead.reason == "malformed"
     assert said in dead.error.lower()
     assert await world.heard() == {"good": 1}
