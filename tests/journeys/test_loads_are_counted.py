@@ -94,7 +94,7 @@ async def test_loads_are_counted(platform: Platform) -> None:
         _, answer = await giver.ask("matcher", "GET", "/matches", state="proposed")
         return sum(one["tonnes"]["likely"] for one in answer["items"]) == 250
 
-    await eventually(free_again, within_s=20)
+    await eventually(free_again, within_s=60)
     _, listed = await giver.ask("matcher", "GET", f"/matches/{match['match_id']}/deliveries")
     assert sorted(one["tonnes"] for one in listed["items"]) == [200, 250]
     report = await audit(platform.system)
