@@ -127,8 +127,6 @@ async def told_to_others(database: Database, site: Any, world: list[list[Event]]
 
 
 @pytest.mark.xfail(strict=False, reason="some random worlds differ: docs/confidentiality.md")
-    strict=False, reason="some random worlds still differ; see docs/confidentiality.md"
-)
 @PAIRS
 @given(seed=st.integers(0, 2**32))
 async def test_nobody_is_told_other_sums_for_lots_of_a_few(
