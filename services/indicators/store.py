@@ -330,17 +330,18 @@ class Asked:
             "month >= :first" if self.months.first else "",
             "month <= :last" if self.months.last else "",
             "material = :material" if self.material else "",
-            self._of_enough(table) if self.bounded else "",
+            f"(material, month) IN ({self.of_enough(table)})" if self.bounded else "",
         ]
         return " AND ".join(filter(None, told))
 
-    def _of_enough(self, table: str) -> str:
+    def of_enough(self, table: str) -> str:
+        """The materials and months of *table* that enough organisations have a part in."""
         together = "NOT sample" if self.scope == "country" else "region = :region"
-        return f"""(material, month) IN (
+        return f"""
             SELECT material, month FROM {table}
             WHERE scope = 'organisation' AND kg > 0 AND {together}
             GROUP BY material, month HAVING count(DISTINCT code) >= {FEWEST_ORGANISATIONS}
-        )"""
+        """
 
     @property
     def told(self) -> dict[str, Any]:
@@ -872,8 +873,17 @@ async def title_of(session: AsyncSession, kind: str, code: str) -> TitleRow | No
 
 
 async def organisations_in(session: AsyncSession, asked: Asked) -> int:
-    """How many organisations the lots of the asked place are of."""
-    question = f"SELECT count(DISTINCT organisation) FROM lot WHERE kg > 0 AND {_at_place(asked)}"
+    """
+    How many organisations have lots at the asked place in materials and months of enough.
+
+    The others are in no sum there: they must not tell by being counted that they are.
+    """
+    question = f"""
+        SELECT count(DISTINCT lot.organisation) FROM lot JOIN ({asked.of_enough("cell")}) AS part
+            ON part.material = lot.material AND part.month
+                BETWEEN to_char(lot.first, 'YYYY-MM') AND to_char(lot.last, 'YYYY-MM')
+        WHERE lot.kg > 0 AND {_at_place(asked)}
+    """
     return int((await session.execute(text(question), asked.told)).scalar_one())
 
 

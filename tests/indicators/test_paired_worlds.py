@@ -4,7 +4,6 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -44,8 +43,9 @@ def a_region(draw: Random) -> list[list[Event]]:
         for organisation in ("kaivanto", "hiekkala", "murske", "louhos", "sora")
         for number in range(3)
     ]
-    lots.append(_a_lot(draw, "murske", "rare", "clay", month=3))
-    return [lots, *_moved(draw, lots, "seen")]
+    # matched with nobody: with its partner and one of the hidden there would be three in its month
+    rare = _a_lot(draw, "murske", "rare", "clay", month=3)
+    return [[*lots, rare], *_moved(draw, lots, "seen")]
 
 
 def of_the_hidden(draw: Random) -> list[list[Event]]:
@@ -56,7 +56,7 @@ def of_the_hidden(draw: Random) -> list[list[Event]]:
     lots = [
         _a_lot(draw, "piilo", number, material, month=month, visibility="region")
         for number, (material, month) in enumerate(
-            draw.choices((("sand", 6), ("till", 11), ("clay", 12), ("clay", 3)), k=6)
+            (("sand", 6), *draw.choices((("till", 11), ("clay", 12), ("clay", 3)), k=5))
         )
     ]
     return [lots, *_moved(draw, lots, "unseen")]
@@ -126,7 +126,6 @@ async def told_to_others(database: Database, site: Any, world: list[list[Event]]
     }
 
 
-@pytest.mark.xfail(strict=False, reason="some random worlds differ: docs/confidentiality.md")
 @PAIRS
 @given(seed=st.integers(0, 2**32))
 async def test_nobody_is_told_other_sums_for_lots_of_a_few(
