@@ -492,9 +492,9 @@ async def _told(
 
 def _comes(match: Match | Stands, cell: int | None, ground: Ground) -> bool:
     """Whether *match* is of a lot in *cell* and was never told."""
-    return match.told_revision == 0 and cell in {
-        ground.lots[id].cell for id in match.pair if id in ground.lots
-    }
+    if cell is None or match.told_revision:
+        return False
+    return any(id in ground.lots and ground.lots[id].cell == cell for id in match.pair)
 
 
 def _changed(change: Change, known: Mapping[UUID, Match], work: Work) -> Match:

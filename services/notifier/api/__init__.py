@@ -219,8 +219,7 @@ async def notices(
 ) -> dict[str, Any]:
     """Near misses on one's own desk that are still open, newest first, in the reader's words."""
     reads = _reads(asker)
-    chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
-    words = language or (chosen.language if chosen else None) or "fi"
+    words = language or await _language_of(session, reads["person"])
     rows = await store.notices_page(
         session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
@@ -267,6 +266,11 @@ def _notice(row: Any, asker: Asker, language: str) -> dict[str, Any]:
     }
 
 
+async def _language_of(session: Reading, person: UUID) -> str:
+    chosen = (await store.preferences_of(session, {person})).get(person)
+    return (chosen.language if chosen else None) or "fi"
+
+
 def _places(codes: Iterable[str], language: str) -> dict[str, str]:
     known = shipped()
     regions = [known[code] for code in codes if code in known]
@@ -292,8 +296,7 @@ async def duplicates(
     words; of the other forecast nothing, for the registry's `GET /duplicates` knows what is seen.
     """
     reads = _reads(asker)
-    chosen = (await store.preferences_of(session, {reads["person"]})).get(reads["person"])
-    words = language or (chosen.language if chosen else None) or "fi"
+    words = language or await _language_of(session, reads["person"])
     rows = await store.duplicate_notices_page(
         session, reads, region=region, after=moment_after(after), limit=limit + 1
     )
