@@ -165,7 +165,9 @@ def write_xls(file: Path, stream: bytes, name: str = "Workbook", also: str = "")
                 + bytes(36) + struct.pack("<III", first, length, 0))  # fmt: skip
 
     none = 0xFFFFFFFF
-    entries = entry("Root Entry", 5, 0xFFFFFFFE, 0, 1, none)
+    # large sectors without a chain of small streams are no container to calamine
+    small = 0xFFFFFFFE if size == 512 else directory
+    entries = entry("Root Entry", 5, small, 0, 1, none)
     entries += entry(name, 2, tables, max(len(stream), 4096), none, 2 if also else none)
     entries += entry(also, 1, 0, 0, none, none) if also else bytes(128)
     entries += bytes(128)
