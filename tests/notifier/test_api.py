@@ -205,6 +205,15 @@ async def test_a_question_that_cannot_be_answered_says_why(url):
             assert (status, problem["code"]) == (422, code), path
 
 
+@pytest.mark.parametrize("told", ["22:00:00Z", "01:24:17+13:30", "22:00:00.5"])
+async def test_a_quiet_hour_is_that_of_ones_own_clock(url, told):
+    """A zone would be lost, and is refused under its field."""
+    async with asking(url, AS_AINO) as ask:
+        status, problem = await ask.put("/preferences", json={"quiet_from": told})
+    assert status == 422
+    assert [one["pointer"] for one in problem["reasons"]] == ["/quiet_from"]
+
+
 async def test_preferences_are_ones_own_and_whole(url):
     """Until one chooses, mail is on and the language the registry's."""
     chosen = {"language": "sv", "mail": False, "quiet_from": "22:00:00", "quiet_to": "07:00:00"}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.notifier import store
 from services.notifier.api.told import (
@@ -341,13 +341,22 @@ def _duplicate(row: Any, language: str) -> dict[str, Any]:
 # --- preferences ------------------------------------------------------------------------------
 
 
+def _of_a_clock(told: time) -> time:
+    if told.tzinfo is not None or told.microsecond:
+        raise ValueError("give the time of one's own clock as HH:MM or HH:MM:SS, without a zone")
+    return told
+
+
+QuietHour = Annotated[time, AfterValidator(_of_a_clock)]
+
+
 class Preferences(Handed):
     """What a person may choose; quiet hours are kept and do not act yet."""
 
     language: Literal["fi", "sv", "en"] | None = None
     mail: bool = True
-    quiet_from: time | None = None
-    quiet_to: time | None = None
+    quiet_from: QuietHour | None = None
+    quiet_to: QuietHour | None = None
 
 
 @router.get("/preferences", tags=["preferences"])
