@@ -1,31 +1,27 @@
 """Refused rows as a table that a spreadsheet opens: by cell, in the reader's language."""
 
-import csv
 from collections.abc import Iterable
-from io import BytesIO, StringIO
+from io import BytesIO
+from itertools import chain
 from typing import Final
 
 import xlsxwriter
 
 from shared.client.outgoing import RowError
 from shared.client.texts import spoken
+from shared.spreadsheets import csv_of
 
 _HEADINGS: Final = {
     "fi": ("Solu", "Rivi", "Sarake", "Arvo", "Koodi", "Mitä tehdä"),
     "sv": ("Cell", "Rad", "Kolumn", "Värde", "Kod", "Vad du kan göra"),
     "en": ("Cell", "Row", "Column", "Value", "Code", "What to do"),
 }
-_FORMULA: Final = "=+-@\t\r"
 
 
 def errors_csv(errors: Iterable[RowError], language: str = "en", *, header: bool = True) -> str:
     """*errors* as CSV with `;`, which Excel opens here; what looks like a formula stays text."""
-    kept = StringIO(newline="")
-    writer = csv.writer(kept, delimiter=";")
-    if header:
-        writer.writerow(_HEADINGS.get(language, _HEADINGS["en"]))
-    writer.writerows([escaped(str(each)) for each in _row(error, language)] for error in errors)
-    return kept.getvalue()
+    head = [_HEADINGS.get(language, _HEADINGS["en"])] if header else []
+    return csv_of(chain(head, (_row(error, language) for error in errors)), delimiter=";")
 
 
 def errors_xlsx(errors: Iterable[RowError], language: str = "en") -> bytes:
@@ -41,11 +37,6 @@ def errors_xlsx(errors: Iterable[RowError], language: str = "en") -> bytes:
             for place, value in enumerate(_row(error, language)):
                 sheet.write_string(number, place, str(value)[:32_000])
     return kept.getvalue()
-
-
-def escaped(value: str) -> str:
-    """*value* so that no spreadsheet takes it for a formula."""
-    return "'" + value if value[:1] and value[0] in _FORMULA else value
 
 
 def _row(error: RowError, language: str) -> tuple[str, int, str, str, str, str]:

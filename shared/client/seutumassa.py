@@ -1,16 +1,15 @@
 """Forecasts as rows of SeutuMassa: its whole field set, or its CSV of 19 columns; losses told."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from io import StringIO
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from shared.client.crs import from_degrees
+from shared.spreadsheets import csv_of
 from shared.vocabulary.materials import MATERIALS
 from shared.vocabulary.regions import Region
 from shared.vocabulary.tables import table
@@ -58,7 +57,6 @@ _UNHELD: Final = MappingProxyType(
     }
 )
 """What SeutuMassa has no field for, with the values that lose nothing by it."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Loss(NamedTuple):
@@ -343,13 +341,4 @@ _KINDS: Final = MappingProxyType(
 
 
 def _line(cells: Iterable[str]) -> str:
-    kept = StringIO(newline="")
-    csv.writer(kept, delimiter=";").writerow([_escaped(each) for each in cells])
-    return kept.getvalue()
-
-
-def _escaped(value: str) -> str:
-    """*value* so that no spreadsheet takes it for a formula; a number below zero stays one."""
-    if not value.startswith(_FORMULA) or value.removeprefix("-").isdecimal():
-        return value
-    return "'" + value
+    return csv_of([list(cells)], delimiter=";")
