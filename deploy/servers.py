@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import pwd
@@ -140,13 +141,13 @@ def server_user() -> int | None:
     """
     if os.geteuid() != 0:
         return None
-    try:
-        return pwd.getpwnam(SERVER_USER).pw_uid
-    except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", SERVER_USER], check=True
-        )
-        return pwd.getpwnam(SERVER_USER).pw_uid
+    with open("/etc/passwd") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)  # two that start at once would make it twice
+        if SERVER_USER not in (one.pw_name for one in pwd.getpwall()):
+            subprocess.run(
+                ["useradd", "--system", "--user-group", "--no-create-home", SERVER_USER], check=True
+            )
+    return pwd.getpwnam(SERVER_USER).pw_uid
 
 
 def group_of(user: int | None) -> int | None:
@@ -171,12 +172,14 @@ class Postgres(Server):
         self.folder.mkdir(parents=True, exist_ok=True)
         cluster = self._cluster(user)
         if not (cluster / "PG_VERSION").exists():
-            subprocess.run(
+            made = subprocess.run(
                 [programs / "initdb", "-D", cluster, "-U", "postgres", "--auth=trust",
                  "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
-                check=True, capture_output=True, user=user, group=group_of(user),
+                check=False, capture_output=True, text=True, user=user, group=group_of(user),
                 extra_groups=[] if user is not None else None, cwd="/",
             )  # fmt: skip
+            if made.returncode:
+                raise NotStarted(f"PostgreSQL's files cannot be made in {cluster}: {made.stderr}")
         options = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
