@@ -41,6 +41,7 @@ _NS: Final = {
     "p": "http://schemas.openxmlformats.org/package/2006/relationships",
 }
 _CELL: Final = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:\?xml|!doctype|html|table)\b)", re.I)
 _CELL_BEGINS: Final = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _REF: Final = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _TYPE: Final = re.compile(rb"""\bt=["'](\w+)["']""")
@@ -59,10 +60,11 @@ Kind = Literal["workbook", "text"]
 def kind_of(path: Path) -> Kind:
     """What the file is by its first bytes; raises `BadTable` for kinds that are not read."""
     with path.open("rb") as file:
-        begin = file.read(8)
+        begin = file.read(512)
     if begin.startswith((b"PK\x03\x04", MAGIC)):
         return "workbook"
-    if not begin.startswith((b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
+    others = (b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")
+    if not begin.startswith(others) and not _MARKUP.match(begin):
         return "text"
     raise BadTable(value=path.name, remedy=say("table_kind"))
 
