@@ -63,8 +63,9 @@ def kind_of(path: Path) -> Kind:
         begin = file.read(512)
     if begin.startswith((b"PK\x03\x04", MAGIC)):
         return "workbook"
-    others = (b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")
-    if not begin.startswith(others) and not _MARKUP.match(begin):
+    if _MARKUP.match(begin):
+        raise BadTable(value=path.name, remedy=say("table_markup"))
+    if not begin.startswith((b"%PDF", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"\x89PNG")):
         return "text"
     raise BadTable(value=path.name, remedy=say("table_kind"))
 

@@ -231,8 +231,8 @@ def test_a_file_cut_short_is_told_as_broken(book, share):
     [
         ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "broken or cut"),
         ("masses.xlsx", b"%PDF-1.7 ...", "save it as XLSX, ODS or CSV"),
-        ("web.xls", b"\n<HTML><table><tr><td>Kunta", "save it as XLSX, ODS or CSV"),
-        ("flat.fods", b"\xef\xbb\xbf<?xml version='1.0'?>", "save it as XLSX, ODS or CSV"),
+        ("web.xls", b"\n<HTML><table><tr><td>Kunta", "web page: save it as XLSX, ODS or CSV"),
+        ("flat.fods", b"\xef\xbb\xbf<?xml version='1.0'?>", "XML or a web page: save it as XLSX"),
         ("masses.csv", b"a;b\n1;\x00\x00\n", "NUL bytes"),
     ],
 )  # fmt: skip
