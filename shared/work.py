@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from asyncpg import InterfaceError as ConnectionClosed
+from asyncpg import InternalClientError as ConnectionEnds
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -321,7 +322,8 @@ def is_outage(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ConnectionError | TimeoutError | OSError | PoolExhausted):
             return True
-        if isinstance(seen, InterfaceError | ConnectionClosed) and not isinstance(seen, ValueError):
+        broken = isinstance(seen, InterfaceError | ConnectionClosed | ConnectionEnds)
+        if broken and not isinstance(seen, ValueError):
             return True
         if isinstance(seen, DBAPIError) and seen.connection_invalidated:
             return True

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from asyncpg import InternalClientError
 from sqlalchemy import text
 
 from shared.http import Problem
@@ -273,6 +274,7 @@ def test_what_is_an_outage_and_what_is_not() -> None:
     assert is_outage(ConnectionResetError())
     assert is_outage(TimeoutError())
     assert is_outage(OSError(28, "no space left"))
+    assert is_outage(InternalClientError("asked after the server's farewell was read"))
     assert not is_outage(ValueError("negative tonnes"))
     assert not is_outage(Problem(422, "x", "y"))
 
