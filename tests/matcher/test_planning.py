@@ -392,6 +392,10 @@ async def test_a_question_that_cannot_be_thought_through_is_refused(desk, change
     assert problem["code"] == code
     assert status in (404, 422)
     assert problem["detail"] != ""
+    _, finnish = await desk.post("/what-if?language=fi", OPERATOR, {"changes": [change]})
+    assert finnish["code"] == code and finnish["detail"] != problem["detail"]
+    for reason in finnish.get("reasons", ()):
+        assert "…" not in reason["text"]
 
 
 async def test_nothing_can_be_taken_that_is_not_there(matcher, desk):
@@ -401,6 +405,10 @@ async def test_nothing_can_be_taken_that_is_not_there(matcher, desk):
     status, problem = await desk.post("/what-if", ACME, {"changes": [change]})
     assert (status, problem["code"]) == (422, "tonnes_below_zero")
     assert "500 t" in problem["detail"]
+    for language, said in (("fi", "on 500 t, ja siinä olisi -100 t"), ("sv", "har 500 t")):
+        path = f"/what-if?language={language}"
+        _, problem = await desk.post(path, ACME, {"changes": [change]})
+        assert said in problem["detail"] and str(surplus.forecast_id) in problem["detail"]
 
 
 async def test_zero_days_and_zero_tonnes_are_changes_too(matcher, desk):
