@@ -376,6 +376,10 @@ async def test_a_company_adds_for_itself_only(matcher, desk):
         ({"area": str(some_id(1)), "capacity_change_t": 50_000}, "area_not_found"),
         ({"add": an_added(material="sandd")}, "material_unknown"),
         ({"add": an_added(use="fun")}, "use_unknown"),
+        (
+            {"add": an_added(window={"first": "2027-05-01", "last": "2027-04-01"})},
+            "request_invalid",
+        ),
         ({"add": an_added(max_contamination="P9")}, "max_contamination_unknown"),
         ({"forecast": str(some_id(1))}, "request_invalid"),
         ({"forecast": str(some_id(1)), "project": str(some_id(2)), "days": 1}, "request_invalid"),
