@@ -15,16 +15,22 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from shared.problems import sentence
+from shared.vocabulary.errors import Coded
+
 ISSUER = "massakoppi-registry"
 TOKEN_LIFE_S = 300
 Kind = Literal["person", "organisation", "service", "operator"]
 
 
-class NotKnown(Exception):
+class NotKnown(Coded):
     """No token, or none that the registry signed and that is still valid."""
 
+    def __str__(self) -> str:
+        return sentence(self, "en")
 
-class NotAllowed(Exception):
+
+class NotAllowed(Coded):
     """The asker may not do this."""
 
 
@@ -111,7 +117,7 @@ def asker_of(token: str, key: OKPKey) -> Asker:
             iss={"essential": True, "value": ISSUER}, exp={"essential": True}
         ).validate(claims)
     except (JoseError, ValueError) as error:
-        raise NotKnown(f"token refused: {error}") from error
+        raise NotKnown("not_known/token_refused", why=why_refused(error)) from error
     return Asker(
         claims["sub"],
         claims["kind"],
@@ -120,6 +126,11 @@ def asker_of(token: str, key: OKPKey) -> Asker:
         claims["session"],
         claims["lang"],
     )
+
+
+def why_refused(error: Exception) -> str:
+    """In a word, what is wrong with a token: what it says itself is never told on."""
+    return error.error if isinstance(error, JoseError) else "unreadable"
 
 
 class TokenSource:
@@ -154,7 +165,7 @@ class TokenSource:
                 session.post(self.url, json={"key": self.key}) as answer,
             ):
                 if answer.status in (401, 403):
-                    raise NotKnown("the registry refused this key")
+                    raise NotKnown("not_known/key_refused", address=self.url)
                 answer.raise_for_status()
                 told = await answer.json()
         except (aiohttp.ClientError, TimeoutError):

@@ -27,6 +27,7 @@ from shared.problems import Spoken, said
 from shared.seen import Seen, note_change, remember
 from shared.settings import SharedSettings
 from shared.trail import rows_changed
+from shared.vocabulary.errors import Coded
 from shared.work import Database, Work, is_outage
 
 PROBLEM = "application/problem+json"
@@ -34,9 +35,9 @@ P = TypeVar("P")
 LARGEST_BODY = 4 * 1024 * 1024  # bytes; a batch of events
 
 
-class Problem(Exception):
+class Problem(Coded):
     """
-    An answer of RFC 9457: *status*, a stable *code*, a *detail* that names the remedy.
+    An answer of RFC 9457: *status*, a stable code, and the values that its sentence names.
 
     *headers* go with it; *more* are members beside the standard ones, such as `reasons`.
     """
@@ -44,24 +45,36 @@ class Problem(Exception):
     def __init__(
         self,
         status: int,
-        code: str,
-        detail: str,
+        key: str,
+        /,
         *,
         headers: Mapping[str, str] | None = None,
-        **more: Any,
+        more: Mapping[str, Any] | None = None,
+        **values: Any,
     ) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
-        self.headers, self.more = headers, more
+        super().__init__(key, more=more, **values)
+        self.status, self.headers = status, headers
+
+    @classmethod
+    def of(
+        cls,
+        status: int,
+        error: Coded,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> "Problem":
+        """What *error* says, as an answer; *more* beside its own members."""
+        more = {**error.more, **(more or {})}
+        return cls(status, error.key, headers=headers, more=more, **error.values)
 
 
-def problem_answer(
-    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
-) -> JSONResponse:
-    """The problem as a response."""
-    body = {"type": f"/problems/{code}", "title": code.replace("_", " "), "status": status,
-            "code": code, "detail": said(code, detail), **more}  # fmt: skip
-    return JSONResponse(body, status, dict(headers or {}), media_type=PROBLEM)
+def problem_answer(problem: Problem, code: str | None = None) -> JSONResponse:
+    """*problem* as a response; under another *code*, where one of a receipt says more."""
+    code = code or problem.code
+    body = {"type": f"/problems/{code}", "title": code.replace("_", " "), "status": problem.status,
+            "code": code, "detail": said(problem), **problem.more}  # fmt: skip
+    return JSONResponse(body, problem.status, dict(problem.headers or {}), media_type=PROBLEM)
 
 
 def cursor(place: datetime | int, id: UUID) -> str:
@@ -85,11 +98,9 @@ def day_after(told: str | None) -> tuple[date, UUID] | None:
     return _place(told, lambda place: date.fromordinal(int(place)))
 
 
-def cursor_invalid() -> Problem:
-    """The problem of a cursor that is not ours."""
-    return Problem(
-        422, "cursor_invalid", "give the `next` of the last answer as `after`, as it was"
-    )
+def cursor_invalid(told: str) -> Problem:
+    """The problem of a cursor *told* that is not ours."""
+    return Problem(422, "cursor_invalid", value=told)
 
 
 def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
@@ -99,7 +110,7 @@ def _place(told: str | None, read: Callable[[str], P]) -> tuple[P, UUID] | None:
         place, id = base64.urlsafe_b64decode(told.encode()).decode().split(" ")
         return read(place), UUID(id)
     except (ValueError, OverflowError, binascii.Error) as error:
-        raise cursor_invalid() from error
+        raise cursor_invalid(told) from error
 
 
 def _moment(told: str) -> datetime:
@@ -178,8 +189,7 @@ def application(
 
 def _unsaid() -> JSONResponse:
     """The answer where a look at another's data could not be noted."""
-    headers = {"Retry-After": "2"}
-    return problem_answer(503, "not_noted", "try again in a moment", headers=headers)
+    return problem_answer(Problem(503, "not_noted", headers={"Retry-After": "2"}))
 
 
 def _pace(settings: SharedSettings | None) -> Pace | None:
@@ -191,62 +201,81 @@ def _pace(settings: SharedSettings | None) -> Pace | None:
 def _tell_problems(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def known(_: Request, error: Problem) -> JSONResponse:
-        return problem_answer(
-            error.status, error.code, error.detail, headers=error.headers, **error.more
-        )
+        return problem_answer(error)
 
     @app.exception_handler(NotKnown)
     async def unknown(_: Request, error: NotKnown) -> JSONResponse:
-        challenge = {"WWW-Authenticate": "Bearer"}
-        return problem_answer(401, "not_known", f"{error}; get a token", headers=challenge)
+        return problem_answer(Problem.of(401, error, headers={"WWW-Authenticate": "Bearer"}))
 
     @app.exception_handler(NotAllowed)
     async def refused(_: Request, error: NotAllowed) -> JSONResponse:
-        return problem_answer(403, "not_allowed", str(error) or "this is not yours to do")
+        return problem_answer(Problem.of(403, error))
 
     @app.exception_handler(TooOften)
     async def too_often(_: Request, error: TooOften) -> JSONResponse:
         headers = {"Retry-After": str(error.wait_s)}
-        return problem_answer(429, "too_many_requests", str(error), headers=headers)
+        return problem_answer(
+            Problem(429, "too_many_requests", headers=headers, seconds=error.wait_s)
+        )
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        reasons = [
-            {
-                "pointer": "/" + "/".join(map(str, one["loc"][1:])),
-                "code": f"field_{one['type']}",
-                "text": said(f"field_{one['type']}", one["msg"], **one.get("ctx", {})),
-            }
-            for one in error.errors()
-        ]
-        return problem_answer(422, "request_invalid", "see reasons", reasons=reasons)
+        reasons = []
+        for one in error.errors():
+            fault = fault_of(one, one["loc"][1:])
+            pointer = "/" + "/".join(map(str, one["loc"][1:]))
+            reasons.append({"pointer": pointer, "code": fault.code, "text": said(fault)})
+        return problem_answer(Problem(422, "request_invalid", more={"reasons": reasons}))
 
     @app.exception_handler(HTTPException)
-    async def other(_: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 400:  # of the framework alone: bytes that are no JSON, no form
-            remedy = f"{error.detail}: send the body as its content type says"
-            return problem_answer(422, "body_unreadable", remedy)
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        return problem_answer(error.status_code, code, str(error.detail))
+    async def other(request: Request, error: HTTPException) -> JSONResponse:
+        status, path = error.status_code, request.url.path
+        if status == 400:  # of the framework alone: bytes that are no JSON, no form
+            sent_as = request.headers.get("content-type", "")
+            return problem_answer(Problem(422, "body_unreadable", value=sent_as))
+        if status == 404:
+            return problem_answer(Problem(404, "not_found/address", path=path))
+        if status == 405:
+            return problem_answer(
+                Problem(405, "method_not_allowed", path=path, method=request.method)
+            )
+        return problem_answer(Problem(status, "http_error", status=status))
 
     async def away(_: Request, error: Exception) -> JSONResponse:
         if (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith("22"):
-            return problem_answer(422, "request_invalid", "a value that no text or number can be")
+            return problem_answer(Problem(422, "request_invalid/not_kept"))
         if not is_outage(error):
             telemetry.log().error("request_failed", error=repr(error), exc_info=error)
-            return problem_answer(500, "failed", "a fault of ours; it is in the log")
-        headers = {"Retry-After": "2"}
-        return problem_answer(503, "database_away", "try again in a moment", headers=headers)
+            return problem_answer(Problem(500, "failed"))
+        return problem_answer(Problem(503, "database_away", headers={"Retry-After": "2"}))
 
     for kind in (DBAPIError, InterfaceError, ConnectionError, TimeoutError):
         app.add_exception_handler(kind, away)
+
+
+_SECRET = frozenset({"key", "id_token", "secret"})
+
+
+def fault_of(error: Mapping[str, Any], place: Sequence[Any]) -> Coded:
+    """What pydantic's *error* says of the field at *place*, in words of our own."""
+    values = {**error.get("ctx", {})}
+    values["field"] = "/".join(map(str, place)) or "body"
+    own = values.pop("error", None)
+    if isinstance(own, Coded):
+        return Coded(own.key, **{**values, **own.values})
+    if "expected" in values:  # pydantic's own English: 'a', 'b' or 'c'
+        values["expected"] = str(values["expected"]).replace("'", "").replace(" or ", ", ")
+        values["expected"] = values["expected"].split(", ")
+    hidden = place and place[-1] in _SECRET
+    values["value"] = "…" if hidden else error.get("input")
+    return Coded(f"field_{error['type']}", **values)
 
 
 class TooOften(Exception):
     """Who asks asked too often, and may again in *wait_s* seconds."""
 
     def __init__(self, wait_s: int) -> None:
-        super().__init__(f"ask again in {wait_s} s")
+        super().__init__(wait_s)
         self.wait_s = wait_s
 
 
@@ -262,9 +291,9 @@ def asker(
     """Who asks, from the bearer token; raises `NotKnown`, and `TooOften` for who is no service."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise NotKnown("no bearer token")
+        raise NotKnown("not_known/no_token")
     if request.app.state.public_key is None:
-        raise NotKnown("this service has no key to check a token with")
+        raise NotKnown("not_known/no_key_here")
     found = asker_of(token, request.app.state.public_key)
     remember(request, found)
     pace: Pace | None = request.app.state.pace
@@ -320,7 +349,7 @@ def bounded(request: Request, most: int) -> Request:
         message = await request.receive()
         size += len(message.get("body", b""))
         if size > most:
-            raise Problem(413, "body_too_large", f"send at most {most >> 20} MB at once")
+            raise Problem(413, "body_too_large", most=most)
         return message
 
     return Request(request.scope, receive)

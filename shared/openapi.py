@@ -24,7 +24,7 @@ PROBLEM: Mapping[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer", "description": "that of the answer"},
         "code": {"type": "string", "description": "for programs: it stays"},
-        "detail": {"type": "string", "description": "for people: what to do about it"},
+        "detail": {"type": "string", "description": "for people: the value, and what to do"},
         "reasons": {
             "type": "array",
             "description": "every reason at once, where more than one thing can be wrong",
@@ -36,7 +36,7 @@ PROBLEM: Mapping[str, Any] = {
                     "code": {"type": "string"},
                     "text": {
                         "type": "string",
-                        "description": "with the remedy; at the door as Accept-Language asks",
+                        "description": "with the value and the remedy, as Accept-Language asks",
                     },
                     "value": {},
                 },

@@ -1,14 +1,18 @@
 """What each problem says in English, Finnish and Swedish, by its stable code."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.vocabulary.errors import Coded
+from shared.vocabulary.shown import in_words, quoted
 
 LANGUAGES: Final = ("en", "fi", "sv")
 _ASKED: ContextVar[str] = ContextVar("language asked for", default="en")
@@ -16,29 +20,60 @@ _ASKED: ContextVar[str] = ContextVar("language asked for", default="en")
 
 @cache
 def problem_texts() -> Mapping[str, Mapping[str, str]]:
-    """Code → language → sentence. Of `field_…`, those that have words of their own."""
+    """
+    Code, or `code/case`, → language → sentence with blanks for the values that it names.
+
+    Of `field_…`, those that have words of their own.
+    """
     found: dict[str, dict[str, str]] = json.loads(
         (files("shared") / "problems.json").read_text("utf-8")
     )
     return found
 
 
-def said(code: str, detail: str, **values: Any) -> str:
+def problem_codes() -> frozenset[str]:
+    """Every stable code of a problem."""
+    return frozenset(key for key in problem_texts() if "/" not in key)
+
+
+def said(told: Coded) -> str:
+    """The sentence of *told* in the language that this request asks for."""
+    return sentence(told, _ASKED.get())
+
+
+def sentence(told: Coded, language: str) -> str:
     """
-    The sentence of *code* in the language that this request asks for.
+    The sentence of *told* in *language* (en, fi, sv), which names its values shortly and safely.
 
-    In English that is *detail*, which names the value; in the others what is kept of the code.
+    A key without a sentence, or a value that is missing, is a warning, which fails a test; who
+    asks then gets the sentence of the code, or a blank.
     """
-    language = _ASKED.get()
-    if language == "en":
-        return detail
-    texts = problem_texts()
-    kept = texts.get(code) or (texts["field_invalid"] if code.startswith("field_") else None)
-    return kept[language].format_map(_Blanks(values)) if kept else detail
+    return _text_of(told.key)[language].format_map(_Values(told, language))
 
 
-class _Blanks(dict[str, Any]):
+def _text_of(key: str) -> Mapping[str, str]:
+    texts, code = problem_texts(), key.partition("/")[0]
+    if code.startswith("field_"):
+        return texts.get(key) or texts.get(code) or texts["field_invalid"]
+    if key not in texts:
+        warnings.warn(f"{key} has no sentence in shared/problems.json", stacklevel=4)
+    return texts.get(key) or texts.get(code) or texts["http_error"]
+
+
+class _Values(dict[str, str]):
+    """What fills the blanks: `value` in quotes where it is text, as receipts have it."""
+
+    def __init__(self, told: Coded, language: str) -> None:
+        super().__init__()
+        for name, value in told.values.items():
+            if isinstance(value, Coded):
+                self[name] = sentence(value, language)
+            else:
+                self[name] = quoted(value) if name == "value" else in_words(value)
+        self.key = told.key
+
     def __missing__(self, name: str) -> str:
+        warnings.warn(f"{self.key} is told without {name}", stacklevel=4)
         return "…"
 
 

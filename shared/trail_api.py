@@ -91,7 +91,9 @@ def _whose(asker: Asker, organisation: str | None) -> list[str] | None:
         if asker.kind == "person" and COORDINATES in roles and organisation in (None, token)
     ]
     if not own:
-        raise NotAllowed("only the operator and a coordinator of the organisation read its trail")
+        if organisation is None:
+            raise NotAllowed("not_allowed/trails")
+        raise NotAllowed("not_allowed/trail", organisation=organisation)
     return own
 
 

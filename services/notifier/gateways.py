@@ -34,6 +34,7 @@ from services.notifier.domain.targets import (
     check_target,
 )
 from shared.access import TokenSource
+from shared.problems import sentence
 from shared.vocabulary.regions import BadRegion, Region, region_from, shipped
 
 REMEMBERED_S = 30  # so that a removed address is not used for longer
@@ -213,14 +214,14 @@ def new_secret() -> str:
 def target_of(url: str, networks: Sequence[Network]) -> URL:
     """*url* as it will be tried; raises `BadTarget` when it may not be."""
     if len(url) > LONGEST_URL:
-        raise BadTarget(f"{len(url)} characters: give at most {LONGEST_URL}")
+        raise BadTarget("url_refused/long", value=len(url), most=LONGEST_URL)
     try:
         told = URL(url)
         scheme, host, port = told.scheme, told.host or "", told.port
     except ValueError as error:
-        raise BadTarget(f"not an address ({error}): give https://host/path") from error
+        raise BadTarget("url_refused", value=url) from error
     if "\\" in url or any(not c.isprintable() or c.isspace() for c in url):
-        raise BadTarget("a space, backslash or control character: give it encoded")
+        raise BadTarget("url_refused/characters", value=url)
     has_user = told.user is not None or told.password is not None
     check_target(scheme, host, port, has_user=has_user, networks=networks)
     return told
@@ -278,12 +279,13 @@ class Courier:
             target = target_of(url, self.networks)
             return await self._post(target, secret, id, body)
         except BadTarget as error:
-            return _now("later", error=str(error))
+            return _now("later", error=sentence(error, "en"))
         except TimeoutError:
             return _now("later", error=f"no answer within {self.timeout_s} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            refused = error.__cause__ if isinstance(error.__cause__, BadTarget) else None
-            return _now("later", error=str(refused or type(error).__name__))
+            if isinstance(error.__cause__, BadTarget):
+                return _now("later", error=sentence(error.__cause__, "en"))
+            return _now("later", error=type(error).__name__)
 
     async def _post(self, target: URL, secret: str, id: UUID, body: str) -> Outcome:
         at = datetime.now(UTC)

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from shared.access import NotKnown, digest, read_key
+from shared.access import NotKnown, digest, read_key, why_refused
 from shared.client.said import say
 from shared.client.slices import problem
 
@@ -94,7 +94,7 @@ class Provider:
         try:
             claims = await self._claims(id_token)
         except (JoseError, ValueError, TypeError) as error:
-            raise NotKnown(f"id_token refused: {error}") from error
+            raise NotKnown("not_known/token_refused", why=why_refused(error)) from error
         email = claims.get("email") if claims.get("email_verified") is True else None
         return Identity(str(claims["sub"]), email if isinstance(email, str) else None)
 
@@ -133,7 +133,7 @@ class Provider:
             async with session.get(url) as answer:
                 about = await answer.json(content_type=None)
             if about.get("issuer") != self.issuer:
-                raise NotKnown(f"the provider calls itself {about.get('issuer')!r}")
+                raise NotKnown("not_known/provider_differs", issuer=about.get("issuer"))
             async with session.get(about["jwks_uri"]) as answer:
                 return KeySet.import_key_set(await answer.json(content_type=None))
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from shared.contracts.base import Part
+from shared.vocabulary.errors import NotFitting
 
 Direction = Literal["surplus", "need"]
 Visibility = Literal["region", "parties", "forum", "public"]
@@ -120,7 +121,7 @@ class Window(Part):
     @model_validator(mode="after")
     def ordered(self) -> "Window":
         if self.last < self.first:
-            raise ValueError(f"the window ends {self.last}, before it begins {self.first}")
+            raise NotFitting("field_value_error/window", first=self.first, last=self.last)
         return self
 
 

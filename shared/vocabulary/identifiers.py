@@ -35,8 +35,9 @@ def check_business_id(value: str, scheme: str = "fi") -> str:
         written = " ".join(value.split()).upper()
         if _OTHER.fullmatch(written):
             return written
-        raise BadBusinessId(value=value, remedy="Use 2 to 32 letters and digits.")
-    raise BadBusinessId(value=value, remedy=f"The scheme {scheme!r} is not known: fi or other.")
+        raise BadBusinessId(case="other", value=value, remedy="Use 2 to 32 letters and digits.")
+    remedy = f"The scheme {scheme!r} is not known: fi or other."
+    raise BadBusinessId(case="scheme", value=value, remedy=remedy)
 
 
 def is_token(value: str) -> bool:
@@ -49,14 +50,19 @@ def _finnish(value: str) -> str:
     found = _FI.fullmatch(written) or _FI_OLD.fullmatch(written)
     if found is None:
         raise BadBusinessId(
-            value=value, remedy="Write seven digits, a hyphen and the check digit: 1366959-8."
+            case="form",
+            value=value,
+            remedy="Write seven digits, a hyphen and the check digit: 1366959-8.",
         )
     digits, check = found[1].zfill(len(_WEIGHTS)), found[2]
     expected = _check_digit(digits)
     if expected is None:
-        raise BadBusinessId(value=value, remedy="This number has never been issued.")
+        raise BadBusinessId(
+            case="unissued", value=value, remedy="This number has never been issued."
+        )
     if check != expected:
-        raise BadBusinessId(value=value, remedy="The check digit does not fit: look for a typo.")
+        remedy = "The check digit does not fit: look for a typo."
+        raise BadBusinessId(case="check_digit", value=value, remedy=remedy)
     return f"{digits}-{check}"
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
-from shared.vocabulary.errors import Refused
+from shared.vocabulary.errors import Coded, Refused
 from shared.vocabulary.provenance import Range, provenance_of
 from shared.vocabulary.tables import table, version_of
 
@@ -79,6 +79,13 @@ def material(id: str) -> Material:
         return MATERIALS[id]
     except KeyError:
         raise UnknownMaterial(value=id, remedy=_remedy(id)) from None
+
+
+def unknown_material(id: str, field: str) -> Coded:
+    """What there is to say of the material *id* in *field*, where there is none of that id."""
+    if close := get_close_matches(id, MATERIALS, n=3):
+        return Coded("material_unknown/close", field=field, value=id, close=close)
+    return Coded("material_unknown", field=field, value=id)
 
 
 def one_substance(id: str) -> str:

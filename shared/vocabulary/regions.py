@@ -110,12 +110,12 @@ def region_from(told: Mapping[str, Any]) -> Region:
     box not in order, CRS without EPSG code, no place, a place twice or outside the box.
     """
     if not isinstance(told, Mapping):
-        raise BadRegion(field="file", value=told, remedy="It holds one JSON object.")
+        raise BadRegion(case="file", field="file", value=told, remedy="It holds one JSON object.")
     code = _matching(told, "code", _CODE, "Use two digits, or 2 to 16 of a-z, 0-9 and hyphen.")
     box = _box(told.get("bounding_box"))
     sample = told.get("sample", False)
     if not isinstance(sample, bool):
-        raise BadRegion(field="sample", value=sample, remedy="Say true or false.")
+        raise BadRegion(case="sample", field="sample", value=sample, remedy="Say true or false.")
     return Region(
         code=code,
         names=_names(told.get("names"), "names"),
@@ -135,7 +135,7 @@ def read_region(path: str | Path) -> Region:
         told = json.loads(Path(path).read_text("utf-8-sig"))
     except ValueError as error:
         remedy = f"It is not JSON in UTF-8: {error}."
-        raise BadRegion(field="file", value=str(path), remedy=remedy) from error
+        raise BadRegion(case="file", field="file", value=str(path), remedy=remedy) from error
     return region_from(told)
 
 
@@ -180,7 +180,7 @@ def make_region(
             }
         )
     if not places:
-        raise BadRegion(field="places", value=[], remedy="Give at least one row.")
+        raise BadRegion(case="places", field="places", value=[], remedy="Give at least one row.")
     return region_from(
         {
             "code": code,
@@ -236,14 +236,14 @@ def _place_to_json(place: Place) -> dict[str, Any]:
 def _text(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise BadRegion(field=name, value=value, remedy="Say it in words, as text.")
+        raise BadRegion(case="text", field=name, value=value, remedy="Say it in words, as text.")
     return value
 
 
 def _matching(told: Mapping[str, Any], name: str, form: re.Pattern[str], remedy: str) -> str:
     value = told.get(name)
     if not isinstance(value, str) or not form.fullmatch(value):
-        raise BadRegion(field=name, value=value, remedy=remedy)
+        raise BadRegion(case=name, field=name, value=value, remedy=remedy)
     return value
 
 
@@ -251,7 +251,8 @@ def _names(told: object, where: str) -> dict[str, str]:
     given = told if isinstance(told, Mapping) else {}
     names = {str(k): v.strip() for k, v in given.items() if isinstance(v, str) and v.strip()}
     if not names:
-        raise BadRegion(field=where, value=told, remedy='Give one at least: {"en": "…"}.')
+        remedy = 'Give one at least: {"en": "…"}.'
+        raise BadRegion(case="names", field=where, value=told, remedy=remedy)
     first = next((names[lang] for lang in ("en", "fi", "sv") if lang in names), None)
     spare = first or next(iter(names.values()))
     return {**{lang: names.get(lang, spare) for lang in LANGUAGES}, **names}
@@ -267,16 +268,16 @@ def _box(told: object) -> Box:
     sides = [_number(each) for each in told] if isinstance(told, list | tuple) else []
     if len(sides) != _SIDES or None in sides:
         remedy = "Give [min_lon, min_lat, max_lon, max_lat] in degrees."
-        raise BadRegion(field="bounding_box", value=told, remedy=remedy)
+        raise BadRegion(case="bounding_box", field="bounding_box", value=told, remedy=remedy)
     min_lon, min_lat, max_lon, max_lat = (side for side in sides if side is not None)
     if not (min_lon < max_lon and min_lat < max_lat):
         remedy = (
             "Order it min_lon, min_lat, max_lon, max_lat; split a region at the 180th meridian."
         )
-        raise BadRegion(field="bounding_box", value=told, remedy=remedy)
+        raise BadRegion(case="box_order", field="bounding_box", value=told, remedy=remedy)
     if not (_inside(_WORLD, min_lat, min_lon) and _inside(_WORLD, max_lat, max_lon)):
         remedy = "Degrees: longitude within 180, latitude within 90; longitude first."
-        raise BadRegion(field="bounding_box", value=told, remedy=remedy)
+        raise BadRegion(case="box_degrees", field="bounding_box", value=told, remedy=remedy)
     return min_lon, min_lat, max_lon, max_lat
 
 
@@ -284,28 +285,29 @@ def _meets(told: object, own: str, sample: bool) -> tuple[str, ...]:
     codes: dict[str, None] = {}
     for each in told if isinstance(told, list | tuple) else [told]:
         if not isinstance(each, str) or not _CODE.fullmatch(each):
-            raise BadRegion(field="meets", value=each, remedy="List codes of other regions.")
+            remedy = "List codes of other regions."
+            raise BadRegion(case="meets", field="meets", value=each, remedy=remedy)
         if each == own:
-            raise BadRegion(
-                field="meets", value=each, remedy="Its own masses meet anyway: drop it."
-            )
+            remedy = "Its own masses meet anyway: drop it."
+            raise BadRegion(case="meets_itself", field="meets", value=each, remedy=remedy)
         if sample:
             remedy = "Sample masses meet no others: leave the list empty."
-            raise BadRegion(field="meets", value=each, remedy=remedy)
+            raise BadRegion(case="sample_meets", field="meets", value=each, remedy=remedy)
         codes[each] = None
     return tuple(codes)
 
 
 def _places(told: object, box: Box) -> tuple[Place, ...]:
     if not isinstance(told, list | tuple) or not told:
-        raise BadRegion(field="places", value=told, remedy="List at least one place.")
+        raise BadRegion(
+            case="places", field="places", value=told, remedy="List at least one place."
+        )
     places: dict[str, Place] = {}
     for number, each in enumerate(told, start=1):
         place = _place(each, number, box)
         if place.code in places:
-            raise BadRegion(
-                field=f"places[{number}].code", value=place.code, remedy="It stands twice."
-            )
+            where, remedy = f"places[{number}].code", "It stands twice."
+            raise BadRegion(case="place_twice", field=where, value=place.code, remedy=remedy)
         places[place.code] = place
     return tuple(places.values())
 
@@ -313,22 +315,26 @@ def _places(told: object, box: Box) -> tuple[Place, ...]:
 def _place(told: object, number: int, box: Box) -> Place:
     where = f"places[{number}]"
     if not isinstance(told, Mapping):
-        raise BadRegion(field=where, value=told, remedy="Give code, names, lat and lon.")
+        remedy = "Give code, names, lat and lon."
+        raise BadRegion(case="place", field=where, value=told, remedy=remedy)
     code = told.get("code")
     if not isinstance(code, str) or not _PLACE_CODE.fullmatch(code):
         remedy = "Give it as text, leading zeros kept: letters, digits, hyphen."
-        raise BadRegion(field=f"{where}.code", value=code, remedy=remedy)
+        raise BadRegion(case="place_code", field=f"{where}.code", value=code, remedy=remedy)
     lat, lon = _number(told.get("lat")), _number(told.get("lon"))
     if lat is None or lon is None:
         point = (told.get("lat"), told.get("lon"))
-        raise BadRegion(field=f"{where} lat, lon", value=point, remedy="Give two numbers.")
+        where, remedy = f"{where} lat, lon", "Give two numbers."
+        raise BadRegion(case="point", field=where, value=point, remedy=remedy)
     if not _inside(box, lat, lon):
         swapped = _inside(box, lon, lat)
         remedy = "Latitude and longitude look swapped." if swapped else "It lies outside the box."
-        raise BadRegion(field=f"{where} lat, lon", value=(lat, lon), remedy=remedy)
+        case, where = "swapped" if swapped else "outside", f"{where} lat, lon"
+        raise BadRegion(case=case, field=where, value=(lat, lon), remedy=remedy)
     subregion = told.get("subregion")
     if subregion is not None and not isinstance(subregion, str):
-        raise BadRegion(field=f"{where}.subregion", value=subregion, remedy="Text, or null.")
+        where, remedy = f"{where}.subregion", "Text, or null."
+        raise BadRegion(case="text", field=where, value=subregion, remedy=remedy)
     return Place(code, _names(told.get("names"), f"{where}.names"), lat, lon, subregion or None)
 
 
@@ -336,7 +342,7 @@ def _cell(row: Mapping[str, Any], column: str, number: int) -> str:
     value = row.get(column)
     if value is None or not str(value).strip():
         remedy = f"Row {number} needs it; its columns are {', '.join(map(str, row))}."
-        raise BadRegion(field=f"column {column}", value=value, remedy=remedy)
+        raise BadRegion(case="text", field=f"column {column}", value=value, remedy=remedy)
     return str(value).strip()
 
 
@@ -346,7 +352,9 @@ def _degrees(row: Mapping[str, Any], column: str, number: int) -> float:
         return float(written.replace(",", "."))
     except ValueError:
         remedy = f"Row {number} needs decimal degrees."
-        raise BadRegion(field=f"column {column}", value=written, remedy=remedy) from None
+        raise BadRegion(
+            case="text", field=f"column {column}", value=written, remedy=remedy
+        ) from None
 
 
 def _around(places: Iterable[Mapping[str, Any]], margin: float) -> list[float]:

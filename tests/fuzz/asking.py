@@ -18,7 +18,7 @@ from schemathesis import GenerationMode
 from deploy.codes import refused_codes
 from deploy.generated import openapi
 from services.registry.domain.texts import TEXTS
-from shared.problems import problem_texts
+from shared.problems import problem_codes
 from shared.service import Service
 from tests.described import described
 from tests.fuzz import hostile
@@ -32,7 +32,7 @@ NOT_OURS = ("User-Agent", "Accept-Encoding", "Accept", "Connection", "Authorizat
             "X-Schemathesis-TestCaseId")  # fmt: skip
 OUTAGES = ("provider_away",)
 """What may answer 503 here: there is no sign-in provider under test."""
-LISTED = {*problem_texts(), *TEXTS, *refused_codes()}
+LISTED = {*problem_codes(), *TEXTS, *refused_codes()}
 """The codes of docs/codes.md that an answer over HTTP may bear."""
 NO_HTTP = "Invalid HTTP request received."
 """What the server says of an address too long to read, before any service is asked."""

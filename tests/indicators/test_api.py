@@ -198,6 +198,26 @@ async def test_a_period_cuts_the_figures_by_the_months_of_the_matches(site: Site
     assert june["items"][0]["value"] == pytest.approx(3600 * 16 / 36)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "finnish", "swedish"),
+    [
+        ("/balance?region=01&from=2027-05&to=2027-03", "2027-05", "Vaihda ne", "Byt plats"),
+        ("/balance?region=01&from=tomorrow", "«tomorrow»", "2027-01", "2027-01"),
+        ("/figures?region=01&period=2027-Q7", "«2027-Q7»", "Jakso", "Perioden"),
+        ("/figures?region=01&indicator=K99", "«K99»", "jotakin: K1a", "en av: K1a"),
+        ("/figures?scope=municipality&code=049", "«municipality»", "seudun", "region"),
+        ("/balance?region=01&code=02", "«02»", "vain toinen", "bara det ena"),
+    ],
+)
+async def test_a_question_that_is_none_is_told_with_its_value_in_the_language_asked_for(
+    site: Site, path: str, value: str, finnish: str, swedish: str
+) -> None:
+    for language, remedy in (("fi", finnish), ("sv", swedish), ("en", "")):
+        status, problem = await site.ask(f"{path}&language={language}")
+        assert status == 422
+        assert value in problem["detail"] and remedy in problem["detail"]
+
+
 async def test_definitions_come_with_names_and_version(site: Site) -> None:
     """Three languages, formula, trap; and the counterfactual in full."""
     status, told = await site.ask("/figures/definitions")

@@ -35,6 +35,7 @@ from services.indicators.domain import (
 )
 from services.indicators.domain.lots import add_to, without_empty
 from services.indicators.domain.matches import flow_of
+from shared.problems import sentence
 from shared.vocabulary.months import apportion, month_days
 from shared.vocabulary.tables import table
 from tests.indicators.telling import a_lot, a_pair, an_end
@@ -378,8 +379,11 @@ def test_periods_are_read_and_written_alike(told: str, months: Months) -> None:
 @pytest.mark.parametrize("told", ["", "2026-13", "2026-Q5", "2026-05..2026-04", "26", "2026-05.."])
 def test_a_period_that_is_none_is_refused(told: str) -> None:
     """The error names the value and the forms."""
-    with pytest.raises(BadPeriod, match="write all"):
+    with pytest.raises(BadPeriod) as refused:
         period_of(told)
+    for language in ("en", "fi", "sv"):
+        said = sentence(refused.value, language)
+        assert f"«{told}»" in said and "2027-01..2027-12" in said
 
 
 def test_the_other_material_avoids_no_virgin_one() -> None:

@@ -20,6 +20,7 @@ from services.matcher.domain import (
     what_if,
 )
 from services.matcher.domain.what_if import changed, settled, with_changes
+from shared.problems import sentence
 from tests.matcher.builders import TODAY, a_match, a_need, a_surplus, lot, some_id
 from tests.matcher.test_handlers import amount, later, some_forecasts
 from tests.matcher.test_handlers_areas import told as depot_told
@@ -176,9 +177,11 @@ def test_low_and_high_keep_their_proportion(tonnes, change):
     """And their order; below nothing is refused, by name."""
     it = lot(a_surplus(tonnes=1000))
     if tonnes + change < 0:
-        with pytest.raises(CannotChange, match="take off less") as caught:
+        with pytest.raises(CannotChange) as caught:
             changed(it, LotChange(it.id, tonnes=tonnes, tonnes_change=change))
         assert caught.value.code == "tonnes_below_zero"
+        assert "Take off less" in sentence(caught.value, "en")
+        assert f"{tonnes + change} t" in sentence(caught.value, "fi")
         return
     now = changed(it, LotChange(it.id, tonnes=tonnes, tonnes_change=change))
     assert now.likely == tonnes + change

@@ -330,6 +330,9 @@ async def test_an_offer_beyond_what_is_left_names_the_tonnes_left(matcher, desk,
     status, problem = await desk.decides(proposal, BOLT, "counter", tonnes=501)
     assert (status, problem["code"], problem["tonnes_left"]) == (409, "too_many_tonnes", 500)
     assert "500 t or less" in problem["detail"]
+    swedish = {"Accept-Language": "sv"}
+    _, problem = await desk.decides(proposal, BOLT, "counter", tonnes=501, headers=swedish)
+    assert problem["detail"].startswith("501 t är mer än de 500 t")
     status, problem = await desk.decides(proposal, BOLT, "counter")
     assert (status, problem["code"]) == (422, "terms_missing")
     status, problem = await desk.decides(proposal, BOLT, "accept", tonnes=3)

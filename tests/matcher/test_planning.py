@@ -376,6 +376,10 @@ async def test_a_company_adds_for_itself_only(matcher, desk):
         ({"area": str(some_id(1)), "capacity_change_t": 50_000}, "area_not_found"),
         ({"add": an_added(material="sandd")}, "material_unknown"),
         ({"add": an_added(use="fun")}, "use_unknown"),
+        (
+            {"add": an_added(window={"first": "2027-05-01", "last": "2027-04-01"})},
+            "request_invalid",
+        ),
         ({"add": an_added(max_contamination="P9")}, "max_contamination_unknown"),
         ({"forecast": str(some_id(1))}, "request_invalid"),
         ({"forecast": str(some_id(1)), "project": str(some_id(2)), "days": 1}, "request_invalid"),
@@ -392,6 +396,10 @@ async def test_a_question_that_cannot_be_thought_through_is_refused(desk, change
     assert problem["code"] == code
     assert status in (404, 422)
     assert problem["detail"] != ""
+    _, finnish = await desk.post("/what-if?language=fi", OPERATOR, {"changes": [change]})
+    assert finnish["code"] == code and finnish["detail"] != problem["detail"]
+    for reason in finnish.get("reasons", ()):
+        assert "…" not in reason["text"]
 
 
 async def test_nothing_can_be_taken_that_is_not_there(matcher, desk):
@@ -401,6 +409,10 @@ async def test_nothing_can_be_taken_that_is_not_there(matcher, desk):
     status, problem = await desk.post("/what-if", ACME, {"changes": [change]})
     assert (status, problem["code"]) == (422, "tonnes_below_zero")
     assert "500 t" in problem["detail"]
+    for language, said in (("fi", "on 500 t, ja siinä olisi -100 t"), ("sv", "har 500 t")):
+        path = f"/what-if?language={language}"
+        _, problem = await desk.post(path, ACME, {"changes": [change]})
+        assert said in problem["detail"] and str(surplus.forecast_id) in problem["detail"]
 
 
 async def test_zero_days_and_zero_tonnes_are_changes_too(matcher, desk):

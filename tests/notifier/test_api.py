@@ -360,6 +360,8 @@ async def test_a_webhook_has_filters_and_can_be_tried(url, database):
         path = f"/webhooks/{made['id']}"
         _, changed = await ask.patch(path, json={"regions": ["01"]})
         status, problem = await ask.patch(path, json={"materials": ["tilll"]})
+        _, finnish = await ask.patch(f"{path}?language=fi", json={"materials": ["tilll"]})
+        _, plain = await ask.post("/webhooks?language=sv", json={**told, "url": "http://8.8.8.8/"})
         tried, posting = await ask.post(f"{path}/test")
         _, log = await ask.get(f"{path}/deliveries")
     async with asking(url, person(BO, TAKER)) as ask:
@@ -367,7 +369,10 @@ async def test_a_webhook_has_filters_and_can_be_tried(url, database):
 
     assert (made["materials"], made["regions"]) == (["till"], [])
     assert (changed["materials"], changed["regions"]) == (["till"], ["01"])
-    assert (status, problem["code"]) == (422, "material_unknown") and "'till'" in problem["detail"]
+    assert (status, problem["code"]) == (422, "material_unknown") and "till" in problem["detail"]
+    assert "«tilll» (materials)" in finnish["detail"] and "Tarkoititko till" in finnish["detail"]
+    assert finnish["reasons"][0]["text"] == finnish["detail"]
+    assert plain["code"] == "url_refused" and "börjar «http»" in plain["detail"]
     assert (tried, foreign) == (202, 404)
     assert [(one["id"], one["event"]) for one in log["items"]] == [(posting["id"], "webhook-test")]
 

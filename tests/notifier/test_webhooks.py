@@ -350,7 +350,7 @@ async def test_a_name_that_leads_home_is_refused_at_each_try(sink):
         sink.url.replace("127.0.0.1", "localhost"), sink.secret, uuid4(), "{}"
     )
 
-    assert found.result == "later" and "127.0.0.1 is not public" in found.error
+    assert found.result == "later" and "«127.0.0.1» is not public" in found.error
     assert not sink.requests
 
 

@@ -357,6 +357,9 @@ class Services:
     async def deliver(self, request: web.Request) -> web.Response:
         told, match = await request.json(), self.match_asked(request)
         assert match is not None
+        if self.refuses is not None:
+            said = self.refuses[request.headers["Accept-Language"]]
+            return web.json_response(said, status=422)
         key = request.headers["Idempotency-Key"]
         if key not in self.keys:
             id, mine = told.pop("delivery_id", None), told.pop("organisation")

@@ -257,6 +257,24 @@ async def test_a_load_that_cannot_be_read_says_what_to_mend(
     assert services.loads == []
 
 
+async def test_why_a_load_is_refused_is_told_in_the_readers_language(
+    portal: Portal, services: Services, browser: aiohttp.ClientSession
+) -> None:
+    """The matcher says what is wrong with a field in the language of the page, by its field."""
+    match = an_agreement()
+    services.matches[:] = [match]
+    await sign_in(browser, portal)
+    reason = {"pointer": "/haul_km", "code": "field_less_than_equal",
+              "text": "haul_km on 200000. Kerro enintään 100000."}  # fmt: skip
+    services.refuses = {"fi": {"code": "request_invalid", "reasons": [reason]}}
+    form = {"tonnes": "20", "moved_on": "2026-05-20", "organisation": "kiviset", "revision": "3",
+            "haul_km": "200000"}  # fmt: skip
+    status, _, page = await post(browser, portal, f"/matches/{match['match_id']}/deliveries", form)
+    assert status == 422
+    assert "haul_km on 200000. Kerro enintään 100000." in page
+    assert re.search(r'id="load-haul_km"[^>]*aria-invalid="true"', page)
+
+
 async def test_a_load_that_counts_for_nothing_says_why(
     portal: Portal, services: Services, browser: aiohttp.ClientSession
 ) -> None:

@@ -264,6 +264,87 @@ async def test_organisations_are_added_by_operator_or_regional_coordinator(http:
         assert (status, problem["code"]) == (422, code)
 
 
+MISTAKES: list[tuple[str, str, Any, tuple[str, str, str]]] = [
+    ("GET", "/organisations/nobody", None, ("«nobody»", "ei ole", "finns inte")),
+    ("GET", "/regions/77", None, ("«77»", "Seutua", "Regionen")),
+    ("GET", "/nowhere", None, ("«/nowhere»", "Tarkista osoite", "Kontrollera adressen")),
+    ("PUT", "/organisations", {}, ("PUT", "ei ole metodia", "Se gränssnittsbeskrivningen")),
+    ("GET", "/forecasts/00000000-0000-7000-8000-000000000001", None,
+     ("00000000-0000-7000-8000-000000000001", "Ennustetta", "Prognosen")),
+    ("GET", "/forecasts?after=x", None, ("«x»", "sellaisenaan", "så som det var")),
+    ("POST", "/organisations", {"token": "UPPER*", "title": "x", "region": "01"},
+     ("«UPPER*»", "väliviiva", "bindestreck")),
+    ("POST", "/organisations", {"token": "one", "title": "x", "region": "01",
+                                "business_id": "1366959-7"},
+     ("«1366959-7»", "kirjoitusvirhe", "skrivfel")),
+    ("POST", "/organisations", {"token": "one", "title": "x", "region": "01",
+                                "actor_type": "circus"}, ("«circus»", "jotakin: ", "en av: ")),
+    ("POST", "/organisations/acme/mandates", {"reporter": "acme"},
+     ("«acme»", "itse omistaja", "själv ägaren")),
+    ("POST", "/organisations/acme/members",
+     {"name": "A", "email": "a@example.test", "roles": ["king"]}, ("«king»", "Anna", "Ge en")),
+    ("POST", "/regions", {"code": "A!"}, ("«A!»", "numeroa", "siffror")),
+    ("DELETE", "/organisations/acme/keys/00000000-0000-7000-8000-000000000001", None,
+     ("00000000-0000-7000-8000-000000000001", "avainta", "nyckel")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "told", "words"), MISTAKES, ids=str)
+async def test_a_mistake_is_told_with_its_value_in_the_language_asked_for(
+    http: Http, method: str, path: str, told: Any, words: tuple[str, str, str]
+):
+    """The value in all three; the code is the same in each."""
+    value, finnish, swedish = words
+    codes = set()
+    for language, remedy in (("fi", finnish), ("sv", swedish), ("en", "")):
+        status, problem = await http.ask(
+            method, path, by=OPERATOR, json=told, headers={"accept-language": language}
+        )
+        assert 400 <= status < 500
+        assert value in problem["detail"] and remedy in problem["detail"], problem["detail"]
+        codes.add(problem["code"])
+    assert len(codes) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "words"),
+    [
+        (
+            "/organisations?limit=5000",
+            None,
+            ("limit on «5000».", "enintään 1000", "Ange högst 1000"),
+        ),
+        ("/organisations", {"title": "x" * 10_000}, ("title «xxx", "enintään 200", "högst 200")),
+        ("/organisations", {"colour": "red"}, ("colour «red»", "Jätä se pois", "Utelämna")),
+        ("/organisations", {"business_id_scheme": "se"}, ("«se»", "fi, other", "fi, other")),
+        ("/organisations/acme/keys", {"kind": "nats"}, ("«nats»", "Kerro molemmat", "Ange båda")),
+    ],
+    ids=["number", "long", "unknown", "choice", "together"],
+)
+async def test_a_field_that_does_not_fit_is_named_with_its_value(
+    http: Http, path: str, told: Any, words: tuple[str, str, str]
+):
+    """Shortly, with what fits, in the language asked for."""
+    value, finnish, swedish = words
+    base = {"token": "one", "title": "x", "region": "01"} if path == "/organisations" else {}
+    for language, remedy in (("fi", finnish), ("sv", swedish)):
+        status, problem = await http.ask(
+            "POST" if told else "GET", path, by=OPERATOR,
+            json={**base, **told} if told else None, headers={"accept-language": language},
+        )  # fmt: skip
+        assert (status, problem["code"]) == (422, "request_invalid")
+        text = problem["reasons"][0]["text"]
+        assert remedy in text and len(text) < 400, text
+        assert (value if language == "fi" else value.replace(" on ", " är ")) in text
+
+
+async def test_a_key_that_is_refused_is_not_told_back(http: Http):
+    """What opens something stands in no answer, not even in the one that refuses it."""
+    key = "mk_" + "z" * 10_000
+    status, problem = await http.ask("POST", "/tokens", json={"key": key})
+    assert status in (401, 422) and "zzz" not in str(problem)
+
+
 async def test_an_organisation_is_told_with_its_members_ids(http: Http):
     """Each change is one revision; no name and no address leaves."""
     _, made = await http.ask("POST", "/organisations/acme/members", by=ACMES_COORDINATOR, json={

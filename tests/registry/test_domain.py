@@ -10,6 +10,7 @@ from services.registry.domain import (
     FIELDS,
     TEXTS,
     Accepted,
+    BadBatch,
     Membership,
     Organisation,
     Person,
@@ -341,7 +342,7 @@ def test_a_batch_is_cut_into_the_bytes_of_its_events():
         b'{"a": 1}', b'{"a":1,"a":2}', b"NaN"]  # fmt: skip
     assert items_of(b"[]") == []
     for bad in (b"{}", b"[1,]", b"[1 2]", b"[1] 2", b"[", b""):
-        with pytest.raises(ValueError):
+        with pytest.raises(BadBatch):
             items_of(bad)
 
 

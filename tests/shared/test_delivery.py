@@ -276,7 +276,7 @@ def test_what_is_an_outage_and_what_is_not() -> None:
     assert is_outage(OSError(28, "no space left"))
     assert is_outage(InternalClientError("asked after the server's farewell was read"))
     assert not is_outage(ValueError("negative tonnes"))
-    assert not is_outage(Problem(422, "x", "y"))
+    assert not is_outage(Problem(422, "failed"))
 
 
 def test_the_due_of_a_card_is_told_by_its_table() -> None:

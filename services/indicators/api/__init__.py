@@ -195,11 +195,9 @@ async def figures(
     try:
         months = period_of(period)
     except BadPeriod as error:
-        raise Problem(422, "period_invalid", str(error)) from error
+        raise Problem.of(422, error) from error
     if indicator is not None and indicator not in DEFINITIONS:
-        known = ", ".join(DEFINITIONS)
-        detail = f"indicator is {indicator!r}: use one of {known}"
-        raise Problem(422, "indicator_unknown", detail)
+        raise Problem(422, "indicator_unknown", value=indicator, offered=list(DEFINITIONS))
     asked = _during(await _asked(request, asker, session, question), months)
     asked = await _bounded(asked, asker, session, bounded=question.bounded)
     stocks, flows, sample = await store.stocks_and_flows(session, asked)
@@ -255,12 +253,11 @@ async def _asked(
     elif scope == "region":
         region, code = region or code, code or region
     if code is None:
-        raise Problem(422, "code_missing", f"scope {scope} needs a code: say code=…")
+        raise Problem(422, "code_missing", scope=scope)
     if region is None and scope in ("sub_region", "municipality"):
-        raise Problem(422, "region_missing", f"scope {scope} needs its region: say region=…")
+        raise Problem(422, "region_missing", scope=scope)
     if scope == "region" and region != code:
-        detail = f"region is {region!r} and code is {code!r}: say the same, or one"
-        raise Problem(422, "code_invalid", detail)
+        raise Problem(422, "code_invalid/two_regions", region=region, code=code)
     if scope == "organisation":
         _may_see(asker, code, region)
     if scope == "project":
@@ -282,12 +279,7 @@ async def _bounded(
         return asked
     whole = replace(asked, material=None)
     if await store.organisations_in(session, whole) < FEWEST_ORGANISATIONS:
-        raise Problem(
-            403,
-            "too_few_organisations",
-            f"sums of a place are told when {FEWEST_ORGANISATIONS} organisations or more have "
-            "masses there: ask for a wider one, or as its coordinator",
-        )
+        raise Problem(403, "too_few_organisations", fewest=FEWEST_ORGANISATIONS)
     return replace(asked, bounded=True)
 
 
@@ -300,10 +292,7 @@ def _may_see(asker: Asker, organisation: str, region: str | None) -> None:
     coordinates = region is not None and asker.coordinates(region)
     if asker.sees_all or asker.acts_for(organisation) or coordinates:
         return
-    raise NotAllowed(
-        f"organisation {organisation!r} is another's; ask for its region, or as its member "
-        "or the region's coordinator (with region=…)"
-    )
+    raise NotAllowed("not_allowed/others_figures", organisation=organisation)
 
 
 async def _owner_of(asker: Asker, session: Reading, code: str) -> str:
@@ -311,14 +300,13 @@ async def _owner_of(asker: Asker, session: Reading, code: str) -> str:
     try:
         owner = await store.owner_of(session, UUID(code))
     except ValueError as error:
-        detail = f"code is {code!r}: give the project's id"
-        raise Problem(422, "code_invalid", detail) from error
+        raise Problem(422, "code_invalid/project", value=code) from error
     if owner is not None:
         organisation, region = owner
         if asker.sees_all or asker.acts_for(organisation) or asker.coordinates(region):
             return organisation
     # the same answer for what does not exist and what is not theirs to know of
-    raise Problem(404, "project_unknown", f"no project {code} that you may see")
+    raise Problem(404, "project_unknown", value=code)
 
 
 def _during(asked: store.Asked, months: Months) -> store.Asked:
@@ -328,9 +316,9 @@ def _during(asked: store.Asked, months: Months) -> store.Asked:
 def _months(first: str | None, last: str | None) -> Months:
     for name, told in (("from", first), ("to", last)):
         if told is not None and not MONTH.fullmatch(told):
-            raise Problem(422, f"{name}_invalid", f"{name} is {told!r}: write YYYY-MM")
+            raise Problem(422, f"{name}_invalid", value=told)
     if first and last and last < first:
-        raise Problem(422, "period_reversed", f"from {first} is after to {last}: change them")
+        raise Problem(422, "period_reversed", first=first, last=last)
     return Months(first, last)
 
 
@@ -339,7 +327,7 @@ def _cursor(after: str | None) -> tuple[str, str] | None:
         return None
     period, bar, material = after.partition("|")
     if not bar:
-        raise cursor_invalid()
+        raise cursor_invalid(after)
     return period, material
 
 

@@ -3,20 +3,15 @@
 import re
 from dataclasses import dataclass
 
+from shared.vocabulary.errors import Coded
+
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])", re.ASCII)
 _QUARTER = re.compile(r"([0-9]{4})-Q([1-4])", re.ASCII)
 _YEAR = re.compile(r"[0-9]{4}", re.ASCII)
 
 
-class BadPeriod(Exception):
-    """The period is none that can be read; the message says which forms are."""
-
-    def __init__(self, told: str) -> None:
-        super().__init__(
-            f"period is {told!r}: write all, YYYY, YYYY-Qn, YYYY-MM or YYYY-MM..YYYY-MM, "
-            "the first month not after the last"
-        )
-        self.told = told
+class BadPeriod(Coded):
+    """The period is none that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ def period_of(told: str) -> Months:
     first, dots, after = told.partition("..")
     ends = after if dots else first
     if not _MONTH.fullmatch(first) or not _MONTH.fullmatch(ends) or ends < first:
-        raise BadPeriod(told)
+        raise BadPeriod("period_invalid", value=told)
     return Months(first, ends)
 
 

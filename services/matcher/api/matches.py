@@ -167,7 +167,7 @@ async def matches(
     Follow `next` to the end; ask later again with `since` = the first answer's `as_of`.
     """
     if since is not None and since.tzinfo is None:
-        raise Problem(422, "since_without_zone", "write since with its zone, as 2026-11-24T08:00Z")
+        raise Problem(422, "since_without_zone", value=since.isoformat())
     as_of = now() - _LATE
     found = await store.matches_seen_by(
         session,
@@ -204,10 +204,7 @@ async def counts(
     if bounded:
         if await store.organisations_in(session, region) < FEWEST_ORGANISATIONS:
             raise Problem(
-                403,
-                "too_few_organisations",
-                f"counts of a region are told to anybody when {FEWEST_ORGANISATIONS} "
-                "organisations or more have open lots there: sign in to see your own",
+                403, "too_few_organisations/counts", region=region, fewest=FEWEST_ORGANISATIONS
             )
         own = None
     else:
@@ -259,9 +256,9 @@ async def decide(
     seen = _revision(if_match)
     terms = (told.tonnes, told.window)
     if told.decision != "counter" and any(terms):
-        raise Problem(422, "terms_not_asked", "tonnes and window belong to a counter alone")
+        raise Problem(422, "terms_not_asked", decision=told.decision)
     if told.decision == "counter" and not any(terms):
-        raise Problem(422, "terms_missing", "a counter names other tonnes or another window")
+        raise Problem(422, "terms_missing")
     offer = Offer(told.tonnes, *(
         (told.window.first, told.window.last) if told.window else (None, None)
     ))  # fmt: skip
@@ -284,16 +281,17 @@ async def decide(
     except handlers.NoSuchMatch as error:
         raise _no_match(id) from error
     except handlers.NotYours as error:
-        raise _not_yours(error) from error
+        raise _not_yours(id, told.organisation) from error
     except handlers.NotPossible as error:
-        raise Problem(409, error.code, str(error), **error.more) from error
+        raise Problem.of(409, error) from error
     except handlers.Changed as error:
         async with begin() as work:
             lots = await store.lots_of(work.session, error.match.pair)
             areas = await handlers.areas_between([error.match], work.session)
         now_is = _seen(error.match, lots, areas, asker, settings)
+        more = {"match": now_is, "changed": _as_seen(error, now_is, asker)}
         raise Problem(
-            409, "match_changed", str(error), match=now_is, changed=_as_seen(error, now_is, asker)
+            409, "match_changed", more=more, seen=seen, now=error.match.revision
         ) from error
     response.headers["ETag"] = f'"{found.revision}"'
     return _seen(found, lots, areas, asker, settings)
@@ -332,12 +330,10 @@ async def deliver(
 ) -> dict[str, Any]:
     """Record loads of an agreed match, once under each `Idempotency-Key`."""
     if not idempotency_key:
-        raise Problem(428, "idempotency_key_missing",
-                      "give each report of loads an Idempotency-Key of its own")  # fmt: skip
+        raise Problem(428, "idempotency_key_missing")
     today = now().astimezone(settings.zone).date()
     if told.moved_on > today:
-        raise Problem(422, "moved_in_the_future",
-                      f"moved_on is {told.moved_on}: tell loads when they have moved")  # fmt: skip
+        raise Problem(422, "moved_in_the_future", day=told.moved_on, today=today)
     load = told.model_dump(include={"moved_on", "outlet", "method", "haul_km", "vehicle",
                                     "energy", "waybill"})  # fmt: skip
     load |= {"kg": round(told.tonnes * 1000), "area_id": told.area}
@@ -356,12 +352,11 @@ async def deliver(
     except handlers.NoSuchMatch as error:
         raise _no_match(id) from error
     except handlers.NotYours as error:
-        raise _not_yours(error) from error
+        raise _not_yours(id, told.organisation) from error
     except handlers.NoSuchLoads as error:
-        raise Problem(404, "delivery_not_found", f"no loads {told.delivery_id} of yours here"
-                      ) from error  # fmt: skip
+        raise Problem(404, "delivery_not_found", id=told.delivery_id) from error
     except handlers.NotPossible as error:
-        raise Problem(409, error.code, str(error), **error.more) from error
+        raise Problem.of(409, error) from error
     return {**_load(kept), **_left_of(found)}
 
 
@@ -500,7 +495,7 @@ async def _explained_over(
 ) -> dict[str, Any]:
     area = (await store.areas_of(session, [id])).get(id)
     if area is None or not _may_see_area(asker, area):
-        raise Problem(404, "area_not_found", f"there is no area {id}")
+        raise Problem(404, "area_not_found", id=id)
     tells_of(request, (surplus.organisation, need.organisation, area.organisation))
     way = over(surplus, need, area, rules, today=today)
     findings = explain_over(surplus, need, area, way, rules)
@@ -527,7 +522,7 @@ async def settle(
 ) -> dict[str, Any]:
     """Settle the whole region until nothing improves, and say what stands against the optimum."""
     if not asker.is_operator:
-        raise NotAllowed("only the operator settles the whole region")
+        raise NotAllowed("not_allowed/operator_only")
     told = told or Settling()
     async with begin() as work:
         return await handlers.settle_all(
@@ -542,7 +537,7 @@ async def settle(
 async def settled(asker: Asking, session: Reading) -> dict[str, Any]:
     """What stands now, and how far from the optimum it was at the last full solve."""
     if not (asker.sees_all or asker.regions):
-        raise NotAllowed("figures of the whole region are for its coordinators and the operator")
+        raise NotAllowed("not_allowed/coordinators_only")
     return await handlers.settled(session)
 
 
@@ -595,9 +590,7 @@ async def _met(
 def _revision(if_match: str | None) -> int:
     told = (if_match or "").removeprefix("W/").strip('"')
     if not told.isdigit():
-        raise Problem(
-            428, "revision_missing", 'say which revision you saw, as If-Match: "3" (its ETag)'
-        )
+        raise Problem(428, "revision_missing", value=if_match or "")
     return int(told)
 
 
@@ -622,13 +615,15 @@ def _left_of(match: Match) -> dict[str, Any]:
     }
 
 
-def _not_yours(error: handlers.NotYours) -> Problem:
-    return Problem(403, "not_your_match", " ".join((error.__doc__ or "").split()))
+def _not_yours(id: UUID, organisation: str | None) -> Problem:
+    if organisation is None:
+        return Problem(403, "not_your_match", id=id)
+    return Problem(403, "not_your_match/organisation", id=id, organisation=organisation)
 
 
 def _no_match(id: UUID) -> Problem:
-    return Problem(404, "match_not_found", f"there is no match {id} that you may see")
+    return Problem(404, "match_not_found", id=id)
 
 
 def _no_lot(id: UUID, direction: str) -> Problem:
-    return Problem(404, "lot_not_found", f"there is no {direction} {id} that you may see")
+    return Problem(404, f"lot_not_found/{direction}", id=id)

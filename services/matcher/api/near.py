@@ -62,7 +62,7 @@ async def openings(
         asker.sees_all or asker.coordinates(lot.region) or lot.organisation in asker.organisations
     )
     if lot is None or not mine:
-        raise Problem(404, "lot_not_found", f"there is no forecast {forecast} of yours")
+        raise Problem(404, "lot_not_found", id=forecast)
     tells_of(request, [lot.organisation])
     today = now().astimezone(settings.zone).date()
     found = await handlers.openings_of(lot, session, settings.rules(), today)

@@ -15,12 +15,12 @@ from shared.access import Asker
 from shared.contracts import ForecastUpdated
 from shared.contracts.base import now, uuid7
 from shared.contracts.parts import Direction, Place, Visibility, Window
-from shared.http import Asking, Problem, Reading, settings_of
+from shared.http import Asking, Problem, Reading, fault_of, settings_of
 from shared.openapi import answers
 from shared.seen import tells_of
 from shared.vocabulary.enumerations import codes, known
-from shared.vocabulary.errors import Refused
-from shared.vocabulary.materials import material as material_of
+from shared.vocabulary.errors import NotFitting
+from shared.vocabulary.materials import MATERIALS, unknown_material
 
 router = APIRouter(tags=["planning"])
 Told = Annotated[Any, Depends(settings_of)]
@@ -107,18 +107,18 @@ class Supposition(BaseModel):
         told = {name for name, value in given.items() if value is not None and value is not False}
         subjects = told & may.keys()
         if len(subjects) != 1:
-            raise ValueError(f"say one of {', '.join(may)}; told: {', '.join(sorted(subjects))}")
+            raise NotFitting("field_value_error/subject", told=sorted(subjects), offered=list(may))
         (subject,) = subjects
         wrong = told - subjects - may[subject]
         if wrong:
-            raise ValueError(
-                f"{', '.join(sorted(wrong))} cannot be said of {subject}: "
-                f"say {', '.join(sorted(may[subject])) or 'nothing else'}"
-            )
+            raise NotFitting("field_value_error/not_of", told=sorted(wrong), subject=subject)
         if may[subject] and told == subjects:
-            raise ValueError(f"say of {subject}: {', '.join(sorted(may[subject]))}")
+            offered = sorted(may[subject])
+            raise NotFitting("field_value_error/nothing_of", subject=subject, offered=offered)
         if {"tonnes", "tonnes_change"} <= told:
-            raise ValueError("say tonnes or tonnes_change, not both")
+            raise NotFitting(
+                "field_value_error/both_tonnes", tonnes=self.tonnes, change=self.tonnes_change
+            )
         return self
 
 
@@ -167,9 +167,7 @@ async def plan(
     it exactly.
     """
     if first and last and last < first:
-        raise Problem(
-            422, "months_backwards", f"from is {first} and to is {last}: tell the earlier one first"
-        )
+        raise Problem(422, "months_backwards", first=first, last=last)
     limit = settings.matcher_plan_up_to_lots
     today = now().astimezone(settings.zone).date()
     try:
@@ -179,10 +177,7 @@ async def plan(
         )  # fmt: skip
     except handlers.TooMany as error:
         raise Problem(
-            413,
-            "plan_too_large",
-            f"{error}: ask for one region, or let the operator raise MATCHER_PLAN_UP_TO_LOTS",
-            limit=limit,
+            413, "plan_too_large", more={"limit": limit}, lots=error.lots, limit=limit
         ) from error
     tells_of(request, organisations)
     return JSONResponse({"region": region, "by": by, **found, "as_of": now().isoformat()})
@@ -223,16 +218,11 @@ async def what_if(
         )
     except CannotChange as error:
         status = 404 if error.code in _NOT_FOUND else 422
-        raise Problem(status, error.code, str(error)) from error
+        raise Problem.of(status, error) from error
     except handlers.TooMany as error:
-        remedy = "ask with scope near, or with fewer changes"
-        if told.scope == "near":
-            remedy = "ask with fewer changes at once"
+        case = "/near" if told.scope == "near" else ""
         raise Problem(
-            413,
-            "what_if_too_large",
-            f"{error}: {remedy}, or let the operator raise MATCHER_WHAT_IF_UP_TO_LOTS",
-            limit=limit,
+            413, f"what_if_too_large{case}", more={"limit": limit}, lots=error.lots, limit=limit
         ) from error
     tells_of(request, organisations)
     answer: dict[str, Any] = jsonable_encoder({**found, "as_of": now()})
@@ -272,10 +262,8 @@ def _forecast(told: AddedForecast, asker: Asker, at: int) -> ForecastUpdated:
         )  # fmt: skip
     except ValidationError as error:
         first = error.errors()[0]
-        where = "/".join(map(str, first["loc"]))
-        raise Problem(
-            422, "forecast_invalid", f"changes/{at}/add/{where}: {first['msg']}"
-        ) from error
+        fault = fault_of(first, ("changes", at, "add", *first["loc"]))
+        raise Problem(422, "forecast_invalid", fault=fault) from error
 
 
 def _own(asker: Asker) -> str:
@@ -283,17 +271,14 @@ def _own(asker: Asker) -> str:
     if asker.sees_all or asker.regions:
         return "what-if"
     if len(asker.organisations) != 1:
-        raise Problem(
-            422, "organisation_missing", "say for which organisation of yours the forecast is added"
-        )
+        raise Problem(422, "organisation_missing", offered=list(asker.organisations))
     return next(iter(asker.organisations))
 
 
 def _must_be_known(told: AddedForecast, at: int) -> None:
-    try:
-        material_of(told.material)
-    except Refused as error:
-        raise Problem(422, error.code, f"changes/{at}/add/material: {error}") from error
+    if told.material not in MATERIALS:
+        where = f"changes/{at}/add/material"
+        raise Problem.of(422, unknown_material(told.material, where))
     for field in ENUMERATED:
         value = getattr(told, field)
         name = field.removeprefix("max_")
@@ -301,6 +286,7 @@ def _must_be_known(told: AddedForecast, at: int) -> None:
             raise Problem(
                 422,
                 f"{field}_unknown",
-                f"changes/{at}/add/{field}: {value!r} is not known; "
-                f"use one of: {', '.join(codes(name))}",
+                field=f"changes/{at}/add/{field}",
+                value=value,
+                offered=list(codes(name)),
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from math import floor
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from services.matcher.domain.learn import barred_of, facts_of
@@ -23,23 +23,15 @@ from services.matcher.domain.values import (
     Match,
     Stands,
 )
+from shared.vocabulary.errors import Coded
 
 Decision = Literal["accept", "decline", "undo", "counter", "close"]
 Reason = Literal["quality", "timing", "distance", "papers", "price", "already_agreed", "other"]
 UNDECIDED: Final = (PROPOSED, ACCEPTED)
 
 
-class NotPossible(Exception):
-    """
-    A decision that the match does not allow; *code* is stable, the text names the remedy.
-
-    *more* are the numbers behind it.
-    """
-
-    def __init__(self, code: str, text: str, **more: Any) -> None:
-        super().__init__(text)
-        self.code = code
-        self.more = more
+class NotPossible(Coded):
+    """A decision that the match does not allow; *more* are the numbers behind it."""
 
 
 class Offer(NamedTuple):
@@ -163,7 +155,7 @@ def _countered(
     if (tonnes, first, last) == (match.tonnes, match.first, match.last):
         if side in match.accepted:
             return match
-        raise NotPossible("same_terms", "these are the terms as they are: accept them instead")
+        raise NotPossible("same_terms", tonnes=tonnes, first=first, last=last)
     _must_fit(match, side, (tonnes, first, last), ground, today)
     _must_have_left(match, tonnes, ground)
     offered = match._replace(tonnes=tonnes, first=first, last=last)
@@ -176,11 +168,11 @@ def _must_fit(
     """The window lies within the other side's, and the tonnes fit into it at that side's pace."""
     tonnes, first, last = terms
     if tonnes < 1:
-        raise NotPossible("tonnes_missing", f"{tonnes} t is no offer: name 1 t or more")
+        raise NotPossible("tonnes_missing", tonnes=tonnes)
     if last < first:
-        raise NotPossible("window_reversed", f"{last} is before {first}: turn the window around")
+        raise NotPossible("window_reversed", first=first, last=last)
     if today is not None and last < today:
-        raise NotPossible("window_over", f"{last} is over: name a later last day")
+        raise NotPossible("window_over", last=last)
     if match.via is not None:
         _must_fit_area(match, terms)
         return
@@ -191,19 +183,17 @@ def _must_fit(
         if organisation == side:
             continue
         if first < lot.first or last > lot.last:
-            raise NotPossible(
-                "window_beyond",
-                f"the other side has {lot.first} to {lot.last}: name days within these",
-                first=str(lot.first),
-                last=str(lot.last),
-            )
+            theirs = {"first": str(lot.first), "last": str(lot.last)}
+            raise NotPossible("window_beyond", more=theirs, first=lot.first, last=lot.last)
         days = (last - first).days + 1
         room = floor((lot.weekly_t or float("inf")) / 7 * days + 1e-9) if lot.weekly_t else tonnes
         if tonnes > room:
             raise NotPossible(
                 "window_too_short",
-                f"the other side moves {lot.weekly_t:g} t a week: {room} t fit in {days} days",
-                tonnes_left=room,
+                more={"tonnes_left": room},
+                weekly=f"{lot.weekly_t:g}",
+                room=room,
+                days=days,
             )
 
 
@@ -211,30 +201,24 @@ def _must_fit_area(match: Match, terms: tuple[int, date, date]) -> None:
     """Over an area the days hang on its room, and there is room for less only."""
     tonnes, first, last = terms
     if (first, last) != (match.first, match.last):
-        raise NotPossible(
-            "counter_over_area",
-            "the match goes over an area, and its days follow from when there is room: offer other "
-            "tonnes, or decline it with the reason timing",
-        )
+        raise NotPossible("counter_over_area", first=match.first, last=match.last)
     if tonnes > match.tonnes:
         raise NotPossible(
-            "counter_over_area",
-            f"the match goes over an area, where there is room for {match.tonnes} t: offer less",
-            tonnes_left=match.tonnes,
+            "counter_over_area/tonnes",
+            more={"tonnes_left": match.tonnes},
+            tonnes=tonnes,
+            room=match.tonnes,
         )
 
 
 def _must_have_left(match: Match, tonnes: int, ground: Ground) -> None:
     left = tonnes_left(match, ground)
     if tonnes > left:
-        raise NotPossible(
-            "too_many_tonnes",
-            f"{tonnes} t are more than the {left} t that both forecasts have left besides what is "
-            f"decided: offer {left} t or less" if left else
-            f"{tonnes} t: the forecasts have nothing left besides what is decided; decline it, or "
-            "wait for a forecast",
-            tonnes_left=left,
-        )  # fmt: skip
+        if not left:
+            raise NotPossible(
+                "too_many_tonnes/nothing_left", more={"tonnes_left": 0}, tonnes=tonnes
+            )
+        raise NotPossible("too_many_tonnes", more={"tonnes_left": left}, tonnes=tonnes, left=left)
 
 
 def _declined(match: Match, side: str, reason: str | None, ground: Ground, now: datetime) -> Match:
@@ -242,7 +226,7 @@ def _declined(match: Match, side: str, reason: str | None, ground: Ground, now: 
         return match
     _must_wait(match)
     if reason is None:
-        raise NotPossible("reason_missing", "say why: name a reason with the decline")
+        raise NotPossible("reason_missing", offered=list(get_args(Reason)))
     surplus, need = (ground.lots[id] for id in match.pair)
     return match._replace(
         revision=match.revision + 1,
@@ -263,13 +247,11 @@ def _closed(match: Match, side: str, now: datetime) -> Match:
     if match.state == DONE:
         if match.closed_by == side:
             return match
-        raise NotPossible("done_already", "the match is done: nothing is left to close")
+        raise NotPossible("done_already")
     if match.route == ONSITE:
-        raise NotPossible("own_site", "a movement on the own site asks nobody")
+        raise NotPossible("own_site")
     if match.state not in (AGREED, MOVING):
-        raise NotPossible(
-            "not_agreed", f"the match is {match.state}: only an agreed one can be closed"
-        )
+        raise NotPossible("not_agreed", state=match.state)
     return match._replace(
         revision=match.revision + 1,
         state=DONE,
@@ -284,11 +266,9 @@ def _undone(match: Match, side: str, ground: Ground, now: datetime) -> Match:
     if side not in match.accepted:
         if match.state == PROPOSED:
             return match
-        raise NotPossible("nothing_to_undo", f"{side} has not accepted this match")
+        raise NotPossible("nothing_to_undo", organisation=side)
     if match.state != ACCEPTED:
-        raise NotPossible(
-            "agreed_already", "both sides have accepted; agree with the other side instead"
-        )
+        raise NotPossible("agreed_already", state=match.state)
     surplus, need = (ground.lots[id] for id in match.pair)
     first, last = max(surplus.first, need.first), min(surplus.last, need.last)
     if match.via or last < first:  # forecasts that have moved apart: the plan withdraws it
@@ -309,8 +289,6 @@ def _undone(match: Match, side: str, ground: Ground, now: datetime) -> Match:
 
 def _must_wait(match: Match) -> None:
     if match.route == ONSITE:
-        raise NotPossible("own_site", "a movement on the own site asks nobody")
+        raise NotPossible("own_site")
     if match.state not in UNDECIDED:
-        raise NotPossible(
-            "decided_already", f"the match is {match.state}; look at it again, then decide"
-        )
+        raise NotPossible("decided_already", state=match.state)

@@ -21,17 +21,14 @@ from services.matcher.domain.values import (
     Stands,
     lot_terms,
 )
+from shared.vocabulary.errors import Coded
 
 ROUNDS: Final = 8
 """As often as the whole region is solved until nothing changes."""
 
 
-class CannotChange(Exception):
-    """A change that cannot be thought through; *code* is stable, the text names the remedy."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+class CannotChange(Coded):
+    """A change that cannot be thought through."""
 
 
 class LotChange(NamedTuple):
@@ -176,21 +173,13 @@ def with_capacity(area: Area | None, change: AreaChange) -> Area:
     Raises `CannotChange` where it takes no part in plans, has no limit, or would have none left.
     """
     if area is None:
-        raise CannotChange(
-            "area_not_in_plans",
-            f"area {change.area} takes no part in plans: only an open interim storage or "
-            "processing site does",
-        )
+        raise CannotChange("area_not_in_plans", id=change.area)
     if area.capacity is None:
-        raise CannotChange(
-            "area_without_capacity",
-            f"area {area.id} was told without capacity_t, so it has no limit to change",
-        )
+        raise CannotChange("area_without_capacity", id=area.id)
     capacity = area.capacity + change.capacity_change_t
     if capacity < 0:
         raise CannotChange(
-            "capacity_below_zero",
-            f"area {area.id} has room for {area.capacity} t: take off less",
+            "capacity_below_zero", id=area.id, room=area.capacity, change=change.capacity_change_t
         )
     return area._replace(capacity=capacity)
 
@@ -203,19 +192,13 @@ def changed(lot: Lot, change: LotChange) -> Lot:
     """
     likely = (lot.likely if change.tonnes is None else change.tonnes) + change.tonnes_change
     if likely < 0:
-        raise CannotChange(
-            "tonnes_below_zero",
-            f"forecast {lot.id} has {lot.likely} t and would have {likely} t: "
-            "take off less, or say withdrawn",
-        )
+        raise CannotChange("tonnes_below_zero", id=lot.id, tonnes=lot.likely, would=likely)
     share = likely / lot.likely if lot.likely else 0
     try:
         moved = timedelta(days=change.days)
         first, last = lot.first + moved, lot.last + moved
     except OverflowError:
-        raise CannotChange(
-            "days_out_of_range", f"forecast {lot.id}: {change.days} days lead out of the calendar"
-        ) from None
+        raise CannotChange("days_out_of_range", id=lot.id, days=change.days) from None
     it = lot._replace(
         revision=lot.revision + 1,
         low=min(likely, floor(lot.low * share + 1e-9)),

@@ -34,7 +34,7 @@ class Changed(Exception):
     """The match has changed since it was seen."""
 
     def __init__(self, match: Match, changed: list[dict[str, Any]]) -> None:
-        super().__init__("the match has changed since it was seen; look at it and decide again")
+        super().__init__(match.id)
         self.match = match
         self.changed = changed
 

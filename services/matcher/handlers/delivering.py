@@ -136,9 +136,7 @@ async def report(
         raise NoSuchMatch
     side = side_of(asker, match, organisation)
     if match.state not in CARRIED or match.route == "onsite":
-        raise NotPossible(
-            "not_agreed", f"the match is {match.state}: loads are told of an agreed one"
-        )
+        raise NotPossible("not_agreed", state=match.state)
     lots = await store.lots_of(work.session, match.pair)
     await store.hold_lots(work.session, lots)
     said = await store.reported_under(work.session, asker.subject, key)
@@ -146,7 +144,7 @@ async def report(
         known = (await store.loads(work.session, [said]))[said]
         if known.match_id == id:
             return known, match
-        raise NotPossible("key_used", "this Idempotency-Key was used for another match")
+        raise NotPossible("key_used", value=key)
     before = (await store.loads(work.session, [corrects])).get(corrects) if corrects else None
     if corrects and (before is None or (before.match_id, before.reporter) != (id, side)):
         raise NoSuchLoads

@@ -32,10 +32,11 @@ _two_at_a_time = asyncio.Semaphore(2)  # a plan takes memory: settlers come firs
 
 
 class TooMany(Exception):
-    """More lots than one answer takes: {0} of {1}."""
+    """More *lots* than one answer takes."""
 
-    def __init__(self, lots: int, limit: int) -> None:
-        super().__init__(f"{lots} lots, and one answer takes up to {limit}")
+    def __init__(self, lots: int) -> None:
+        super().__init__(lots)
+        self.lots = lots
 
 
 async def plan(
@@ -65,7 +66,7 @@ async def plan(
         await store.take_snapshot(session)
         own = await store.open_lots_seen_by(session, **seen, limit=limit + 1)
         if len(own) > limit:
-            raise TooMany(len(own), limit)
+            raise TooMany(len(own))
         matches = await store.standing_seen_by(session, **seen)
         lots = await store.lots_of(session, {id for one in matches for id in one.pair})
         held = await store.what_stands_of(session, [lot.id for lot in own])

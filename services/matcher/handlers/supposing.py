@@ -74,8 +74,8 @@ async def suppose(
         added = await _added(session, asker, told.added)
         ids = {one.area for one in told.area_changes}
         areas = list((await store.areas_of(session, ids)).values()) if ids else []
-        if len(areas) < len(ids) or not all(_may_change(asker, one) for one in areas):
-            raise CannotChange("area_not_found", "there is no such area that you may change")
+        if beyond := ids - {one.id for one in areas if _may_change(asker, one)}:
+            raise CannotChange("area_not_found", id=min(beyond))
         copy = await _copy(session, [*touched.values(), *added], areas, told.scope, rules, limit)
         await store.let_go(session)
         answer, shown = await asyncio.to_thread(
@@ -100,17 +100,12 @@ async def _changes(
     for one in told:
         if isinstance(one, LotChange):
             if one.lot not in lots or not _may_change(asker, lots[one.lot]):
-                raise CannotChange(
-                    "forecast_not_found", f"there is no forecast {one.lot} that you may change"
-                )
+                raise CannotChange("forecast_not_found", id=one.lot)
             changes.append(one)
             continue
         members = sorted(of_projects.get(one.project, []), key=lambda lot: lot.id)
         if not members or not all(_may_change(asker, lot) for lot in members):
-            raise CannotChange(
-                "project_not_found",
-                f"there is no project {one.project} with forecasts that you may change",
-            )
+            raise CannotChange("project_not_found", id=one.project)
         changes += [LotChange(lot.id, days=one.days, withdrawn=one.withdrawn) for lot in members]
     return changes, lots
 
@@ -134,10 +129,7 @@ async def _added(session: Any, asker: Asker, told: Sequence[ForecastUpdated]) ->
         lot = heard(one.model_copy(update={"meets": meets}))
         others = [each for each in theirs if each.project_id == lot.project_id]
         if not all(_may_change(asker, each) for each in (lot, *others)):
-            raise NotAllowed(
-                "a forecast is added for an organisation of yours, to a project of yours, or in a "
-                "region that you coordinate"
-            )
+            raise NotAllowed("not_allowed/adding", organisation=lot.organisation, region=lot.region)
         found.append(lot)
     return found
 
@@ -159,14 +151,14 @@ async def _copy(
         regions |= {one for area in areas for one in (area.region, *area.meets)}
         count = await store.count_in_regions(session, regions)
         if count > limit:
-            raise TooMany(count, limit)
+            raise TooMany(count)
         lots = {lot.id: lot for lot in await store.lots_in_regions(session, regions)}
         reached = await store.every_area(session)
     else:
         around, cells = await _cells(session, {one.cell for one in touched}, areas, rules)
         count = sum(map(sum, (await store.lots_per_cell(session, cells)).values()))
         if count > limit:
-            raise TooMany(count, limit)
+            raise TooMany(count)
         lots = {lot.id: lot for lot in await store.lots_in(session, cells)}
         reached = await store.areas_in(session, around)
     matches = {one.id: one for one in await store.what_stands_of(session, lots)}

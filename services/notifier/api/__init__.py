@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -46,9 +45,11 @@ from shared.access import Asker, NotAllowed
 from shared.contracts.base import uuid7
 from shared.http import Asking, Problem, Reading, Working, cursor, moment_after, settings_of
 from shared.openapi import Listing, answers
+from shared.problems import said
 from shared.seen import tells_of
+from shared.vocabulary.errors import NotFitting
 from shared.vocabulary.identifiers import is_token
-from shared.vocabulary.materials import MATERIALS
+from shared.vocabulary.materials import MATERIALS, unknown_material
 from shared.vocabulary.regions import shipped
 
 router = APIRouter()
@@ -85,11 +86,11 @@ class Handed(BaseModel):
 def _reads(asker: Asker) -> dict[str, Any]:
     """Who reads, for the store; an inbox and preferences are a person's."""
     if asker.kind != "person":
-        raise NotAllowed("an inbox is a person's: ask with a person's token")
+        raise NotAllowed("not_allowed/person_only")
     try:
         person = UUID(asker.subject)
     except ValueError as error:
-        raise NotAllowed("this token names no person of the registry") from error
+        raise NotAllowed("not_allowed/no_person", subject=asker.subject) from error
     return {
         "person": person,
         "organisations": list(asker.organisations),
@@ -145,7 +146,7 @@ async def read(id: UUID, asker: Asking, begin: Working, told: Read | None = None
     async with begin() as work:
         row = await store.mark_read(work.session, _reads(asker), id, unread=unread, now=work.now)
         if row is None:
-            raise Problem(404, "not_found", f"no entry {id} in your inbox")
+            raise Problem(404, "not_found/entry", id=id)
         work.signal(
             "inbox", row.region, row.organisation, about=row.match_id, revision=row.told_revision
         )
@@ -238,7 +239,7 @@ async def read_notice(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]
     async with begin() as work:
         row = await store.notice_read(work.session, _reads(asker), id)
         if row is None:
-            raise Problem(404, "not_found", f"no notice {id} of yours")
+            raise Problem(404, "not_found/notice", id=id)
         work.signal("inbox", row.region, row.organisation, about=row.near_miss_id,
                     revision=row.told_revision)  # fmt: skip
     return {"id": str(row.id), "unread": False}
@@ -314,7 +315,7 @@ async def read_duplicate(id: UUID, asker: Asking, begin: Working) -> dict[str, A
     async with begin() as work:
         row = await store.duplicate_read(work.session, _reads(asker), id)
         if row is None:
-            raise Problem(404, "not_found", f"no notice {id} of yours")
+            raise Problem(404, "not_found/notice", id=id)
         work.signal("inbox", row.region, row.organisation, about=row.duplicate_id,
                     revision=row.told_revision)  # fmt: skip
     return {"id": str(row.id), "unread": False}
@@ -343,7 +344,7 @@ def _duplicate(row: Any, language: str) -> dict[str, Any]:
 
 def _of_a_clock(told: time) -> time:
     if told.tzinfo is not None or told.microsecond:
-        raise ValueError("give the time of one's own clock as HH:MM or HH:MM:SS, without a zone")
+        raise NotFitting("field_value_error/clock", value=told.isoformat())
     return told
 
 
@@ -436,20 +437,17 @@ def _checked(url: str, request: Request) -> str:
     try:
         return str(target_of(url, settings_of(request).notifier_webhook_networks))
     except BadTarget as error:
-        reason = {"pointer": "/url", "code": error.code, "text": str(error)}
-        raise Problem(422, "url_refused", str(error), reasons=[reason]) from error
+        reason = {"pointer": "/url", "code": error.code, "text": said(error)}
+        raise Problem.of(422, error, more={"reasons": [reason]}) from error
 
 
 def _filters(told: NewWebhook | ChangedWebhook, known: Any = None) -> dict[str, list[str]]:
     """What *told* wants to be told of, each code once; what it leaves out stays as *known*."""
     for material in told.materials or ():
         if material not in MATERIALS:
-            close = get_close_matches(material, MATERIALS, n=1)
-            text = f"material {material!r} is not known here" + (
-                f"; did you mean {close[0]!r}?" if close else "; see the list of materials"
-            )
-            reason = {"pointer": "/materials", "code": "material_unknown", "text": text}
-            raise Problem(422, "material_unknown", text, reasons=[reason])
+            error = unknown_material(material, "materials")
+            reason = {"pointer": "/materials", "code": error.code, "text": said(error)}
+            raise Problem.of(422, error, more={"reasons": [reason]})
     wanted = {}
     for name in store.FILTERS:
         codes = getattr(told, name)
@@ -462,7 +460,7 @@ async def _webhook(session: Any, id: UUID, asker: Asker, *, reads: bool = False)
     row = await store.webhook(session, id)
     may = asker.acts_for if reads else asker.speaks_for
     if row is None or not may(row.organisation):
-        raise Problem(404, "not_found", f"no webhook {id} of yours")
+        raise Problem(404, "not_found/webhook", id=id)
     return row
 
 
@@ -474,7 +472,7 @@ async def add_webhook(
 ) -> dict[str, Any]:
     """A new webhook; its secret is shown here and never again."""
     if not is_token(told.organisation) or not asker.speaks_for(told.organisation):
-        raise NotAllowed(f"you do not speak for {told.organisation!r}")
+        raise NotAllowed("not_allowed/speaking", organisation=told.organisation)
     url = _checked(told.url, request)
     secret = new_secret()
     most = settings_of(request).notifier_webhooks_per_organisation
@@ -482,9 +480,7 @@ async def add_webhook(
     async with begin() as work:
         await store.hold_alone(work.session, [told.organisation, store.EVERYBODY], [])
         if len(await store.webhooks_of(work.session, [told.organisation], limit=most)) >= most:
-            raise Problem(
-                409, "too_many_webhooks", f"{told.organisation} has {most}: remove one first"
-            )
+            raise Problem(409, "too_many_webhooks", organisation=told.organisation, most=most)
         row = {
             "id": id,
             "organisation": told.organisation,
@@ -511,7 +507,7 @@ async def webhooks(
     mine = [organisation] if organisation else list(asker.organisations)
     for one in mine:
         if not asker.acts_for(one):
-            raise NotAllowed(f"you do not act for {one!r}")
+            raise NotAllowed("not_allowed/acting", organisation=one)
     rows = await store.webhooks_of(session, mine, after=moment_after(after), limit=limit + 1)
     page = rows[:limit]
     return {
@@ -563,7 +559,7 @@ async def test(id: UUID, asker: Asking, begin: Working) -> dict[str, Any]:
     async with begin() as work:
         known = await _webhook(work.session, id, asker)
         if known.status != "active":
-            raise Problem(409, "webhook_disabled", "enable the webhook first: status active")
+            raise Problem(409, "webhook_disabled", id=id)
         delivery = await test_webhook(work, known)
     return {"id": str(delivery), "queued": True}
 
@@ -602,9 +598,9 @@ async def resend(id: UUID, delivery: PostId, asker: Asking, begin: Working) -> d
     async with begin() as work:
         known = await _webhook(work.session, id, asker)
         if known.status != "active":
-            raise Problem(409, "webhook_disabled", "enable the webhook first: status active")
+            raise Problem(409, "webhook_disabled", id=id)
         if not await store.post_again(work.session, id, delivery, work.now):
-            raise Problem(404, "not_found", f"no delivery {delivery} of this webhook")
+            raise Problem(404, "not_found/posting", id=delivery)
         await store.queue(work.session, [id], work.now)
         work.wake("webhook")
     return {"id": str(delivery), "queued": True}

@@ -11,6 +11,8 @@ from ipaddress import (
     ip_network,
 )
 
+from shared.vocabulary.errors import Coded
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -33,10 +35,8 @@ NUMBER = re.compile(r"^(0x[0-9a-f]*|[0-9]+)$", re.IGNORECASE)
 LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home", "lan")
 
 
-class BadTarget(ValueError):
-    """A webhook may not go there; the text says why and what may be given instead."""
-
-    code = "url_refused"
+class BadTarget(Coded, ValueError):
+    """A webhook may not go there."""
 
 
 def check_target(
@@ -49,18 +49,18 @@ def check_target(
     """
     networks = tuple(networks)
     if scheme not in ("https", "http"):
-        raise BadTarget(f"scheme {scheme!r}: give an https address")
+        raise BadTarget("url_refused/scheme", value=scheme)
     if has_user:
-        raise BadTarget("a user or password in the address: give it without")
+        raise BadTarget("url_refused/user")
     if not host or "%" in host:
-        raise BadTarget(f"host {host!r}: give a host name without a zone")
+        raise BadTarget("url_refused/host", value=host)
     last = host.rstrip(".").rsplit(".", 1)[-1]
     if ":" in host or NUMBER.match(last):
         check_address(_literal(host), scheme, port, networks)
         return
     if not networks:
         if last.lower() in LOCAL_NAMES or "." not in host.rstrip("."):
-            raise BadTarget(f"host {host!r} is local: give a public name")
+            raise BadTarget("url_refused/local", value=host)
         _check_wire(scheme, port)
 
 
@@ -76,21 +76,21 @@ def check_address(
     if any(address.version == one.version and address in one for one in networks):
         return
     if any(address.version == one.version and address in one for one in NEVER):
-        raise BadTarget(f"address {address} is not public: give a public one, or ask the operator")
+        raise BadTarget("url_refused/not_public", value=str(address))
     if not address.is_global or address.is_multicast or address.is_reserved:
-        raise BadTarget(f"address {address} is not public: give a public one, or ask the operator")
+        raise BadTarget("url_refused/not_public", value=str(address))
     _check_wire(scheme, port)
 
 
 def _check_wire(scheme: str, port: int | None) -> None:
     if scheme != "https":
-        raise BadTarget(f"scheme {scheme!r}: give an https address")
+        raise BadTarget("url_refused/scheme", value=scheme)
     if port not in PORTS:
-        raise BadTarget(f"port {port}: give one of {', '.join(map(str, PORTS))}")
+        raise BadTarget("url_refused/port", value=port, offered=PORTS)
 
 
 def _literal(host: str) -> Address:
     try:
         return ip_address(host)
     except ValueError as error:
-        raise BadTarget(f"host {host!r} is a number: give a host name") from error
+        raise BadTarget("url_refused/number", value=host) from error

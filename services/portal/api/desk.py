@@ -69,7 +69,7 @@ class Desk:
     async def region(self, code: str) -> Region:
         """The region *code*, the installation's own when empty; a 404 `Problem` for no region."""
         code = code or self.default_region
-        missing = Problem(404, "region_unknown", "there is no such region; begin from /")
+        missing = Problem(404, "region_unknown", value=code)
         if not CODE.fullmatch(code):
             raise missing
         try:

@@ -86,7 +86,7 @@ async def fragment(
 ) -> Response:
     """One part of the page again; 304 when it is as the browser knows it, 503 when away."""
     if name not in PARTS:
-        raise Problem(404, "not_found", "there is no such part")
+        raise Problem(404, "not_found/id", value=name)
     if visitor.unsure:
         raise Away("registry")
     about = its_id(about) if name in OF_ONE else about

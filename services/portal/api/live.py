@@ -35,7 +35,7 @@ async def events(
     """The stream of one page; *drawn* is when the page was begun, in seconds since 1970."""
     desk = desk_of(request)
     if desk.streams.full:
-        raise Problem(503, "streams_full", "try again in a moment")
+        raise Problem(503, "streams_full")
     shown = await desk.region(region)
     client = Client(shown.code, visitor.seen)
     if drawn is not None:

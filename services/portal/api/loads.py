@@ -135,7 +135,9 @@ async def _told_of_match(
     whole = f"{seen.subject}|{match}|{told.revision}|{sorted(load.items())}"
     key = hashlib.sha256(whole.encode()).hexdigest()[:32]
     tab = request.headers.get("x-tab", "")[:64]
-    return await view.desk.matcher.report(str(match), seen.token, load, key=key, tab=tab)
+    return await view.desk.matcher.report(
+        str(match), seen.token, load, key=key, tab=tab, language=view.visitor.language
+    )
 
 
 async def _told_again(view: View, seen: Seen, delivery: UUID, load: dict[str, Any]) -> bool:
@@ -241,7 +243,7 @@ async def correct(
 
 def _refused(t: Words, error: Denied | Away, form: str) -> tuple[Trouble, int]:
     """
-    Why it was not taken, and the status; the registry's reasons are in the reader's language.
+    Why it was not taken, and the status; the services' reasons are in the reader's language.
     """
     if isinstance(error, Away):
         return Trouble(t("problem.away")), 503

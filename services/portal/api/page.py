@@ -16,6 +16,8 @@ from services.portal.api.shell import NONE, Trouble, shell
 from services.portal.api.visitor import Visiting, change_cookie, put
 from services.portal.domain.paths import local_path
 from shared.http import Problem
+from shared.problems import said
+from shared.vocabulary.errors import Coded
 
 router = APIRouter(route_class=PageRoute)
 YEAR_S = 365 * 24 * 3600
@@ -55,14 +57,15 @@ async def language(
 ) -> Response:
     """Show everything in another language from now on."""
     if to not in words.LANGUAGES:
-        reason = {"pointer": "/to", "code": "code_unknown", "text": "choose fi, sv or en"}
-        raise Problem(422, "request_invalid", "choose fi, sv or en", reasons=[reason])
+        fault = Coded("field_enum", field="to", value=to, expected=list(words.LANGUAGES))
+        reason = {"pointer": "/to", "code": fault.code, "text": said(fault)}
+        raise Problem(422, "request_invalid", more={"reasons": [reason]})
     secure = desk_of(request).secure(request)
     change_cookie(request, lambda response: put(response, LANGUAGE, to, YEAR_S, secure))
     return RedirectResponse(local_path(then), 303)
 
 
 @router.get("/{_:path}")
-async def nothing() -> Response:
+async def nothing(request: Request) -> Response:
     """No page has this address."""
-    raise Problem(404, "not_found", "there is no such page")
+    raise Problem(404, "not_found/address", path=request.url.path)

@@ -51,7 +51,7 @@ class View:
     def seen(self) -> Seen:
         """The reader, where only known ones are let in; a 401 `Problem` for anybody."""
         if self.visitor.seen is None:
-            raise Problem(401, "sign_in_first", "sign in to see this")
+            raise Problem(401, "sign_in_first")
         return self.visitor.seen
 
     @property
@@ -81,7 +81,7 @@ class View:
         if "plan" not in self.asked:
             span = span_of(*self.about.partition(":")[::2], self.today()[:7])
             if span is None:
-                raise Problem(422, "request_invalid", "write months as 2027-01:2027-12")
+                raise Problem(422, "request_invalid/months", value=self.about)
             asking = self.desk.matcher.plan(self.region.code, self.seen.token, *span)
             self.asked["plan"] = asyncio.ensure_future(asking)
         found: tuple[Plan, datetime | None] = await self.asked["plan"]
@@ -380,7 +380,7 @@ async def calls(view: View) -> Context:
 async def contacts(view: View) -> Context:
     """The members of the organisation that the page is about, where the reader may see them."""
     if not CODE.fullmatch(view.about):
-        raise Problem(404, "not_found", "there is no such organisation")
+        raise Problem(404, "not_found/id", value=view.about)
     found, titles = await asyncio.gather(
         Upkeep.at(view.desk.registry).members(view.about, view.seen.token), view.titles()
     )
@@ -416,7 +416,7 @@ def its_id(told: str) -> str:
     try:
         return str(UUID(told))
     except ValueError as error:
-        raise Problem(404, "not_found", "there is no such thing") from error
+        raise Problem(404, "not_found/id", value=told) from error
 
 
 async def view_of(

@@ -81,7 +81,7 @@ def refuse_other_sites(request: Request) -> None:
         base = urlsplit(desk_of(request).base_url(request))
         own = (origin.scheme, origin.netloc) == (base.scheme, base.netloc)
     if not own:
-        raise Problem(403, "other_site", "send the form from the page itself")
+        raise Problem(403, "other_site")
 
 
 def dressed(request: Request, response: Response) -> Response:

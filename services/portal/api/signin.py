@@ -51,9 +51,9 @@ async def callback(
     begun = desk.seal.open(request.cookies.get(SIGN_IN), SIGN_IN)
     change_cookie(request, lambda response: clear(response, SIGN_IN))
     if begun is None or not secrets.compare_digest(state.encode(), begun["state"].encode()):
-        raise Problem(400, "sign_in_stale", "begin again from /login")
+        raise Problem(400, "sign_in_stale")
     if error or not code:
-        raise Problem(400, "sign_in_refused", "the provider did not sign you in; begin again")
+        raise Problem(400, "sign_in_refused")
     try:
         identity = await provider(desk).redeem(
             code, redirect_uri(desk, request), nonce=begun["nonce"], verifier=begun["verifier"]
@@ -61,9 +61,9 @@ async def callback(
         seen = await desk.sessions.seen(identity.id_token)
     except BadSignIn as bad:
         telemetry.log().warning("sign_in_refused", error=str(bad))
-        raise Problem(400, "sign_in_refused", "begin again from /login") from bad
+        raise Problem(400, "sign_in_refused") from bad
     except Ended as unknown:
-        raise Problem(403, "person_unknown", "ask your organisation to add you") from unknown
+        raise Problem(403, "person_unknown") from unknown
     keep_session(request, desk, identity, seen.session)
     return RedirectResponse(local_path(begun["then"]), 303)
 
@@ -78,7 +78,7 @@ async def logout(request: Request) -> Response:
 def provider(desk: Desk) -> Oidc:
     """The OIDC provider; a 404 `Problem` where nobody can sign in."""
     if desk.oidc is None:
-        raise Problem(404, "no_sign_in", "this installation has no sign-in")
+        raise Problem(404, "no_sign_in/here")
     return desk.oidc
 
 

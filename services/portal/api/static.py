@@ -13,7 +13,7 @@ router = APIRouter(route_class=PageRoute)
 async def static(mark: str, name: str) -> Response:
     """A static file; an address with an old hash answers the present file, briefly kept."""
     if name not in held():
-        raise Problem(404, "not_found", "there is no such file")
+        raise Problem(404, "not_found/id", value=name)
     present, content, kind = held()[name]
     kept = "public, max-age=31536000, immutable" if mark == present else "no-cache"
     return Response(content, media_type=kind, headers={"Cache-Control": kept})

@@ -93,10 +93,14 @@ class Matcher(Backend):
         )  # fmt: skip
 
     async def report(
-        self, id: str, token: str, load: Mapping[str, Any], *, key: str, tab: str
+        self, id: str, token: str, load: Mapping[str, Any], *, key: str, tab: str, language: str
     ) -> LoadRow:
-        """Report loads of a match, once under each *key*; the loads as they then are."""
-        headers = {"Idempotency_Key": key, "X_Tab": tab}
+        """
+        Report loads of a match, once under each *key*; the loads as they then are.
+
+        `Denied` with reasons in *language*.
+        """
+        headers = {"Idempotency_Key": key, "X_Tab": tab, "Accept_Language": language}
         return load_row((await self.post(f"/matches/{id}/deliveries", load, token, **headers)).body)
 
     async def reported(

@@ -69,7 +69,7 @@ def place_after(told: str | None) -> tuple[str, ...] | None:
     except ValueError:
         found = None
     if not (isinstance(found, list) and found and all(isinstance(one, str) for one in found)):
-        raise cursor_invalid()
+        raise cursor_invalid(told)
     return tuple(found)
 
 
@@ -99,11 +99,11 @@ async def problems() -> AsyncIterator[None]:
     try:
         yield
     except Clashes as error:
-        raise Problem(409, error.code, str(error)) from error
+        raise Problem.of(409, error) from error
     except Unknown as error:
-        raise Problem(404, error.code, str(error)) from error
+        raise Problem.of(404, error) from error
     except Denied as error:
-        raise Problem(422, error.code, str(error)) from error
+        raise Problem.of(422, error) from error
 
 
 def actor_of(asker: Asker) -> str:
@@ -119,7 +119,7 @@ async def managed(session: Any, token: str, asker: Asker) -> store.OrganisationR
     row = await known(session, token)
     if may_manage(asker, row):
         return row
-    raise NotAllowed(f"only a coordinator of {token} or of its region may do this")
+    raise NotAllowed("not_allowed/managing", organisation=token)
 
 
 def may_manage(asker: Asker, row: store.OrganisationRow) -> bool:
@@ -141,5 +141,5 @@ async def known(session: Any, token: str) -> store.OrganisationRow:
     """The organisation, or the problem that there is none."""
     row = await store.organisation(session, token)
     if row is None:
-        raise Problem(404, "organisation_unknown", f"{token!r} is not an organisation here")
+        raise Problem(404, "organisation_unknown", value=token)
     return row

@@ -187,10 +187,7 @@ class _Said:
         if told is not None:
             if told.get("external_id", self.external_id) != self.external_id:
                 raise Problem(
-                    422,
-                    "external_id_differs",
-                    f"external_id {told['external_id']!r} is not the id in the address: "
-                    "leave it out of the body",
+                    422, "external_id_differs", value=told["external_id"], id=self.external_id
                 )
             body = _with(body, self.external_id, told)
         knock = self._knock(request, SAYS[self.kind], body)
@@ -210,8 +207,9 @@ class _Said:
             if known is None:
                 raise Problem(
                     404,
-                    f"{self.kind}_unknown",
-                    f"{self.reporter} has told no {self.kind} {self.external_id!r}",
+                    f"{self.kind}_unknown/of_reporter",
+                    organisation=self.reporter,
+                    value=self.external_id,
                 )
             if not await self._is_answered(work.session):
                 _checked(known, if_match, None)
@@ -293,13 +291,10 @@ def _checked(known: Thing | None, if_match: str | None, if_none_match: str | Non
     if met and if_none_match is not None and etag is not None:
         met = not _names(if_none_match, etag)
     if not met:
-        now = f"it is {etag} now" if etag else "it is not known"
+        if etag is None:
+            raise Problem(412, "changed_meanwhile/not_there", more={"etag": None})
         raise Problem(
-            412,
-            "changed_meanwhile",
-            f"the thing is not what you expected: {now}; read it, then write again",
-            headers={"ETag": etag} if etag else None,
-            etag=etag,
+            412, "changed_meanwhile", headers={"ETag": etag}, more={"etag": etag}, etag=etag
         )
 
 

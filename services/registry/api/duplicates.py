@@ -65,7 +65,7 @@ def _after(told: str | None) -> tuple[float, UUID, UUID] | None:
         score, one, other = place
         return float(score), UUID(one), UUID(other)
     except ValueError as error:
-        raise cursor_invalid() from error
+        raise cursor_invalid(told or "") from error
 
 
 class Decided(Told):
@@ -97,7 +97,8 @@ async def decide(told: Decided, asker: Asking, begin: Working) -> dict[str, Any]
             actor=actor_of(asker),
         )
         if not any(_may_decide(asker, side) for side in pair.sides):
-            raise NotAllowed("only who reports for one of them, or coordinates its region, decides")
+            sides = [side["organisation"] for side in pair.sides]
+            raise NotAllowed("not_allowed/deciding_duplicate", sides=sides)
         deciders = await _deciders(work.session, [pair])
     return _pair(pair, asker, deciders)
 
@@ -116,7 +117,7 @@ async def look(told: Looked, asker: Asking, begin: Working) -> dict[str, Any]:
     Ask again with `after` as the `next` told, until there is none.
     """
     if not asker.is_operator:
-        raise NotAllowed("only the operator looks for duplicates among what was told before")
+        raise NotAllowed("not_allowed/operator_only")
     async with begin() as work:
         following = await handlers.look_for_duplicates(told.after, work)
     return {"next": str(following) if following else None}

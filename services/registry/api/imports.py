@@ -20,7 +20,7 @@ from services.registry.api.told import (
     ImportWithFaults,
     ToldImport,
 )
-from shared.access import Asker
+from shared.access import Asker, NotAllowed
 from shared.client.errors_table import errors_csv
 from shared.client.mapping import shipped_mappings
 from shared.client.outgoing import RowError
@@ -91,10 +91,10 @@ async def add_import(
     token = reporter_of(asker, organisation)
     if mapping not in shipped_mappings() or mapping in NOT_MAPPINGS:
         there = [each for each in shipped_mappings() if each not in NOT_MAPPINGS]
-        raise Problem(422, "mapping_unknown", f"use one of: {', '.join(there)}, or send your own")
+        raise Problem(422, "mapping_unknown", value=mapping, offered=there)
     file_name, content, own = await _uploaded(request, name)
     if not content:
-        raise Problem(422, "table_missing", "send the file as the body, or as `file` of a form")
+        raise Problem(422, "table_missing")
     async with begin() as work:
         of = await known(work.session, token)
         asked = handlers.Ordered(
@@ -113,7 +113,7 @@ async def add_import(
         try:
             row = await handlers.add_import(work, asked)
         except handlers.TooManyOpen as error:
-            raise Problem(409, "imports_open", str(error)) from error
+            raise Problem(409, "imports_open", organisation=token, most=error.most) from error
     return JSONResponse(_shown(row, language), 202, {"Location": f"/imports/{row.id}"})
 
 
@@ -134,7 +134,7 @@ async def one_import(
     id: UUID, asker: Asking, session: Reading, language: Language = "fi"
 ) -> dict[str, Any]:
     """How far it is, what came of it, and its first 100 errors."""
-    row = _own(await store.import_of(session, id), asker)
+    row = _own(await store.import_of(session, id), id, asker)
     errors = await store.errors_of(session, id, -1, SHOWN)
     return {**_shown(row, language), "errors": [_error(row, language) for row in errors]}
 
@@ -151,7 +151,7 @@ async def errors_as_csv(
     id: UUID, request: Request, asker: Asking, session: Reading, language: Language = "fi"
 ) -> StreamingResponse:
     """Every error by cell; what looks like a formula is text."""
-    row = _own(await store.import_of(session, id), asker)
+    row = _own(await store.import_of(session, id), id, asker)
     tells_of(request, [row.organisation])
     headers = {"Content-Disposition": f'attachment; filename="import-{str(id)[:8]}.csv"'}
     body = _csv(request.app.state.database, id, language)
@@ -170,13 +170,12 @@ async def commit(
 ) -> dict[str, Any]:
     """Send what was checked: 409 while it is not, or has bad rows and *only_good* is not said."""
     async with begin() as work:
-        row = _own(await store.import_of(work.session, id, hold=True), asker)
+        row = _own(await store.import_of(work.session, id, hold=True), id, asker)
         _may_send(row, asker)
         if row.state != "checked":
-            raise Problem(409, "import_not_checked", f"it is {row.state}")
+            raise Problem(409, "import_not_checked", state=row.state)
         if row.bad and not only_good:
-            remedy = f"{row.bad} rows are bad: mend them, or send the others with only_good=true"
-            raise Problem(409, "import_has_errors", remedy)
+            raise Problem(409, "import_has_errors", rows=row.bad)
         await handlers.commit_import(work, row, only_good=only_good)
     return _shown(row, language)
 
@@ -185,10 +184,10 @@ async def commit(
 async def drop(id: UUID, asker: Asking, begin: Working) -> Response:
     """Forget an import; what was sent of it stays. 409 while it is being sent."""
     async with begin() as work:
-        row = _own(await store.import_of(work.session, id, hold=True), asker)
+        row = _own(await store.import_of(work.session, id, hold=True), id, asker)
         _may_send(row, asker)
         if row.state == "sending":
-            raise Problem(409, "import_sending", "wait until it is done")
+            raise Problem(409, "import_sending", done=row.slice, of=row.slices)
         await store.drop_import(work.session, id)
     return Response(status_code=204)
 
@@ -205,24 +204,24 @@ async def _uploaded(request: Request, name: str) -> tuple[str, bytes, str | None
         if not isinstance(file, UploadFile):
             return name, b"", None
         if own is not None and len(own) > LARGEST_MAPPING:
-            raise Problem(413, "body_too_large", f"a mapping has at most {LARGEST_MAPPING} bytes")
+            raise Problem(413, "body_too_large/mapping", size=len(own), most=LARGEST_MAPPING)
         try:
             told = own.decode("utf-8-sig") if isinstance(own, bytes) else own
         except UnicodeDecodeError as error:
-            raise Problem(422, "mapping_invalid", "the mapping is not UTF-8") from error
+            raise Problem(422, "mapping_invalid", at=error.start) from error
         return file.filename or name, await file.read(), told or None
 
 
-def _own(row: store.ImportRow | None, asker: Asker) -> store.ImportRow:
-    """*row*, where *asker* may see it: to anybody else there is none."""
+def _own(row: store.ImportRow | None, id: UUID, asker: Asker) -> store.ImportRow:
+    """*row* of *id*, where *asker* may see it: to anybody else there is none."""
     if row is None or not (asker.sees_all or row.organisation in asker.organisations):
-        raise Problem(404, "import_unknown", "there is no such import here")
+        raise Problem(404, "import_unknown", id=id)
     return row
 
 
 def _may_send(row: store.ImportRow, asker: Asker) -> None:
     if not may_report(asker, row.organisation):
-        raise Problem(403, "not_allowed", f"you do not report for {row.organisation!r}")
+        raise NotAllowed("not_allowed/reporting", organisation=row.organisation)
 
 
 def _shown(row: store.ImportRow, language: str) -> dict[str, Any]:

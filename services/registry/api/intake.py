@@ -14,7 +14,7 @@ from services.registry.api.answers import (
     page,
 )
 from services.registry.api.told import HANDING, ToldReceipt, Unjudged
-from services.registry.domain import LARGEST_BODY, items_of
+from services.registry.domain import LARGEST_BODY, BadBatch, items_of
 from services.registry.handlers import Outcome, receipt_of
 from shared.access import Asker, NotAllowed
 from shared.contracts.base import notice_headers
@@ -30,7 +30,6 @@ from shared.http import (
     problem_answer,
 )
 from shared.openapi import Listing, about_events, answers
-from shared.problems import said
 from shared.service.card import Knock
 
 router = APIRouter(tags=["intake"])
@@ -110,10 +109,12 @@ def reporter_of(asker: Asker, told: str | None) -> str:
     """The organisation that speaks: by the credential, never by the event."""
     may = [token for token in asker.organisations if may_report(asker, token)]
     token = told or (may[0] if len(may) == 1 else None)
+    if token is None and not may:
+        raise NotAllowed("not_allowed/no_reporting")
     if token is None:
-        raise NotAllowed("say ?organisation=, one that you report for")
+        raise NotAllowed("not_allowed/organisation_missing", offered=may)
     if token not in may:
-        raise NotAllowed(f"you do not report for {token!r}")
+        raise NotAllowed("not_allowed/reporting", organisation=token)
     return token
 
 
@@ -124,7 +125,7 @@ async def body_of(request: Request, most: int) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise Problem(413, "body_too_large", f"send at most {most} bytes at once")
+            raise Problem(413, "body_too_large", most=most)
         parts.append(part)
     return b"".join(parts)
 
@@ -132,10 +133,10 @@ async def body_of(request: Request, most: int) -> bytes:
 def _knocks(request: Request, token: str, body: bytes) -> list[Knock]:
     try:
         items = items_of(body)
-    except ValueError as error:
-        raise Problem(422, "batch_invalid", f"the batch is no JSON array: {error}") from error
+    except BadBatch as error:
+        raise Problem.of(422, error) from error
     if len(items) > MOST_EVENTS:
-        raise Problem(413, "batch_too_long", f"send at most {MOST_EVENTS} events at once")
+        raise Problem(413, "batch_too_long", entries=len(items), most=MOST_EVENTS)
     headers = {
         "content-type": "application/cloudevents+json",
         "accept-language": request.headers.get("accept-language", ""),
@@ -150,18 +151,16 @@ async def _judged(knocks: Sequence[Knock], begin: BeginWork) -> list[Outcome]:
 
 def answer_of(outcome: Outcome) -> JSONResponse:
     if outcome.busy:
-        return problem_answer(409, "being_handled", "the same id is being handled; ask again",
-                              headers={"Retry-After": "1"})  # fmt: skip
+        return problem_answer(Problem(409, "being_handled", headers={"Retry-After": "1"}))
     if outcome.receipt is None:
-        return problem_answer(422, "envelope_unreadable", "this is no event")
+        return problem_answer(Problem(422, "envelope_unreadable"))
     told = _receipt(outcome.receipt)
     given = outcome.receipt.notice
     notice = notice_headers(given.deprecated_on) if given else {}
     if outcome.receipt.verdict == "accepted":
         return JSONResponse(told, 202, notice)
     code = str(told.pop("code"))
-    detail = said("rejected", "the event was rejected; see reasons")
-    return problem_answer(422, code, detail, headers=notice, **told)
+    return problem_answer(Problem(422, "rejected", headers=notice, more=told), code)
 
 
 def _item(outcome: Outcome) -> dict[str, Any]:

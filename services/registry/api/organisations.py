@@ -48,6 +48,7 @@ from shared.access import NotAllowed
 from shared.http import Asking, Problem, Reading, Working, moment_after
 from shared.openapi import Listing, answers
 from shared.seen import tells_of
+from shared.vocabulary.errors import NotFitting
 
 router = APIRouter(tags=["organisations"])
 Language = Literal["fi", "sv", "en"]
@@ -83,7 +84,7 @@ class NewKey(Told):
     @model_validator(mode="after")
     def fitting(self) -> "NewKey":
         if (self.kind == "nats") != (self.public_key is not None):
-            raise ValueError("public_key goes with kind nats, and only with it")
+            raise NotFitting("field_value_error/public_key", kind=self.kind)
         return self
 
 
@@ -112,7 +113,7 @@ class NewMember(Told):
 async def add_organisation(told: NewOrganisation, asker: Asking, begin: Working) -> dict[str, Any]:
     """A new organisation and its first HTTPS key, which is shown only here."""
     if not asker.coordinates(told.region):
-        raise NotAllowed("only the operator or a coordinator of the region adds organisations")
+        raise NotAllowed("not_allowed/coordinating", region=told.region)
     async with problems(), begin() as work:
         row, key = await handlers.add_organisation(
             work,
@@ -160,7 +161,7 @@ async def change_organisation(
     async with problems(), begin() as work:
         row = await known(work.session, token)
         if not asker.coordinates(row.region):
-            raise NotAllowed("only the operator or a coordinator of its region may do this")
+            raise NotAllowed("not_allowed/coordinating", region=row.region)
         changed = await handlers.change_status(
             work, actor=actor_of(asker), token=token, status=told.status
         )
@@ -244,7 +245,7 @@ async def list_mandates(
     """The mandates that the owner gave."""
     row = await known(session, owner)
     if not (may_manage(asker, row) or asker.sees_all or owner in asker.organisations):
-        raise NotAllowed(f"only {owner} and its coordinators see this")
+        raise NotAllowed("not_allowed/members_only", organisation=owner)
     mandates = await store.mandates_of(session, owner)
     rows, following = part_of(mandates, paging, lambda each: (each.reporter,))
     items = [{"owner": owner, "reporter": each.reporter, "since": _moment(each.created_at)}
@@ -294,7 +295,7 @@ async def list_members(
     row = await known(session, token)
     among = asker.kind == "person" and token in asker.organisations
     if not (may_manage(asker, row) or asker.sees_all or among):
-        raise NotAllowed(f"only the members of {token} see this")
+        raise NotAllowed("not_allowed/members_only", organisation=token)
     members = await store.members_of(session, token)
     rows, following = part_of(members, paging, lambda each: (each[0].name, str(each[0].id)))
     items = [
@@ -326,7 +327,7 @@ async def people(
     try:
         wanted = [UUID(each) for each in ids.split(",") if each]
     except ValueError as error:
-        raise Problem(422, "ids_invalid", "ids: UUIDs joined by commas") from error
+        raise Problem(422, "ids_invalid", value=ids) from error
     found = await store.people(session, wanted)
     tells_of(request, {token for person in found for token in person.organisations})
     return [
@@ -342,7 +343,7 @@ async def people(
 
 def _for_platform(sees_all: bool) -> None:
     if not sees_all:
-        raise NotAllowed("only the platform's own services ask this")
+        raise NotAllowed("not_allowed/services_only")
 
 
 def _organisation(row: store.OrganisationRow) -> dict[str, Any]:

@@ -20,7 +20,7 @@ async def add_region(
 ) -> dict[str, Any]:
     """Add the region of a region file; the very same again is no conflict."""
     if not asker.is_operator:
-        raise NotAllowed("only the operator adds regions")
+        raise NotAllowed("not_allowed/operator_only")
     async with problems(), begin() as work:
         region = await handlers.add_region(told, work, actor=actor_of(asker))
     return region.to_json()
@@ -42,5 +42,5 @@ async def show_region(
     """One region with its places, in the form of a region file."""
     found = (await store.regions(session)).get(code)
     if found is None:
-        raise Problem(404, "region_unknown", f"{code!r} is not a region here; list them")
+        raise Problem(404, "region_unknown", value=code)
     return found.to_json()

@@ -237,7 +237,7 @@ async def delivery(id: UUID, asker: Asking, session: Reading) -> dict[str, Any]:
     """Loads as they were told at this door, for who may tell them again; the matcher lists them."""
     found = await store.things(session, "delivery", [id])
     if not found or not may_report(asker, found[0].reporter):
-        raise Problem(404, "delivery_unknown", f"there are no loads {id} that you told here")
+        raise Problem(404, "delivery_unknown", id=id)
     (known,) = found
     return {
         "delivery_id": str(known.id),
@@ -283,7 +283,7 @@ async def _one(
 ) -> Response:
     found = await store.seen(session, kind, scope_of(asker), id)
     if found is None:
-        raise Problem(404, f"{kind}_unknown", f"there is no {kind} {id} that you may see")
+        raise Problem(404, f"{kind}_unknown", value=str(id))
     etag = f'"{found.revision}"'
     if if_none_match == etag:
         return Response(status_code=304, headers={"ETag": etag})

@@ -15,7 +15,6 @@ from shared.http import Problem, Reading, Working, settings_of
 from shared.openapi import answers
 
 router = APIRouter(tags=["tokens"])
-NOBODY = "nobody is known by this"
 
 
 def key_files(request: Request) -> KeyFiles:
@@ -68,7 +67,7 @@ async def give_token(
     organisation; and for a person who is a member nowhere.
     """
     if (credential.key is None) == (credential.id_token is None):
-        raise Problem(422, "credential_invalid", "tell key or id_token, one of them")
+        raise Problem(422, "credential_invalid")
     if credential.key is not None:
         asker = await _by_key(credential.key, files, session)
     else:
@@ -97,7 +96,7 @@ def _signing_key(files: KeyFiles) -> OKPKey:
     try:
         return files.signing_key()
     except FileNotFoundError as error:
-        raise Problem(503, "no_signing_key", str(error)) from error
+        raise Problem(503, "no_signing_key") from error
 
 
 async def _by_key(key: str, files: KeyFiles, session: Any) -> Asker:
@@ -106,21 +105,21 @@ async def _by_key(key: str, files: KeyFiles, session: Any) -> Asker:
         return Asker(name, "operator" if name == "operator" else "service")
     token = await store.organisation_of_key(session, digest(key))
     if token is None:
-        raise NotKnown(NOBODY)
+        raise NotKnown("not_known/nobody")
     return Asker(token, "organisation", {token: ("reporter",)})
 
 
 async def _by_sign_in(id_token: str, sign_in: Provider | None, begin: Any) -> Asker:
     if sign_in is None:
-        raise Problem(422, "no_sign_in", "registry_oidc_issuer is not set; use a key")
+        raise Problem(422, "no_sign_in")
     try:
         identity = await sign_in.identity(id_token)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Problem(503, "provider_away", "the sign-in provider does not answer") from error
+        raise Problem(503, "provider_away") from error
     async with begin() as work:
         person = await handlers.sign_in(work, subject=identity.subject, email=identity.email)
     if person is None:
-        raise NotKnown(NOBODY)
+        raise NotKnown("not_known/nobody")
     return Asker(
         str(person.id),
         "person",

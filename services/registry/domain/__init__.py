@@ -10,7 +10,7 @@ from services.registry.domain.duplicates import (
 )
 from services.registry.domain.fields import FIELDS, KIND_OF
 from services.registry.domain.freshness import Asking, Freshness, due_at
-from services.registry.domain.letter import LARGEST_BODY, Letter, items_of, opened
+from services.registry.domain.letter import LARGEST_BODY, BadBatch, Letter, items_of, opened
 from services.registry.domain.people import (
     MANAGES,
     REGIONAL,
@@ -27,7 +27,7 @@ from services.registry.domain.people import (
 )
 from services.registry.domain.register import Mentions, Register, mentions_of, standing
 from services.registry.domain.states import early_estimate
-from services.registry.domain.texts import TEXTS, shown, spoken
+from services.registry.domain.texts import TEXTS, spoken
 from services.registry.domain.values import (
     EVENTS,
     Accepted,
@@ -54,6 +54,7 @@ __all__ = [
     "TEXTS",
     "Accepted",
     "Asking",
+    "BadBatch",
     "Clashes",
     "Denied",
     "Freshness",
@@ -85,7 +86,6 @@ __all__ = [
     "mentions_of",
     "municipal_cell",
     "opened",
-    "shown",
     "spoken",
     "standing",
     "tonnes_alike",

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from services.registry.domain.fields import read_fields
 from services.registry.domain.texts import LANGUAGES
 from services.registry.domain.values import EVENTS, Reason, pointer_to
+from shared.vocabulary.errors import Coded
 
 LARGEST_BODY = 256 * 1024  # bytes
 DEEPEST = 6
@@ -119,17 +120,24 @@ def opened(
     return _letter(reading, attributes, data, body=body, event_name=event_name, language=language)
 
 
+class BadBatch(Coded):
+    """The whole is no JSON array of events."""
+
+
 def items_of(body: bytes) -> list[bytes]:
     """
     The events of a batch (`application/cloudevents-batch+json`), each as its own bytes.
 
-    Raises `ValueError` when the whole is no JSON array.
+    Raises `BadBatch` when the whole is no JSON array.
     """
-    text = body.decode("utf-8-sig")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadBatch("batch_invalid/not_utf8", at=error.start) from error
     decoder = json.JSONDecoder()
     at = _past_space(text, 0)
     if text[at : at + 1] != "[":
-        raise ValueError("a batch is a JSON array of events")
+        raise BadBatch("batch_invalid", value=text[at : at + 20])
     at = _past_space(text, at + 1)
     items: list[bytes] = []
     going_on = text[at : at + 1] != "]"
@@ -137,15 +145,18 @@ def items_of(body: bytes) -> list[bytes]:
         try:
             _, end = decoder.raw_decode(text, at)
         except RecursionError as error:
-            raise ValueError("nested too deep") from error
+            raise BadBatch("batch_invalid/deep", at=at) from error
+        except ValueError as error:
+            broken = error.pos if isinstance(error, json.JSONDecodeError) else at
+            raise BadBatch("batch_invalid/at", at=broken) from error
         items.append(text[at:end].encode())
         at = _past_space(text, end)
         if text[at : at + 1] not in (",", "]"):
-            raise ValueError(f"a comma or ] was awaited at character {at}")
+            raise BadBatch("batch_invalid/at", at=at)
         going_on = text[at] == ","
         at = _past_space(text, at + 1) if going_on else at
     if text[at + 1 :].strip():
-        raise ValueError("something stands after the array")
+        raise BadBatch("batch_invalid/at", at=at + 1)
     return items
 
 

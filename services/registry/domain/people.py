@@ -4,18 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.vocabulary.errors import Coded
+
 ROLES = ("coordinator", "reporter", "reader", "regional_coordinator")
 MANAGES = "coordinator"
 REPORTS = ("coordinator", "reporter")
 REGIONAL = "regional_coordinator"
 
 
-class Denied(Exception):
-    """What was asked cannot be done; *code* is stable, the message names the remedy."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+class Denied(Coded):
+    """What was asked cannot be done."""
 
 
 class Clashes(Denied):
@@ -28,9 +26,6 @@ class Unknown(Denied):
 
 class RoleRefused(Denied):
     """The roles cannot be given so."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("role_refused", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +71,19 @@ def check_roles(
     """
     told, coordinated = tuple(roles), tuple(regions)
     unknown = [role for role in told if role not in ROLES]
-    if unknown or not told:
-        raise RoleRefused(f"roles {unknown or told}: give some of {', '.join(ROLES)}")
+    if not told:
+        raise RoleRefused("role_refused/none", offered=ROLES)
+    if unknown:
+        raise RoleRefused("role_refused", roles=unknown, offered=ROLES)
     if coordinated and REGIONAL not in told:
-        raise RoleRefused(f"regions {list(coordinated)}: only with the role {REGIONAL}")
+        raise RoleRefused("role_refused/regions_alone", regions=coordinated)
     if REGIONAL not in told:
         return
     if not coordinated:
-        raise RoleRefused(f"regions: name those that the {REGIONAL} coordinates")
+        raise RoleRefused("role_refused/no_regions")
     beyond = [] if may_give is None else sorted(set(coordinated) - set(may_give))
     if beyond:
-        raise RoleRefused(f"regions {beyond}: you do not coordinate them; ask the operator")
+        raise RoleRefused("role_refused/beyond", regions=beyond)
 
 
 def business_id_scheme(region: str, told: str | None) -> str:

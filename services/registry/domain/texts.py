@@ -3,9 +3,9 @@
 from typing import Any
 
 from services.registry.domain.values import Reason, field_of
+from shared.vocabulary.shown import in_words, quoted
 
 LANGUAGES = ("en", "fi", "sv")
-LONGEST_SHOWN = 120
 
 TEXTS: dict[str, tuple[str, str, str]] = {
     # the envelope
@@ -471,41 +471,10 @@ WORDS: dict[str, tuple[str, str, str]] = {
 def spoken(reason: Reason, language: str) -> str:
     """The sentence of *reason* in *language* (en, fi, sv; another is told in English)."""
     at = LANGUAGES.index(language) if language in LANGUAGES else 0
-    says: dict[str, Any] = {"field": field_of(reason.pointer), "value": _quoted(reason.value)}
+    says: dict[str, Any] = {"field": field_of(reason.pointer), "value": quoted(reason.value)}
     for name, value in reason.says.items():
         says[name] = _word(name, value, at)
     return TEXTS[reason.code][at].format(**says)
-
-
-def shown(value: Any) -> Any:
-    """*value* as a receipt may carry it: short, and of characters that every reader can keep."""
-    if value is None or (isinstance(value, bool | int) and abs(value) < 2**53):
-        return value
-    if isinstance(value, float) and abs(value) < 1e300:  # NaN and infinity fail this
-        return value
-    text = value if isinstance(value, str) else _written(value)
-    text = "".join(each if _keeps(each) else "\N{REPLACEMENT CHARACTER}" for each in text)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{…}"
-    if isinstance(value, list | tuple):
-        return "[…]"
-    try:
-        return str(value)
-    except ValueError:  # an integer of more digits than Python writes
-        return "a number of thousands of digits"
-
-
-def _keeps(character: str) -> bool:
-    return character.isprintable() or character == " "
-
-
-def _quoted(value: Any) -> str:
-    told = shown(value)
-    return f"«{told}»" if isinstance(told, str) else str(told)
 
 
 def _word(name: str, value: Any, at: int) -> str:
@@ -514,4 +483,4 @@ def _word(name: str, value: Any, at: int) -> str:
     if name == "close":
         how, codes = value
         return WORDS[how if codes else "leave_out"][at].format(close=", ".join(codes))
-    return str(shown(value))
+    return in_words(value)

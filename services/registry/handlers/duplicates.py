@@ -39,9 +39,7 @@ async def decide(
         await store.name(work.session, pair, work.now)
     before = await store.duplicate(work.session, scope, pair)
     if before is None:
-        raise Unknown(
-            "duplicate_unknown", f"{counts} and {duplicate} are no suggested pair that you may see"
-        )
+        raise Unknown("duplicate_unknown", one=counts, other=duplicate)
     if decision == "link":
         _check_link(known[counts], known[duplicate])
     for one, other in (pair, pair[::-1]):
@@ -101,11 +99,7 @@ async def _may_be_named(
             return False
     one, other = (known[id].state for id in pair)
     if pair[0] == pair[1] or any(one[name] != other[name] for name in ("direction", "sample")):
-        raise Denied(
-            "duplicate_impossible",
-            f"{pair[0]} and {pair[1]} cannot be one mass: name two forecasts, both surplus or both "
-            "need, both a sample or neither",
-        )
+        raise Denied("duplicate_impossible", one=pair[0], other=pair[1])
     return True
 
 
@@ -115,6 +109,6 @@ def _check_link(counts: Thing, duplicate: Thing) -> None:
     What counts for others may become a duplicate with them; who links it need not know of them.
     """
     if counts.duplicate_of not in (None, duplicate.id):
-        raise Clashes("counts_nothing", f"{counts.id} is itself a duplicate; unlink it first")
+        raise Clashes("counts_nothing", forecast=counts.id)
     if duplicate.duplicate_of not in (None, counts.id):
-        raise Clashes("linked_already", f"{duplicate.id} is linked to another; unlink it first")
+        raise Clashes("linked_already", forecast=duplicate.id)

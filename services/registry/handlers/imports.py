@@ -26,7 +26,11 @@ class Reads(Protocol):
 
 
 class TooManyOpen(Exception):
-    """So many imports of the organisation are under way that it must wait."""
+    """So many imports of the organisation are under way, *most*, that it must wait."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Ordered:
 async def add_import(work: Work, asked: Ordered) -> store.ImportRow:
     """Keep the table *asked* hands in; it is read after the commit."""
     if await store.imports_open(work.session, asked.organisation) >= MOST_OPEN:
-        raise TooManyOpen(f"{MOST_OPEN} imports are open: end or delete one first")
+        raise TooManyOpen(MOST_OPEN)
     told = {name: getattr(asked, name) for name in Ordered.__slots__}
     row = store.ImportRow(id=uuid7(), created_at=work.now, updated_at=work.now, **told)
     await store.add_import(work.session, row)

@@ -23,7 +23,6 @@ from services.registry.domain import (
     Waits,
     mentions_of,
     opened,
-    shown,
     spoken,
 )
 from services.registry.handlers.alike import suggest_duplicates
@@ -39,6 +38,7 @@ from shared.contracts import (
 from shared.contracts.base import uuid7
 from shared.contracts.intake import Canonical, Receipt, Refusal, notice_of
 from shared.service.card import Answer, Answered, Knock, Later, NotOurs
+from shared.vocabulary.shown import shown
 from shared.work import Work
 
 TOLD: Mapping[str, type[Event]] = {

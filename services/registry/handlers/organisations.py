@@ -22,6 +22,7 @@ from shared.contracts.parts import Member
 from shared.vocabulary.enumerations import codes, known
 from shared.vocabulary.identifiers import BadBusinessId, check_business_id, is_token
 from shared.vocabulary.regions import BadRegion, Region, region_from, shipped
+from shared.vocabulary.shown import in_words
 from shared.work import Work
 
 
@@ -46,11 +47,12 @@ async def add_region(told: Mapping[str, Any], work: Work, *, actor: str) -> Regi
     try:
         region = region_from(told)
     except BadRegion as error:
-        raise Denied(error.code, str(error)) from error
+        case, field, value = (error.told[name] for name in ("case", "field", "value"))
+        if isinstance(value, list | tuple):  # a point or a box: its numbers
+            value = in_words(value)
+        raise Denied(f"region_invalid/{case}", field=field, value=value) from error
     if not await store.add_region(work.session, region, work.now):
-        raise Clashes(
-            "region_exists", f"code {region.code!r}: another region has it; choose another code"
-        )
+        raise Clashes("region_exists", value=region.code)
     work.note(actor, "region-added", f"region/{region.code}", places=len(region.places))
     return region
 
@@ -72,18 +74,19 @@ async def add_organisation(
     id that cannot be, `Clashes` when the token is taken.
     """
     if not is_token(token):
-        raise Denied("token_invalid", f"token {token!r}: use 2 to 32 of a-z, 0-9 and hyphen")
+        raise Denied("token_invalid", value=token)
     if not known("actor_type", actor_type):
-        offered = ", ".join(codes("actor_type"))
-        raise Denied("actor_type_unknown", f"actor_type {actor_type!r}: use one of {offered}")
+        offered = list(codes("actor_type"))
+        raise Denied("actor_type_unknown", value=actor_type, offered=offered)
     if not await store.has_region(work.session, region):
-        raise Denied("region_unknown", f"region {region!r} is not known; add it first")
+        raise Denied("region_unknown", value=region)
     try:
         checked = business_id and check_business_id(
             business_id, business_id_scheme(region, business_id_scheme_told)
         )
     except BadBusinessId as error:
-        raise Denied(error.code, str(error)) from error
+        case, value = error.told["case"], error.told["value"]
+        raise Denied(f"business_id_invalid/{case}", value=value) from error
     row = store.OrganisationRow(
         token=token,
         title=title,
@@ -94,7 +97,7 @@ async def add_organisation(
         updated_at=work.now,
     )
     if not await store.add_organisation(work.session, row):
-        raise Clashes("organisation_exists", f"token {token!r} is taken; choose another")
+        raise Clashes("organisation_exists", value=token)
     work.note(actor, "organisation-added", f"organisation/{token}", token, region=region)
     await _tell(row, work)
     return row, await add_https_key(work, actor=actor, token=token, expires_at=key_expires_at)
@@ -124,9 +127,7 @@ async def add_https_key(
 ) -> NewKey:
     """A new HTTPS key: only its digest is kept, so the answer is the one time it is seen."""
     if expires_at is not None and expires_at <= work.now:
-        raise Denied(
-            "expiry_past", f"expires_at {expires_at.isoformat()} is past; give a later day"
-        )
+        raise Denied("expiry_past", value=expires_at.isoformat())
     made = NewKey(uuid7(), new_key(), expires_at)
     row = store.KeyRow(
         id=made.id,
@@ -147,7 +148,7 @@ async def add_nats_key(work: Work, *, actor: str, token: str, public_key: str) -
         id=uuid7(), organisation=token, kind="nats", public_key=public_key, created_at=work.now
     )
     if not await store.add_key(work.session, row):
-        raise Clashes("key_exists", "public_key: this key is registered already; make a new one")
+        raise Clashes("key_exists", value=public_key)
     work.note(actor, "key-added", f"organisation/{token}", token, key=str(row.id), kind="nats")
     return row
 
@@ -155,7 +156,7 @@ async def add_nats_key(work: Work, *, actor: str, token: str, public_key: str) -
 async def revoke_key(work: Work, *, actor: str, token: str, id: UUID) -> None:
     """Revoke a key for good; raises `Unknown` when there is no live one."""
     if not await store.revoke_key(work.session, token, id, work.now):
-        raise Unknown("key_unknown", f"key {id}: {token} has no such live key; list its keys")
+        raise Unknown("key_unknown", id=id, organisation=token)
     work.note(actor, "key-revoked", f"organisation/{token}", token, key=str(id))
 
 
@@ -165,9 +166,9 @@ async def revoke_key(work: Work, *, actor: str, token: str, id: UUID) -> None:
 async def add_mandate(work: Work, *, actor: str, owner: str, reporter: str) -> None:
     """Let *reporter* report *owner*'s projects."""
     if owner == reporter:
-        raise Denied("mandate_to_itself", f"reporter {reporter!r} is the owner; name another")
+        raise Denied("mandate_to_itself", value=reporter)
     if await store.organisation(work.session, reporter) is None:
-        raise Denied("organisation_unknown", f"reporter {reporter!r} is not an organisation here")
+        raise Denied("organisation_unknown", value=reporter)
     if await store.add_mandate(work.session, owner, reporter, work.now):
         work.note(actor, "mandate-given", f"organisation/{owner}", owner, reporter)
 
@@ -175,7 +176,7 @@ async def add_mandate(work: Work, *, actor: str, owner: str, reporter: str) -> N
 async def drop_mandate(work: Work, *, actor: str, owner: str, reporter: str) -> None:
     """End a mandate; what was reported under it stays."""
     if not await store.drop_mandate(work.session, owner, reporter):
-        raise Unknown("mandate_unknown", f"{owner} gave {reporter!r} no mandate")
+        raise Unknown("mandate_unknown", owner=owner, reporter=reporter)
     work.note(actor, "mandate-ended", f"organisation/{owner}", owner, reporter)
 
 
@@ -204,7 +205,7 @@ async def add_member(
     check_roles(roles, regions, may_give)
     for region in regions:
         if not await store.has_region(work.session, region):
-            raise Denied("region_unknown", f"regions: {region!r} is not known; add it first")
+            raise Denied("region_unknown", value=region)
     await _held(work, token)
     person = await _person(work, name, email.strip().lower(), language, subject)
     before = await store.membership(work.session, token, person)
@@ -230,7 +231,7 @@ async def drop_member(work: Work, *, actor: str, token: str, person: UUID) -> No
     """End a membership; the person's tokens are not renewed with it."""
     await _held(work, token)
     if not await store.drop_membership(work.session, token, person):
-        raise Unknown("member_unknown", f"person {person} is no member of {token}")
+        raise Unknown("member_unknown", person=person, organisation=token)
     await store.shrink_session(work.session, person)
     work.note(actor, "member-dropped", f"organisation/{token}", token, person=str(person))
     await _tell(await store.change_organisation(work.session, token, work.now), work)
@@ -259,20 +260,20 @@ async def _person(work: Work, name: str, email: str, language: str, subject: str
     row = await store.person_with(work.session, email=email)
     if row is not None:
         if subject is not None and row.subject != subject:
-            raise Clashes("person_differs", "subject: this address signs in as another subject")
+            raise Clashes("person_differs", email=email, subject=subject)
         return row.id
     made = store.PersonRow(
         id=uuid7(), name=name, email=email, language=language, subject=subject, created_at=work.now
     )
     if not await store.add_person(work.session, made):
-        raise Clashes("person_differs", "subject or email: another person has it")
+        raise Clashes("person_differs/taken", email=email, subject=subject)
     return made.id
 
 
 async def _held(work: Work, token: str) -> store.OrganisationRow:
     row = await store.organisation(work.session, token, hold=True)
     if row is None:
-        raise Unknown("organisation_unknown", f"{token!r} is not an organisation here")
+        raise Unknown("organisation_unknown", value=token)
     return row
 
 
