@@ -229,16 +229,14 @@ def _tell_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:
-        status, path = error.status_code, request.url.path
+        status = error.status_code
         if status == 400:  # of the framework alone: bytes that are no JSON, no form
             sent_as = request.headers.get("content-type", "")
             return problem_answer(Problem(422, "body_unreadable", value=sent_as))
         if status == 404:
-            return problem_answer(Problem(404, "not_found/address", path=path))
+            return problem_answer(Problem(404, "not_found"))
         if status == 405:
-            return problem_answer(
-                Problem(405, "method_not_allowed", path=path, method=request.method)
-            )
+            return problem_answer(Problem(405, "method_not_allowed", method=request.method))
         return problem_answer(Problem(status, "http_error", status=status))
 
     async def away(_: Request, error: Exception) -> JSONResponse:

@@ -58,7 +58,7 @@ RETIRED = {"after_invalid"}
 """Codes of earlier releases, which keep their sentence."""
 NOT_RAISED = {"not_an_event"}
 """Told as a code alone, of one event of a batch."""
-GENERAL = {"business_id_invalid", "code_invalid", "not_allowed", "not_found", "not_known",
+GENERAL = {"business_id_invalid", "code_invalid", "not_allowed", "not_known",
            "region_invalid"}  # fmt: skip
 """Codes that only their cases are raised of; their own sentence stands in the list of codes."""
 

@@ -66,6 +66,6 @@ async def language(
 
 
 @router.get("/{_:path}")
-async def nothing(request: Request) -> Response:
+async def nothing() -> Response:
     """No page has this address."""
-    raise Problem(404, "not_found/address", path=request.url.path)
+    raise Problem(404, "not_found")
