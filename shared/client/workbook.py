@@ -213,7 +213,9 @@ def _unreadable_told(file: Path) -> Iterator[None]:
         yield
     except Refused:
         raise
-    except BROKEN as error:
+    except BaseException as error:  # a panic of the reader in Rust is no `Exception`
+        if not isinstance(error, BROKEN) and type(error).__name__ != "PanicException":
+            raise
         remedy = say("table_broken", why=normal(str(error))[:200])
         raise BadTable(value=file.name, remedy=remedy) from error
 

@@ -39,6 +39,15 @@ def test_cells_are_read_with_their_rows(tmp_path: Path, write: Any) -> None:
     assert read(write(tmp_path, ROWS)) == CELLS
 
 
+@pytest.mark.parametrize("lost", [5, 43, 127, 200])
+def test_an_xls_that_lost_its_end_is_told_as_broken(tmp_path: Path, lost: int) -> None:
+    """Its reader in Rust panics at some of these cuts, which is no `Exception` in Python."""
+    file = xls(tmp_path, ROWS)
+    file.write_bytes(file.read_bytes()[:-lost])
+    with pytest.raises(BadTable, match="broken or cut short"):
+        read(file)
+
+
 def test_repeats_of_a_table_are_written_out(tmp_path: Path) -> None:
     row = ods_row([ods_cell("a"), ods_cell(7)], 'table:number-rows-repeated="3"')
     assert read(ods(tmp_path, [ROWS[0], row])) == {each: ("a", "7") for each in (2, 3, 4)}
