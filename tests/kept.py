@@ -126,11 +126,11 @@ class Kept:
     server: str
     services: tuple[str, ...]
     called: Callable[[str], str] = "massakoppi_{}".format
-    beside: tuple[str, ...] = ()
+    beside: Iterable[str] = ()
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _opened: dict[str, "asyncpg.Connection[Any]"] = field(default_factory=dict)
     _columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    _last: tuple[int, Whole] | None = None
+    _last: tuple[tuple[int, tuple[str, ...]], Whole] | None = None
 
     def columns(self, service: str) -> list[tuple[str, str]]:
         """Every table of *service* with each of its columns."""
@@ -145,7 +145,7 @@ class Kept:
 
     def whole(self) -> Whole:
         """All that is compared; read anew only when something was written since."""
-        moment = self.moment()
+        moment = self.moment(), tuple(self.beside)
         if self._last is None or self._last[0] != moment:
             found: Whole = {}
             for service in self.services:
