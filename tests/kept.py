@@ -6,11 +6,11 @@ is only what a refusal is meant to write (`MEANT`) and what happens by the clock
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from threading import Thread
+from typing import Any, Self
 
 import asyncpg
 
@@ -41,6 +41,7 @@ BY_ITSELF = {
 MARK = "merkki"
 TIMES = 3
 QUIET_S = 0.5
+WITHIN_S = 60.0
 COLUMNS = """
     SELECT table_name, column_name FROM information_schema.columns
     JOIN pg_tables ON tablename = table_name AND schemaname = table_schema
@@ -118,19 +119,24 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 @dataclass
 class Kept:
     """
-    The databases of *services* on one *server*, read beside them.
+    The databases of *services* on one *server*, read beside them while it is entered.
 
-    *called* makes a database's name of a service's.
+    *called* makes a database's name of a service's; *beside* is left out too. A thread of its own
+    lets tests with a loop and tests without ask alike.
     """
 
     server: str
-    services: tuple[str, ...]
+    services: Sequence[str]
     called: Callable[[str], str] = "massakoppi_{}".format
     beside: Iterable[str] = ()
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _thread: Thread = field(init=False)
     _opened: dict[str, "asyncpg.Connection[Any]"] = field(default_factory=dict)
     _columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _last: tuple[tuple[int, tuple[str, ...]], Whole] | None = None
+
+    def __post_init__(self) -> None:
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
 
     def columns(self, service: str) -> list[tuple[str, str]]:
         """Every table of *service* with each of its columns."""
@@ -191,19 +197,19 @@ class Kept:
         """The rows that answer *asked* in the database of *service*."""
         if service not in self._opened:
             opening = asyncpg.connect(f"{self.server}/{self.called(service)}")
-            self._opened[service] = self._loop.run_until_complete(opening)
-        return self._loop.run_until_complete(self._opened[service].fetch(asked))
+            self._opened[service] = self._done(opening)
+        return list(self._done(self._opened[service].fetch(asked)))
 
-    def close(self) -> None:
-        """Let go of the databases."""
+    def _done(self, doing: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result(WITHIN_S)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for connection in self._opened.values():
-            self._loop.run_until_complete(connection.close())
+            self._done(connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
-
-
-@contextlib.contextmanager
-def reading(server: str, *services: str, **more: Any) -> Iterator[Kept]:
-    """A `Kept` that is closed at the end."""
-    made = Kept(server, services, **more)
-    yield made
-    made.close()

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.cards import cards
 from tests.fuzz.roles import PEOPLE, Town, town
-from tests.kept import Kept, reading
+from tests.kept import Kept
 from tests.platform import platform_running
 from tests.signing_in import sign_in_apart
 
@@ -29,6 +29,6 @@ async def fuzzed() -> AsyncIterator[Town]:
 @pytest.fixture(scope="session")
 def kept(fuzzed: Town) -> Iterator[Kept]:
     """What stands in the databases of the platform that is fuzzed."""
-    services = (one.name for one in cards() if one.ledger is not None)
-    with reading(fuzzed.platform.system.postgres_url, *services) as made:
+    services = [one.name for one in cards() if one.ledger is not None]
+    with Kept(fuzzed.platform.system.postgres_url, services) as made:
         yield made

@@ -19,7 +19,7 @@ from shared.client.template import headings, template
 from shared.service.due import Worker
 from shared.vocabulary.regions import shipped
 from tests.conftest import eventually
-from tests.kept import OF_AN_IMPORT, Kept, changes, mark, reading
+from tests.kept import OF_AN_IMPORT, Kept, changes, mark
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -129,7 +129,7 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
 @pytest.fixture
 def kept(http: Http, postgres_url: str) -> Iterator[Kept]:
     """What stands in the registry's database, but for what imports write of themselves."""
-    with reading(postgres_url, "registry", called="t_{}".format, beside=OF_AN_IMPORT) as made:
+    with Kept(postgres_url, ["registry"], "t_{}".format, OF_AN_IMPORT) as made:
         yield made
 
 
@@ -154,9 +154,9 @@ async def test_what_is_not_sent_changes_nothing_but_its_own_record(
     http: Http, steps: Any, kept: Kept, content: bytes, given_up: bool, state: str
 ) -> None:
     """Every other table is as before; once it is dropped, its own too."""
-    before = await asyncio.to_thread(kept.whole)
+    before = kept.whole()
     kept.beside = ()
-    with_imports = await asyncio.to_thread(kept.whole)
+    with_imports = kept.whole()
     made = await add(http, content)
     if given_up:
         await steps(1)
@@ -165,11 +165,11 @@ async def test_what_is_not_sent_changes_nothing_but_its_own_record(
     _, told = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
     assert told["state"] == state
     kept.beside = tuple(OF_AN_IMPORT)
-    assert changes(before, await asyncio.to_thread(kept.whole)) == []
+    assert changes(before, kept.whole()) == []
 
     assert (await http.ask("DELETE", f"/imports/{made['id']}", by=ACME))[0] == 204
     kept.beside = ()
-    assert changes(with_imports, await asyncio.to_thread(kept.whole)) == []
+    assert changes(with_imports, kept.whole()) == []
 
 
 async def test_of_bad_rows_nothing_is_kept_when_the_good_are_sent(
@@ -182,7 +182,7 @@ async def test_of_bad_rows_nothing_is_kept_when_the_good_are_sent(
     await steps()
     _, done = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
     assert (done["state"], done["accepted"], done["rejected"], done["bad"]) == ("done", 3, 1, 2)
-    found = await asyncio.to_thread(kept.marked)
+    found = kept.marked()
     assert "registry.forecast" in found[mark(1)] & found[mark(4)]
     database = http.app.state.database  # type: ignore[attr-defined]
     asked = "SELECT 1 FROM outbox WHERE name LIKE 'registry.forecast%'"
