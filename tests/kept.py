@@ -16,12 +16,19 @@ import asyncpg
 
 RECEIPT = "receipts.receipt.v1"
 MEANT = {
-    "*.trail": "who was told no is noted like any other look",
+    "*.trail": "who was told no of another has looked, and who knocked at the door has knocked",
+    "registry.outbox": f"the receipt is on its way: all else than {RECEIPT} is compared",
     "registry.intake": "the verdict at the door, and how often it was asked for",
-    "registry.outbox": f"the receipt is on its way; all else than {RECEIPT} is compared",
 }
 """What a refusal writes, and why; `*` is each service that has the table."""
+AT_THE_DOOR = "^(POST /intake|(PUT|DELETE) /(projects|forecasts|areas)/)"
+COMPARED = {
+    "trail": f"NOT what ? 'mentions' AND action !~ '{AT_THE_DOOR}'",
+    "outbox": f"name <> '{RECEIPT}'",
+}
+"""The rows of these that are compared still."""
 OF_AN_IMPORT = {
+    "registry.trail": "that it was handed in",
     "registry.import": "how far it is, and what came of it",
     "registry.import_error": "what is wrong with it, by cell",
     "registry.import_slice": "what was read and is not sent yet",
@@ -69,7 +76,7 @@ def whole_of(service: str, columns: Iterable[tuple[str, str]], beside: Iterable[
 
     Left out is what a refusal is meant to write, what happens by itself, and *beside*.
     """
-    left_out = (*MEANT, *BY_ITSELF, *beside)
+    left_out = (*MEANT, *BY_ITSELF)
     tables: dict[str, list[str]] = {}
     for table, column in columns:
         kept = tables.setdefault(table, [])
@@ -77,13 +84,12 @@ def whole_of(service: str, columns: Iterable[tuple[str, str]], beside: Iterable[
             kept.append(f't."{column}"')
     asked = []
     for table, kept in tables.items():
-        where = ""
-        if table == "outbox":
-            where = f"WHERE name <> '{RECEIPT}'"
-        elif said(f"{service}.{table}", left_out):
+        name = f"{service}.{table}"
+        if said(name, beside) or (said(name, left_out) and table not in COMPARED):
             continue
+        where = f"WHERE {COMPARED[table]}" if table in COMPARED else ""
         asked.append(
-            f"SELECT '{service}.{table}', count(*), "
+            f"SELECT '{name}', count(*), "
             f"coalesce(sum(hashtextextended(ROW({', '.join(kept)})::text, 0)), 0) "
             f'FROM "{table}" t {where}'
         )
@@ -96,7 +102,7 @@ def marks_of(service: str, columns: Iterable[tuple[str, str]]) -> str:
     coded = f"{MARK.encode().hex()}((?:3[0-9]){{8}})"
     asked = []
     for table in dict.fromkeys(table for table, _ in columns):
-        where = f"WHERE name <> '{RECEIPT}'" if table == "outbox" else ""
+        where = f"WHERE {COMPARED[table]}" if table in COMPARED else ""
         asked.append(
             f"SELECT DISTINCT '{service}.{table}', "
             "coalesce(said[1], convert_from(decode(said[2], 'hex'), 'UTF8')) "

@@ -1,10 +1,13 @@
 """What is compared before and after a refusal is everything, but for what is named."""
 
+import re
+
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from deploy.cards import cards
+from deploy.cards import card, cards
+from deploy.generated import openapi
 from tests.fuzz.roles import Town
-from tests.kept import BY_ITSELF, MEANT, OF_AN_IMPORT, Kept, said, whole_of
+from tests.kept import AT_THE_DOOR, BY_ITSELF, MEANT, OF_AN_IMPORT, Kept, said, whole_of
 
 LEDGERS = {one.name: one.ledger for one in cards() if one.ledger is not None}
 
@@ -21,6 +24,12 @@ def test_what_is_left_out_is_there() -> None:
     for told in (*MEANT, *OF_AN_IMPORT, *BY_ITSELF):
         assert any(said(one, (told,)) for one in (*tables, *columns)), told
     assert sum(said(one, MEANT) for one in tables) == len(LEDGERS) + 2
+    routes = [
+        f"{method.upper()} {path}"
+        for path, told in openapi(card("registry"))["paths"].items()
+        for method in told
+    ]
+    assert sum(bool(re.match(AT_THE_DOOR, one)) for one in routes) == 1 + 2 * 3
 
 
 def test_a_new_table_is_compared_by_itself() -> None:
