@@ -5,6 +5,7 @@ from html import unescape
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.portal.conftest import (
     Portal,
@@ -37,6 +38,18 @@ async def test_who_is_not_signed_in_is_sent_there_and_back(
             to = unescape(answer.headers["Location"])
         assert answer.status == 303
         assert to.startswith("/login?then=%2F")
+
+
+async def test_an_address_too_long_to_come_back_to_leads_back_to_its_page(
+    portal: Portal, browser: aiohttp.ClientSession
+) -> None:
+    """Who signs in first is on the page, not before a refusal; the answer's header stays short."""
+    for more in ("x" * 501, "%F0%9D%95%8F" * 1000):
+        path = f"/near-misses?x={more}"
+        async with browser.get(URL(portal.url + path, encoded=True), allow_redirects=False) as to:
+            assert (to.status, to.headers["Location"]) == (303, "/login?then=%2Fnear-misses")
+        async with browser.get(portal.url + to.headers["Location"], allow_redirects=False) as to:
+            assert to.status == 303
 
 
 async def test_a_match_of_others_is_no_match(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from shared.client.template import headings, template
 from shared.service.due import Worker
 from shared.vocabulary.regions import shipped
 from tests.conftest import eventually
+from tests.kept import OF_AN_IMPORT, Kept, changes, mark
 from tests.registry.conftest import (
     ACME,
     ACMES_COORDINATOR,
@@ -125,6 +126,71 @@ async def test_faults_of_file_and_rules_are_told_by_cell_and_hold_all_back(
     assert text.splitlines()[1].startswith("Massat!R3;3;Quantity;many;not_a_number;")
 
 
+@pytest.fixture
+def kept(http: Http, postgres_url: str) -> Iterator[Kept]:
+    """What stands in the registry's database, but for what imports write of themselves."""
+    with Kept(postgres_url, ["registry"], "t_{}".format, OF_AN_IMPORT) as made:
+        yield made
+
+
+async def _is_given_up(http: Http) -> None:
+    database = http.app.state.database  # type: ignore[attr-defined]
+    due = SimpleNamespace(id=(await rows(database, "SELECT id FROM import"))[0].id, attempts=5)
+    async with database.begin_work() as work:
+        await handlers.go_on_with_import(due, work, reader=READER)
+
+
+@pytest.mark.parametrize(
+    ("content", "given_up", "state"),
+    [
+        (sheet(GOOD, BAD, ABOVE), False, "checked"),
+        (b"a;b\n1;2\n", False, "refused"),
+        (b"PK\x03\x04 cut short", False, "refused"),
+        (sheet(GOOD, BAD), True, "broken"),
+    ],
+    ids=["dry run", "no column", "no table", "given up"],
+)
+async def test_what_is_not_sent_changes_nothing_but_its_own_record(
+    http: Http, steps: Any, kept: Kept, content: bytes, given_up: bool, state: str
+) -> None:
+    """Every other table is as before; once it is dropped, its own too."""
+    before = kept.whole()
+    kept.beside = ["registry.trail"]
+    with_imports = kept.whole()
+    made = await add(http, content)
+    if given_up:
+        await steps(1)
+        await _is_given_up(http)
+    await steps()
+    _, told = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert told["state"] == state
+    kept.beside = OF_AN_IMPORT
+    assert changes(before, kept.whole()) == []
+
+    assert (await http.ask("DELETE", f"/imports/{made['id']}", by=ACME))[0] == 204
+    kept.beside = ["registry.trail"]
+    assert changes(with_imports, kept.whole()) == []
+
+
+async def test_of_bad_rows_nothing_is_kept_when_the_good_are_sent(
+    http: Http, steps: Any, kept: Kept
+) -> None:
+    """Not of those that the mapping refuses, nor of those that the rules do; their faults are."""
+    told = [GOOD | {"Mass ID": mark(1)}, BAD | {"Mass ID": mark(2)},
+            GOOD | {"Mass ID": mark(3), "Lowest": 5000}, GOOD | {"Mass ID": mark(4)}]  # fmt: skip
+    made = await add(http, sheet(*told), dry_run="false", only_good="true")
+    await steps()
+    _, done = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
+    assert (done["state"], done["accepted"], done["rejected"], done["bad"]) == ("done", 3, 1, 2)
+    found = kept.marked()
+    assert "registry.forecast" in found[mark(1)] & found[mark(4)]
+    database = http.app.state.database  # type: ignore[attr-defined]
+    asked = "SELECT 1 FROM outbox WHERE name LIKE 'registry.forecast%'"
+    assert len(await rows(database, asked)) == 2
+    for bad in (mark(2), mark(3)):
+        assert found.get(bad, set()) <= {"registry.intake", "registry.import_error"}
+
+
 async def test_a_table_told_again_changes_nothing(http: Http, steps: Any) -> None:
     """By their own ids the rows are known."""
     for unchanged in (0, 2):
@@ -211,10 +277,7 @@ async def test_a_reading_process_that_is_killed_ends_its_import_and_nothing_else
 async def test_what_fails_again_and_again_is_told_as_broken_off(http: Http, steps: Any) -> None:
     """Nobody waits for it for ever."""
     made = await add(http, sheet(GOOD))
-    database = http.app.state.database  # type: ignore[attr-defined]
-    due = SimpleNamespace(id=(await rows(database, "SELECT id FROM import"))[0].id, attempts=5)
-    async with database.begin_work() as work:
-        await handlers.go_on_with_import(due, work, reader=READER)
+    await _is_given_up(http)
     _, told = await http.ask("GET", f"/imports/{made['id']}", by=ACME)
     assert (told["state"], told["problem"]["code"]) == ("broken", "import_broken")
     assert await steps() == 0

@@ -9,7 +9,6 @@ from services.portal.api.desk import desk_of
 from services.portal.api.drawing import draw
 from services.portal.api.parts import UPKEEP, View, may_keep, view_of
 from services.portal.api.visitor import SignInFirst, Visiting
-from services.portal.domain.paths import local_path
 from services.portal.gateways import Away
 
 PLACES = (("now", "/"), ("near", "/near-misses"), ("plan", "/plan"), ("loads", "/deliveries"),
@@ -72,8 +71,7 @@ async def looking(
         raise Away("registry")
     if visitor.seen is None:
         query = f"?{request.url.query}" if request.url.query else ""
-        there = local_path(request.url.path + query)
-        raise SignInFirst(there if request.method == "GET" else "/")
+        raise SignInFirst(request.url.path + query if request.method == "GET" else "/")
     return await view_of(desk_of(request), visitor, region)
 
 

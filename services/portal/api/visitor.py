@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 from services.portal.api import words
 from services.portal.api.cookies import LANGUAGE, SESSION, TooLong
 from services.portal.api.desk import Desk, desk_of
+from services.portal.domain.paths import local_path
 from services.portal.gateways import Away, Ended, Identity, ProviderAway, Seen
 from shared.access import digest
 
@@ -18,11 +19,15 @@ LONGEST_S = 12 * 3600
 
 
 class SignInFirst(Exception):
-    """Anybody asked for a page of known readers; *then* is where to go on, once signed in."""
+    """
+    Anybody asked for a page of known readers; *then* is where to go on, once signed in.
+
+    Of an address too long to be remembered the page is, without what was asked of it.
+    """
 
     def __init__(self, then: str) -> None:
         super().__init__("sign in to see this")
-        self.then = then
+        self.then = then if local_path(then) == then else local_path(then.partition("?")[0])
 
 
 @dataclass(frozen=True)
