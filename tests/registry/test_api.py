@@ -267,7 +267,7 @@ async def test_organisations_are_added_by_operator_or_regional_coordinator(http:
 MISTAKES: list[tuple[str, str, Any, tuple[str, str, str]]] = [
     ("GET", "/organisations/nobody", None, ("«nobody»", "ei ole", "finns inte")),
     ("GET", "/regions/77", None, ("«77»", "Seutua", "Regionen")),
-    ("GET", "/nowhere", None, ("", "Tarkista osoite", "Kontrollera adress")),
+    ("GET", "/nowhere", None, ("", "Tarkista osoite", "Kontrollera")),
     ("PUT", "/organisations", {}, ("PUT", "ei ole metodia", "Se gränssnittsbeskrivningen")),
     ("GET", "/forecasts/00000000-0000-7000-8000-000000000001", None,
      ("00000000-0000-7000-8000-000000000001", "Ennustetta", "Prognosen")),
