@@ -1,7 +1,7 @@
 # Every command there is: `make` lists them.
 PYTHON ?= python3
-# each worker has servers of its own, and takes whole groups (tests/conftest.py)
-WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadgroup
+# each worker has servers of its own, and takes whole files, so that what a file shares is made once
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

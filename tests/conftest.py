@@ -26,13 +26,6 @@ hypothesis.settings.register_profile("on any machine", deadline=None)
 hypothesis.settings.load_profile("on any machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files stay whole, and who shares the platform runs in one worker, in the usual order."""
-    for item in items:
-        shares = "platform" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("platform" if shares else str(item.path)))
-
-
 async def eventually(
     ask: Callable[[], Awaitable[Any]], *, within_s: float = 20.0, every_s: float = 0.05
 ) -> Any:

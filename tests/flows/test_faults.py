@@ -12,7 +12,7 @@ from deploy.cards import cards
 from tests import rows
 from tests.world import SERVICES, Story, World, world
 
-ROWS = list(rows.rows(300, seed=7))
+ROWS = list(rows.rows(140, seed=7))
 FILES = [ROWS[at::7] for at in range(7)]
 POINTS = {"registry": "after-publish-before-mark", "matcher": "after-commit-before-ack"}
 LONGEST_LEASE_S = 15 + max(due.lease_s for card in cards() for due in card.works_off)

@@ -12,7 +12,7 @@ from deploy.allinone import Process
 from tests import rows
 from tests.world import Story, world
 
-ROWS = list(rows.rows(240, seed=11))
+ROWS = list(rows.rows(120, seed=11))
 FILES = [ROWS[at::8] for at in range(8)]
 
 
