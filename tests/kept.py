@@ -46,8 +46,8 @@ BY_ITSELF = {
 }
 """What changes by the clock while nobody asks for anything."""
 MARK = "merkki"
-TIMES = 3
-QUIET_S = 0.5
+QUIET_S = (0.5, 2.0, 8.0)
+"""Longer each time: between two steps of an import its reader may be starting."""
 WITHIN_S = 60.0
 COLUMNS = """
     SELECT table_name, column_name FROM information_schema.columns
@@ -182,14 +182,14 @@ class Kept:
         """
         before = self.whole()
         left = changes(before, self.whole()) if ask() else []
-        for _ in range(TIMES):
+        for for_s in QUIET_S:
             if not left:
                 break
-            before = self.quiet(QUIET_S)
+            before = self.quiet(for_s)
             left = changes(before, self.whole()) if ask() else []
         return left
 
-    def quiet(self, for_s: float, within_s: float = 30.0) -> Whole:
+    def quiet(self, for_s: float, within_s: float = 120.0) -> Whole:
         """All that is compared, after nothing was written for *for_s* seconds."""
         until = time.monotonic() + within_s
         since, seen = time.monotonic(), self.moment()
