@@ -28,17 +28,24 @@ _OK: Final = 200
 
 @dataclass(slots=True)
 class Exported:
-    """How many forecasts were written, and what the form could not hold of them."""
+    """
+    How many forecasts were written, what the form could not hold of them, and how many of others
+    were left out.
+    """
 
     rows: int = 0
+    others: int = 0
     losses: list[Loss] = field(default_factory=list)
 
 
 async def export_file(
-    system: System, file: Path, form: str, *, organisation: str, region: str
+    system: System, file: Path, form: str, *, organisation: str, region: str, others: bool = False
 ) -> Exported:
     """
     Write the forecasts of *region* that *organisation* may see to *file*, in one of `FORMS`.
+
+    In SeutuMassa's forms only those that it reports itself, unless *others*: read back, a row is
+    its reader's own.
 
     Nothing is written before all is read. Raises `ValueError` for an unknown form, `NotSent`.
     """
@@ -57,6 +64,9 @@ async def export_file(
         done.rows = len(kept)
         text: Iterable[str] = feature_collection(kept)
     else:
+        if not others:
+            reported = [each for each in forecasts if each.get("external_id")]
+            done.others, forecasts = len(forecasts) - len(reported), reported
         titles = {each["token"]: each["title"] for each in known}
         by_id = {each["project_id"]: each for each in projects}
         rows = list(mass_rows(forecasts, by_id, await region_of(system, region), titles))

@@ -65,8 +65,8 @@ def import_design(
     Needs a terrain and a lowest surface; a rock and a highest surface tell more. The same files
     again change nothing; a new edition replaces the amounts.
 
-    Example: `massakoppi import-design M3_Road --org kaupunki --project M3 --region 06
-    --municipality 837 --from 2027-05-01 --to 2027-10-31 --dry-run`
+    Example: `massakoppi import-design katu-17 --org kaupunki --project K17 --region 01
+    --municipality 049 --from 2027-05-01 --to 2027-10-31 --dry-run`
     """
     from shared.client.designs import Assumed, Window, measure, municipality_of, read_surfaces
     from shared.client.designs import tell as told_by

@@ -113,22 +113,32 @@ def export(
     form: Annotated[
         str, typer.Option(help="geojson, seutumassa, seutumassa-full or seutumassa-geojson")
     ] = "geojson",
+    others: Annotated[
+        bool, typer.Option("--others", help="others' forecasts, too, in a form of SeutuMassa")
+    ] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """
     Write the forecasts that an organisation may see to a file, and say what its form lost.
 
+    A form of SeutuMassa holds those alone that the organisation reports, so that it may be read
+    back; with --others also what it sees of others, which would then be its own.
+
     Example: `massakoppi export massat.csv --org kaupunki --region 01 --form seutumassa`
     """
     from deploy.exporting import export_file
 
-    done = asyncio.run(export_file(find(data), file, form, organisation=org, region=region))
+    done = asyncio.run(
+        export_file(find(data), file, form, organisation=org, region=region, others=others)
+    )
     lost = Counter(loss.field for loss in done.losses)
     if as_json:
-        tell({"rows": done.rows, "lost": dict(lost)})
+        tell({"rows": done.rows, "others": done.others, "lost": dict(lost)})
         return
     out.print(f"{done.rows} forecasts written to {file}", highlight=False)
+    if done.others:
+        err.print(f"  {done.others} of others were left out: --others", highlight=False)
     for name, count in lost.most_common():
         err.print(f"  {count} × {name} cannot be held there", highlight=False)
 

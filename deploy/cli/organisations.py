@@ -125,7 +125,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
 
 @app.command("rotate")
 def rotate_(token: Token, save: Save = False, data: Data = None, as_json: AsJson = False) -> None:
-    """New keys for both doors; the old ones end at once."""
+    """New keys for both doors; the old ones end at once, tokens made of them in 5 minutes."""
 
     from deploy.organisations import rotate
 
@@ -145,7 +145,12 @@ def revoke_(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """End every key of an organisation: its systems are cut off at once."""
+    """
+    End every key of an organisation.
+
+    Over NATS its systems are cut off at once, over HTTPS when their last token ends: 5 minutes at
+    most.
+    """
     from deploy.organisations import revoke
 
     ended = asking(data, lambda system, ask: revoke(system, ask, token, with_stream=drop_unread))

@@ -83,7 +83,7 @@ class SurfacesApart(DesignRefused):
 
 
 class NoPlace(DesignRefused):
-    """The design lies at {value}, which tells no municipality. {remedy}"""
+    """The design lies at {value}, outside of its region. {remedy}"""
 
     code: ClassVar[str] = "design_place_unknown"
 
@@ -287,13 +287,14 @@ def municipality_of(model: Model, region: Region, told: str | None) -> tuple[str
     The code of the municipality of *model*: *told*, else the one whose middle is nearest.
 
     With it what a reader should know: that it was derived, or that another lies much nearer.
-    Raises `NoPlace` where none is told and the design lies outside of *region*.
+    Raises `NoPlace` where the design lies outside of *region*.
     """
     lat, lon = place_of(model)
     gazetteer, point = Gazetteer(region), Position(lon, lat)
+    if not region.contains(lat, lon):
+        remedy = say("design_outside", region=region.code)
+        raise NoPlace(value=f"{lat} N, {lon} E", remedy=remedy)
     if told is None:
-        if not region.contains(lat, lon):
-            raise NoPlace(value=f"{lat} N, {lon} E", remedy=say("design_say_municipality"))
         place, away = gazetteer.nearest(point)
         text = say("design_derived", name=place.name("fi"), code=place.code, away=away)
         return place.code, Note(0, "municipality_derived", text)

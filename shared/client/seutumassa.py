@@ -171,7 +171,8 @@ class _Told:
     def _own_id(self, id: str) -> str:
         source = self.forecast.get("source") or {}
         came_from_there = source.get("system") == "seutumassa" and source.get("id")
-        return str(source["id"]) if came_from_there else id
+        own = self.forecast.get("external_id")  # of its reporter alone: read back, it is the same
+        return str(source["id"]) if came_from_there else str(own or id)
 
     def _site(self, lost: list[tuple[str, Any]]) -> dict[str, str]:
         place = self.forecast["place"]

@@ -180,14 +180,15 @@ def test_the_municipality_is_the_nearest_unless_it_is_told(tmp_path):
     assert "tarkista" in spoken(about.text, "fi")
 
 
-def test_a_design_outside_of_its_region_has_no_municipality(tmp_path):
-    """Then it is asked for, in the reader's language."""
+@pytest.mark.parametrize("told", [None, "837"])
+def test_a_design_outside_of_its_region_is_refused_before_it_is_sent(tmp_path, told):
+    """With what to do, in the reader's language; the registry would refuse it."""
     write_road(tmp_path)
     model = read_surfaces([tmp_path])
     away = next(each for each in shipped().values() if not each.contains(*place_of(model)))
     with pytest.raises(NoPlace) as error:
-        municipality_of(model, away, None)
-    assert "--municipality" in spoken(said(error.value), "fi")
+        municipality_of(model, away, told)
+    assert "massakoppi region" in spoken(said(error.value), "fi")
 
 
 @pytest.fixture(scope="module")

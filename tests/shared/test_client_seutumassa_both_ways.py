@@ -309,3 +309,15 @@ def test_what_is_not_offered_is_left_out_and_a_formula_stays_text(bring_in):
     text = "".join(full_csv(mass_rows([state], {lot.project: {"title": "=1+1"}}, REGION)))
     assert "'=1+1" in text
     assert ";-3;" in text
+
+
+def test_a_row_of_ones_own_is_written_under_ones_own_id(bring_in):
+    """So that reading it back is the same mass, also where it never came from there."""
+    found = bring_in({})
+    (lot,) = lots(found)
+    state = _state(lot, found.events[0].event) | {"source": None}
+    (own,) = mass_rows([state | {"external_id": "R-1/a"}], {}, REGION)
+    del state["external_id"]
+    (others,) = mass_rows([state], {}, REGION)
+    assert own.fields["maamassatieto_id"] == "R-1/a"
+    assert others.fields["maamassatieto_id"] == state["forecast_id"]
