@@ -112,7 +112,7 @@ class Loads:
         _write_refused(moved, refused, self._config.language)
         desk.cursor.note_read(digest, file.name)
         desk.counts["files"] += 1
-        log.info("file_told", file=file.name, refused=len(refused))
+        log.info("file_told", file=file.name, refused=len({row for row, *_ in refused}))
 
 
 class Matches:

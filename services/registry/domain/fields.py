@@ -312,10 +312,15 @@ def read_fields(event: str, told: Mapping[str, Any]) -> tuple[dict[str, Any], li
     return said, reasons
 
 
+MOST_OFFERED = 30
+
+
 def closest(value: Any, among: tuple[str, ...]) -> tuple[str, list[str]]:
     """What to offer in place of *value*: the closest of *among*, else some of them."""
     close = get_close_matches(str(value)[:64], among, n=3, cutoff=0.6) if value else []
-    return ("close", close) if close else ("one_of", list(among[:20]))
+    if close:
+        return ("close", close)
+    return ("one_of", list(among) if len(among) <= MOST_OFFERED else [*among[:MOST_OFFERED], "…"])
 
 
 def _unknown(name: str, fields: Mapping[str, Field], event: str) -> Reason:
