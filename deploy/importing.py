@@ -6,12 +6,23 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from deploy.asking import Asking
 from deploy.handing_in import Handed, senders_of
 from deploy.system import System
-from shared.client import Outgoing, RowError, prepare, read_mapping, send_all
+from shared.client import (
+    Credentials,
+    HttpSender,
+    NotSent,
+    Outgoing,
+    Prepared,
+    RowError,
+    Verdict,
+    prepare,
+    read_mapping,
+    send_all,
+)
 from shared.client.mapping import FileMapping
 from shared.client.outgoing import Item
 from shared.client.reading import events_of, form_told, refusals_of, table_of
@@ -20,6 +31,7 @@ from shared.client.sending import Progress
 from shared.client.tables import Table
 from shared.vocabulary.regions import Region, region_from
 
+Each = TypeVar("Each")
 SLICE: Final = 2_000  # events held at a time
 
 
@@ -30,6 +42,7 @@ class Imported(Handed):
     form: str = ""
     held_back: bool = False
     by_registry: list[RowError] = field(default_factory=list)
+    turned_away: set[tuple[str, str]] = field(default_factory=set)
 
     def refused(self) -> list[RowError]:
         return [*self.prepared.errors, *self.by_registry]
@@ -57,12 +70,14 @@ async def import_file(
     dry_run: bool,
     only_good: bool,
     progress: Progress,
+    language: str = "en",
 ) -> Imported:
     """
     Read *file* by its mapping and hand its rows in.
 
-    It is read twice: once to know every fault, once to send. With a fault nothing is sent, unless
-    *only_good*. Told again it changes nothing, so an import that broke off is begun anew.
+    It is read twice: once to know every fault, those that the registry would find too, once to
+    send. With a fault nothing is sent, unless *only_good*. Told again it changes nothing, so an
+    import that broke off is begun anew.
     """
     mapping = read_mapping(mapping_name)
     if sheet is not None:
@@ -79,9 +94,8 @@ async def import_file(
         await _titles(system) if mapping.by_title else {},
     )
     begun = time.perf_counter()
-    found = prepare(reading.items(), keep=False)
-    done = Imported(found, form=form_told(reading.table), held_back=bool(found.errors))
-    if not dry_run and (only_good or not found.errors):
+    done = await _looked_through(system, reading, language)
+    if not dry_run and (only_good or not done.held_back):
         done.held_back = False
         await _send(system, reading, done, progress)
     done.seconds = time.perf_counter() - begun
@@ -108,6 +122,41 @@ class _Reading:
     def events(self) -> Iterator[Outgoing]:
         return (item for item in self.items() if isinstance(item, Outgoing))
 
+    def faults(self, refused: Iterable[tuple[Outgoing, Verdict]]) -> Iterator[RowError]:
+        """What the registry said of *refused*, by cell."""
+        for event, verdict in refused:
+            yield from refusals_of(self.table, self.mapping, event, verdict.reasons)
+
+
+async def _looked_through(system: System, reading: _Reading, language: str) -> Imported:
+    """Every fault of the table: what the mapping finds, and what the registry would refuse."""
+    found = Prepared()
+    done = Imported(found)
+    doors: dict[str, HttpSender] = {}
+    async with AsyncExitStack() as stack:
+        for items in _slices(reading.items()):
+            part = prepare(items)
+            for token, events in part.by_organisation().items():
+                if token not in doors:
+                    door = _door_of(system, token, language)
+                    doors[token] = await stack.enter_async_context(door)
+                refused = await doors[token].try_out(events)
+                part.errors += reading.faults(refused)
+                part.counts.subtract(event.name for event, _ in refused)
+                done.turned_away |= {event.key for event, _ in refused}
+            found.add(part)
+    found.errors.sort(key=lambda error: error.row)
+    done.form = form_told(reading.table)
+    done.held_back = bool(found.errors)
+    return done
+
+
+def _door_of(system: System, token: str, language: str) -> HttpSender:
+    key = Credentials.read(system.organisations / f"{token}.json")
+    if not (key.registry_url and key.https_key):
+        raise NotSent(f"the credentials of {token} hold no HTTPS key, to ask the registry with")
+    return HttpSender(key.registry_url, key.https_key, token, language=language)
+
 
 async def _send(system: System, reading: _Reading, done: Imported, progress: Progress) -> None:
     """Send the events a slice at a time: a project stands in the slice of its first forecast."""
@@ -115,20 +164,18 @@ async def _send(system: System, reading: _Reading, done: Imported, progress: Pro
     answered = 0
     async with AsyncExitStack() as stack:
         senders = await senders_of(system, done.prepared.organisations, stack)
-        for events in _slices(reading.events()):
+        good = (event for event in reading.events() if event.key not in done.turned_away)
+        for events in _slices(good):
             outcome = await send_all(events, senders)
-            for event, verdict in outcome.refused:
-                done.by_registry += refusals_of(
-                    reading.table, reading.mapping, event, verdict.reasons
-                )
+            done.by_registry += reading.faults(outcome.refused)
             outcome.verdicts.clear()
             done.outcome.add(outcome)
             answered += len(events)
             progress(answered, total)
 
 
-def _slices(events: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
-    left = iter(events)
+def _slices(items: Iterable[Each]) -> Iterator[list[Each]]:
+    left = iter(items)
     while found := list(islice(left, SLICE)):
         yield found
 

@@ -60,9 +60,9 @@ def import_(
     """
     Bring a spreadsheet in through its mapping, as an organisation over NATS.
 
-    The whole file is checked before anything is sent; begin with `--dry-run`. Sending the same file
-    again changes nothing. Needs saved credentials (`massakoppi org add … --save`) of each
-    organisation.
+    The whole file is checked before anything is sent, by the registry's rules too; begin with
+    `--dry-run`. Ends with 1 where a row was refused. Sending the same file again changes nothing.
+    Needs saved credentials (`massakoppi org add … --save`) of each organisation, also to check.
 
     Example: `massakoppi import massat.xlsx --org kaupunki --region 01 --dry-run --errors bad.csv`
     """
@@ -72,15 +72,15 @@ def import_(
         done = asyncio.run(
             import_file(
                 find(data), file, mapping, organisation=org, region=region, sheet=sheet,
-                dry_run=dry_run, only_good=only_good, progress=advance,
+                dry_run=dry_run, only_good=only_good, progress=advance, language=language,
             )
         )  # fmt: skip
     if errors is not None:
         write_errors(errors, done.refused(), language)
     _report(done, as_json, language)
-    if done.held_back:
-        if not as_json:
-            err.print("Nothing was sent. Mend the rows, or send the others with --only-good.")
+    if done.held_back and not as_json:
+        err.print("Nothing was sent. Mend the rows, or send the others with --only-good.")
+    if done.refused():
         raise typer.Exit(1)
 
 

@@ -3,16 +3,26 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
 
 from shared.client.outgoing import Outgoing
-from shared.client.sending import NotSent, Sender, Told, Verdict, refusal, verdict_of
+from shared.client.sending import (
+    NotSent,
+    Outcome,
+    Sender,
+    Told,
+    Verdict,
+    refusal,
+    verdict_of,
+    without_project,
+)
 
 BATCH: Final = 500
+TRIED: Final = 200  # events tried in one transaction
 BATCH_BYTES: Final = 3 << 20  # the door takes 4 MiB
 BATCH_TYPE: Final = "application/cloudevents-batch+json"
 _AGAIN: Final = (409, 425, 429, 500, 502, 503, 504)
@@ -99,11 +109,22 @@ class HttpSender(Sender):
     """
 
     def __init__(
-        self, registry_url: str, key: str, organisation: str, *, patience_s: float = 120.0
+        self,
+        registry_url: str,
+        key: str,
+        organisation: str,
+        *,
+        patience_s: float = 120.0,
+        language: str = "",
     ) -> None:
         self.organisation = organisation
         self.registry = Registry(registry_url, key)
         self.patience_s = patience_s
+        self._headers = {"Content-Type": BATCH_TYPE} | (
+            {"Accept-Language": language} if language else {}
+        )
+        self._projects: dict[str, Outgoing] = {}
+        self._turned_away: set[str | None] = set()
 
     async def __aenter__(self) -> Self:
         await self.registry.__aenter__()
@@ -119,16 +140,53 @@ class HttpSender(Sender):
 
     async def hand_in(self, events: Sequence[Outgoing], told: Told) -> None:
         for batch in batches(events):
-            waiting = {event.key: event for event in batch}
-            until = time.monotonic() + self.patience_s
-            pause = 0.25
-            while waiting and time.monotonic() < until:
-                pause = await self._post(waiting, told, pause)
-            for event in waiting.values():
-                told(event, Verdict("unheard", "awaited"))
+            await self._answered(batch, told)
+
+    async def try_out(self, events: Iterable[Outgoing]) -> list[tuple[Outgoing, Verdict]]:
+        """
+        Those of *events* that the registry would reject, and why; nothing is kept or told there.
+
+        A project that this sender tried before counts as told. Raises `NotSent` without an answer.
+        """
+        found: list[tuple[Outgoing, Verdict]] = []
+        for batch in _tried_at_once(events):
+            own = {event.event.external_id: event for event in batch if _adds_project(event)}
+            needed = dict.fromkeys(event.project for event in batch if event.project not in own)
+            lead = [self._projects[each] for each in needed if each in self._projects]
+            self._projects |= own
+            outcome = Outcome()
+            await self._answered([*lead, *batch], outcome.enter, trial=True)
+            if outcome.no_receipt:
+                raise NotSent("the registry did not answer whether it would take the events")
+            for event in batch:
+                verdict = outcome.verdicts[event.key]
+                if verdict.verdict != "rejected":
+                    continue
+                if _adds_project(event):
+                    self._turned_away.add(event.event.external_id)
+                elif event.project in self._turned_away:
+                    verdict = without_project(event)
+                found.append((event, verdict))
+        return found
+
+    async def _answered(
+        self, batch: Sequence[Outgoing], told: Told, *, trial: bool = False
+    ) -> None:
+        waiting = {event.key: event for event in batch}
+        until = time.monotonic() + self.patience_s
+        pause = 0.25
+        while waiting and time.monotonic() < until:
+            pause = await self._post(waiting, told, pause, trial=trial)
+        for event in waiting.values():
+            told(event, Verdict("unheard", "awaited"))
 
     async def _post(
-        self, waiting: dict[tuple[str, str], Outgoing], told: Told, pause: float
+        self,
+        waiting: dict[tuple[str, str], Outgoing],
+        told: Told,
+        pause: float,
+        *,
+        trial: bool,
     ) -> float:
         """Post *waiting*, take out what was answered; the pause before the next attempt."""
         body = b"[" + b",".join(structured(event) for event in waiting.values()) + b"]"
@@ -136,9 +194,9 @@ class HttpSender(Sender):
             status, answer, headers = await self.registry.ask(
                 "POST",
                 "/intake",
-                params={"organisation": self.organisation},
+                params={"organisation": self.organisation} | ({"trial": "true"} if trial else {}),
                 data=body,
-                headers={"Content-Type": BATCH_TYPE},
+                headers=self._headers,
             )
         except (aiohttp.ClientError, TimeoutError):
             status, answer, headers = 503, None, {}
@@ -152,6 +210,8 @@ class HttpSender(Sender):
                 return pause
         elif status not in _AGAIN:
             why = answer.get("detail") or answer.get("title") if isinstance(answer, dict) else ""
+            if trial:
+                raise NotSent(f"the registry answered {status}. {why or ''}")
             for event in waiting.values():
                 told(event, refusal(f"http_{status}", f"The door answered {status}. {why or ''}"))
             waiting.clear()
@@ -193,6 +253,25 @@ def batches(events: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
         size += length
     if batch:
         yield batch
+
+
+def _tried_at_once(events: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
+    """*events* in batches so small that the projects of each find room before it."""
+    batch: list[Outgoing] = []
+    size = 0
+    for event in events:
+        batch.append(event)
+        size += len(event.event.body()) + 400
+        # not between a project and its first forecast, which are a row
+        if (len(batch) >= TRIED or size > BATCH_BYTES // 2) and not _adds_project(event):
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _adds_project(event: Outgoing) -> bool:
+    return event.name == "project-added"
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Any:

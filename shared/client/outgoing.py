@@ -99,6 +99,14 @@ class Prepared:
         """How many rows have an error, or several."""
         return len({error.row for error in self.errors})
 
+    def add(self, other: "Prepared") -> None:
+        """Take in what *other* found, without its events."""
+        self.errors += other.errors
+        self.notes += other.notes
+        self.skipped += other.skipped
+        self.counts += other.counts
+        self.organisations |= other.organisations
+
     def by_organisation(self) -> dict[str, list[Outgoing]]:
         """The events of each organisation, in their order."""
         found: dict[str, list[Outgoing]] = {}

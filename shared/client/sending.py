@@ -139,7 +139,7 @@ class Sender(ABC):
             if event.name in (*PROJECT_NAMES, *LAST_NAMES):
                 continue
             if event.project in turned_away:
-                enter(event, _without_project(event))
+                enter(event, without_project(event))
             else:
                 standing.append(event)
         await self.hand_in(standing, enter)
@@ -231,7 +231,8 @@ def _turned_away(projects: Sequence[Outgoing], outcome: Outcome) -> set[str | No
     return rejected - accepted
 
 
-def _without_project(event: Outgoing) -> Verdict:
+def without_project(event: Outgoing) -> Verdict:
+    """The rejection of *event*, whose project was rejected before it."""
     return refusal(
         "project_rejected",
         f"Its project {event.project!r} was rejected. Mend the project, then send both again.",

@@ -1,5 +1,8 @@
 """A data manager brings a sheet in: looked at first, all or only the good, and again."""
 
+import asyncio
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +65,92 @@ async def test_a_sheet_is_looked_at_first_and_comes_in_once(
     assert await kept() == 2
 
 
-async def test_what_the_registry_refuses_is_told_by_its_cell(
+async def command(platform: Platform, file: Path, *words: str) -> tuple[int | None, Any, str]:
+    """What `massakoppi import` ends with and prints as JSON, and what it complains of."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.cli", "import", str(file), "--region", "01", "--json", *words,
+        "--data", str(platform.system.data),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, complained = await process.communicate()
+    return process.returncode, json.loads(printed or b"null"), complained.decode()
+
+
+async def test_what_the_registry_would_refuse_is_told_by_its_cell_before_anything_is_sent(
     platform: Platform, tmp_path: Path
 ) -> None:
-    """A rule that only the registry knows points into the sheet as well."""
-    await company(platform, "taulu2")
+    """Rules that only the registry knows hold the sheet back as the mapping's do, with code 1."""
+    who = await company(platform, "taulu2")
+    good = GOOD | {"Project ID": "SHEET-2"}
+    rows = [
+        good,
+        good | {"Mass ID": "b", "Lowest": 5000},
+        good | {"Mass ID": "c", "Quantity": 2e9},
+        good | {"Mass ID": "d", "Until": "9/2131"},
+        good | {"Mass ID": "e", "Quantity": 7},
+    ]
     file = tmp_path / "massat.xlsx"
-    above = GOOD | {"Project ID": "SHEET-2", "Lowest": 5000}
-    file.write_bytes(template("fi", REGION, [above]))
-    done = await import_file(
-        platform.system, file, "template", organisation="taulu2", region="01", sheet=None,
-        dry_run=False, only_good=False, progress=lambda _done, _total: None,
-    )  # fmt: skip
-    cells = {one.cell for one in done.refused()}
-    assert cells
-    assert all(cell.startswith("Massat!") for cell in cells)
+    file.write_bytes(template("fi", REGION, rows))
+    codes = {"low_above_quantity", "number_too_large", "date_out_of_range"}
+
+    async def kept() -> tuple[int, int]:
+        told = [await who.ask("registry", "GET", path) for path in ("/forecasts", "/projects")]
+        assert {status for status, _ in told} == {200}
+        forecasts, projects = (len(each["items"]) for _, each in told)
+        return forecasts, projects
+
+    for words in (["--dry-run"], []):
+        code, told, complained = await command(
+            platform, file, "--org", "taulu2", "--language", "fi", *words
+        )
+        assert (code, told["held_back"], told["accepted"]) == (1, True, 0), complained
+        assert (told["rows"], told["rows_taken"], told["rows_refused"]) == (5, 2, 3)
+        assert {one["code"] for one in told["refused"]} == codes
+        assert [one["row"] for one in told["refused"]] == [3, 4, 5]
+        assert all(one["cell"].startswith("Massat!") for one in told["refused"])
+        assert "määrä" in told["refused"][0]["text"]
+        assert await kept() == (0, 0)
+    _, receipts = await who.ask("registry", "GET", "/receipts")
+    assert receipts["items"] == []
+
+    code, told, _ = await command(platform, file, "--org", "taulu2", "--only-good")
+    assert (code, told["accepted"], told["rejected"]) == (1, 3, 0)
+    assert (told["rows"], told["rows_taken"], told["rows_refused"]) == (5, 2, 3)
+    assert await kept() == (2, 1)
+
+    file.write_bytes(template("fi", REGION, [rows[0], rows[4]]))
+    code, told, _ = await command(platform, file, "--org", "taulu2")
+    assert (code, told["rows_refused"], told["unchanged"]) == (0, 0, 3)
+
+
+async def test_many_rows_of_one_project_are_tried_with_it(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """However far below its project a row stands, it is good; of a refused project none is."""
+    who = await company(platform, "taulu4")
+    stands = GOOD | {"Project ID": "STANDS"}
+    falls = GOOD | {"Project ID": "FALLS", "Project name": "Katu\u202e"}
+    rows = [each | {"Mass ID": f"m{n}"} for n in range(230) for each in (stands, falls)]
+    file = tmp_path / "massat.xlsx"
+    file.write_bytes(template("fi", REGION, rows))
+    code, told, complained = await command(platform, file, "--org", "taulu4", "--only-good")
+    assert (code, told["rows_taken"], told["rows_refused"]) == (1, 230, 230), complained
+    assert (told["accepted"], told["rejected"]) == (231, 0)
+    assert {one["code"] for one in told["refused"]} == {"text_not_clean", "project_rejected"}
+    _, kept = await who.ask("registry", "GET", "/projects")
+    assert [one["external_id"] for one in kept["items"]] == ["STANDS"]
+
+
+async def test_an_organisation_without_credentials_is_told_how_to_get_them_when_trying(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """The check asks the registry as the organisation."""
+    file = tmp_path / "massat.xlsx"
+    file.write_bytes(template("fi", REGION, [GOOD]))
+    code, told, complained = await command(platform, file, "--org", "tuntematon", "--dry-run")
+    assert code
+    assert told is None
+    assert "org add tuntematon" in " ".join(complained.split())
 
 
 async def test_a_sheet_is_handed_in_over_https(platform: Platform) -> None:

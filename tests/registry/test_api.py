@@ -583,6 +583,35 @@ async def test_a_batch_has_a_receipt_for_each(http: Http):
         assert (await http.ask("POST", "/intake", by=ACME, headers=batch, data=body))[0] == expected
 
 
+async def test_a_trial_says_what_would_be_said_and_keeps_nothing(http: Http):
+    """Of one event and of a batch: the same verdicts, no receipt and no thing after it."""
+
+    def item(n: int, event: str, told: Any) -> dict[str, Any]:
+        return {"specversion": "1.0", "id": f"t-{n}", "source": "/s",
+                "type": f"intake.{event}.v1", "data": told}  # fmt: skip
+
+    items = [item(0, "project-added", a_project()),
+             *[item(n, "forecast-updated", a_forecast(f"F-{n}")) for n in range(1, 150)],
+             item(150, "forecast-updated", a_forecast(quantity=-1))]  # fmt: skip
+    batch = {"content-type": "application/cloudevents-batch+json"}
+
+    async def posted(path: str) -> list[str]:
+        status, receipts = await http.ask("POST", path, by=ACME, json=None, headers=batch,
+                                          data=json.dumps(items))  # fmt: skip
+        assert status == 200
+        return [each["code"] for each in receipts]
+
+    tried = await posted("/intake?trial=true")
+    one, _ = await hand_in(http, "project-added", a_project(), path="/intake?trial=true")
+    other, _ = await hand_in(http, "forecast-updated", a_forecast(), path="/intake?trial=true")
+
+    assert tried == ["taken"] * 150 + ["number_negative"]
+    assert (one, other) == (202, 422)
+    for path in ("/receipts", "/projects", "/forecasts"):
+        assert (await http.ask("GET", path, by=ACME))[1]["items"] == []
+    assert await posted("/intake") == tried
+
+
 async def test_too_large_a_body_is_not_read_on(http: Http):
     """256 KiB for one event, 4 MiB for a batch."""
     status, problem = await http.ask("POST", "/intake", by=ACME, data=b"x" * 300_000,

@@ -59,23 +59,28 @@ async def hand_in(
     organisation: Annotated[
         str | None, Query(max_length=32, description="which of your organisations speaks")
     ] = None,
+    trial: Annotated[
+        bool, Query(description="only say what would be said; nothing is kept or told")
+    ] = False,
 ) -> JSONResponse:
     """
     One CloudEvent (binary or structured), or a batch of up to 1,000.
 
     202 with the receipt once it is committed; 422 with every reason when rejected; 409 when the
-    same id is being handled at this moment. A batch is answered 200 with a receipt for each.
+    same id is being handled at this moment. A batch is answered 200 with a receipt for each. With
+    *trial* the answers are the same, and all is as it was: a batch is then tried as one.
     """
     token = reporter_of(asker, organisation)
     is_batch = request.headers.get("content-type", "").lower().startswith(BATCH)
     body = await body_of(request, LARGEST_BATCH if is_batch else LARGEST_BODY)
     if not is_batch:
         knock = Knock(token, "", dict(request.headers), body)
-        return answer_of((await _judged([knock], begin))[0])
+        return answer_of((await _judged([knock], begin, trial=trial))[0])
     outcomes: list[Outcome] = []
     knocks = _knocks(request, token, body)
-    for at in range(0, len(knocks), AT_ONCE):
-        outcomes += await _judged(knocks[at : at + AT_ONCE], begin)
+    at_once = MOST_EVENTS if trial else AT_ONCE  # what is taken back is not there for the next
+    for at in range(0, len(knocks), at_once):
+        outcomes += await _judged(knocks[at : at + at_once], begin, trial=trial)
     return JSONResponse([_item(outcome) for outcome in outcomes])
 
 
@@ -144,8 +149,12 @@ def _knocks(request: Request, token: str, body: bytes) -> list[Knock]:
     return [Knock(token, "", headers, item) for item in items]
 
 
-async def _judged(knocks: Sequence[Knock], begin: BeginWork) -> list[Outcome]:
+async def _judged(
+    knocks: Sequence[Knock], begin: BeginWork, *, trial: bool = False
+) -> list[Outcome]:
     async with begin() as work:
+        if trial:
+            return await handlers.try_out(knocks, work)
         return await handlers.judge(knocks, work, skip_busy=True)
 
 

@@ -10,7 +10,7 @@ from services.registry.handlers.imports import (
     commit_import,
     go_on_with_import,
 )
-from services.registry.handlers.intake import Outcome, judge, receipt_of, take_in
+from services.registry.handlers.intake import Outcome, judge, receipt_of, take_in, try_out
 from services.registry.handlers.organisations import (
     NewKey,
     add_https_key,
@@ -55,4 +55,5 @@ __all__ = [
     "revoke_key",
     "sign_in",
     "take_in",
+    "try_out",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.registry import store
-from services.registry.handlers.intake import Outcome, judge
+from services.registry.handlers.intake import Outcome, judge, try_out
 from shared.client.said import say
 from shared.client.slices import problem as problem_of
 from shared.contracts.base import uuid7
@@ -152,16 +152,12 @@ async def _judge_slice(row: store.ImportRow, work: Work) -> None:
 
 
 async def _check(row: store.ImportRow, body: Mapping[str, Any], work: Work) -> None:
-    """What the registry would say, without any of it: the work takes it back."""
-    letters, signals = len(work.letters), len(work.signals)
-    trial = await work.session.begin_nested()
+    """What the registry would say of a slice, in which nothing is kept or told."""
     told = _Told(row)
     lead = [_knock(row, each) for each in body["lead"]]
     items = [_knock(row, each) for _, each in body["items"]]
-    outcomes = await judge([*lead, *items], work)
+    outcomes = await try_out([*lead, *items], work)
     told.add(body["items"], outcomes[len(lead) :])
-    await trial.rollback()
-    del work.letters[letters:], work.signals[signals:]
     row.bad += len(told.rows)
     await store.keep_errors(work.session, row.id, "check", told.errors)
 

@@ -134,6 +134,16 @@ async def judge(
     return [_outcome(case, first.get(case.key, case), desk) for case in cases]
 
 
+async def try_out(knocks: Sequence[Knock], work: Work) -> list[Outcome]:
+    """What `judge` would say, without any of it: the work takes it back."""
+    letters, signals = len(work.letters), len(work.signals)
+    trial = await work.session.begin_nested()
+    outcomes = await judge(knocks, work)
+    await trial.rollback()
+    del work.letters[letters:], work.signals[signals:]
+    return outcomes
+
+
 @dataclass(frozen=True, slots=True)
 class _Desk:
     """Where receipts are made out: the work, and the region of each reporter."""
