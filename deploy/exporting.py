@@ -52,9 +52,7 @@ async def export_file(
     if form not in FORMS:
         raise ValueError(f"{form!r} is no form of export: use one of {', '.join(FORMS)}")
     key = Credentials.read(system.organisations / f"{organisation}.json")
-    if not (key.registry_url and key.https_key):
-        raise NotSent(f"the credentials of {organisation} hold no HTTPS key")
-    async with Registry(key.registry_url, key.https_key) as registry:
+    async with Registry(*key.over_https("exporting")) as registry:
         forecasts = await _all(registry, "/forecasts", region=region)
         projects = await _all(registry, "/projects", region=region)
         known = await _all(registry, "/organisations")

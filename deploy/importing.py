@@ -14,7 +14,6 @@ from deploy.system import System
 from shared.client import (
     Credentials,
     HttpSender,
-    NotSent,
     Outgoing,
     Prepared,
     RowError,
@@ -153,9 +152,7 @@ async def _looked_through(system: System, reading: _Reading, language: str) -> I
 
 def _door_of(system: System, token: str, language: str) -> HttpSender:
     key = Credentials.read(system.organisations / f"{token}.json")
-    if not (key.registry_url and key.https_key):
-        raise NotSent(f"the credentials of {token} hold no HTTPS key, to ask the registry with")
-    return HttpSender(key.registry_url, key.https_key, token, language=language)
+    return HttpSender(*key.over_https("checking rows"), token, language=language)
 
 
 async def _send(system: System, reading: _Reading, done: Imported, progress: Progress) -> None:

@@ -119,10 +119,8 @@ class Matches:
     """Asks the matcher which matches are the organisation's own, and remembers them."""
 
     def __init__(self, url: str, credentials: Credentials) -> None:
-        if not (credentials.registry_url and credentials.https_key):
-            raise NotSent("matcher_url needs credentials with an HTTPS key")
         self._url = url.rstrip("/")
-        self._tokens = TokenSource(credentials.registry_url, credentials.https_key)
+        self._tokens = TokenSource(*credentials.over_https("matcher_url"))
         self._known: set[UUID] = set()
 
     async def knows(self, match: UUID) -> bool:

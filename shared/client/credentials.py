@@ -34,6 +34,12 @@ class Credentials:
         except (ValueError, AttributeError) as error:
             raise NotSent(f"{path} holds no credentials: {error}") from error
 
+    def over_https(self, what: str) -> tuple[str, str]:
+        """The registry's URL and the key, which *what* needs; raises `NotSent` without them."""
+        if not (self.registry_url and self.https_key):
+            raise NotSent(f"{what} needs the HTTPS key of {self.organisation} and its URL")
+        return self.registry_url, self.https_key
+
     def sender(self, **options: Any) -> Sender:
         """
         The way in that they open: NATS where there is a seed, else HTTPS; not yet connected.

@@ -61,9 +61,7 @@ class Reader:
     """
 
     def __init__(self, credentials: Credentials, *, page: int = PAGE) -> None:
-        if not (credentials.registry_url and credentials.https_key):
-            raise NotSent(f"reading needs the HTTPS key of {credentials.organisation} and its URL")
-        self._registry = Registry(credentials.registry_url, credentials.https_key)
+        self._registry = Registry(*credentials.over_https("reading"))
         self._matcher = credentials.matcher_url
         self._page = page
         self.as_of: datetime | None = None
